@@ -1,0 +1,111 @@
+"""A full account refuses by every door with the right code, keeps nothing by halves, and takes mail again after a delete."""
+
+import imaplib
+import smtplib
+import unittest
+
+import harness
+
+
+def message(octets):
+    head = b"From: a@example.org\r\nSubject: weight\r\n\r\n"
+    line = b"x" * 70 + b"\r\n"
+    return head + line * ((octets - len(head)) // len(line))
+
+
+class AFullAccount(unittest.TestCase):
+    def setUp(self):
+        self.server = harness.Server()
+        self.server.start()
+        self.server.add_account("budi", "--quota", "100K")
+        self.server.deliver("budi", [message(60_000)])
+
+    def tearDown(self):
+        self.assertEqual(self.server.check()["problems"], [])
+        self.server.destroy()
+
+    def imap(self):
+        connection = imaplib.IMAP4("127.0.0.1", self.server.ports["imap"])
+        connection.login("budi", harness.PASSWORD)
+        return connection
+
+    def usage(self):
+        quota = self.server.quota("budi")
+        return quota["messages"]["usage"], quota["storage"]["usage"]
+
+    def refused(self, data, *options):
+        connection = self.server.lmtp()
+        connection.ehlo_or_helo_if_needed()
+        try:
+            connection.sendmail("a@example.org", ["budi"], data, mail_options=options)
+        except smtplib.SMTPRecipientsRefused as error:
+            return next(iter(error.recipients.values()))
+        except smtplib.SMTPResponseException as error:
+            return error.smtp_code, error.smtp_error
+        finally:
+            connection.close()
+        self.fail("taken in")
+
+    def test_every_door(self):
+        """LMTP 552 5.2.2 (known at RCPT by SIZE=, else after DATA), deliver 73, APPEND and COPY NO [OVERQUOTA]"""
+        before = self.usage()
+        code, text = self.refused(message(60_000), "SIZE=60000")
+        self.assertEqual((code, text[:5]), (552, b"5.2.2"))
+        code, text = self.refused(message(60_000))
+        self.assertEqual((code, text[:5]), (552, b"5.2.2"))
+
+        done = self.server.merpati("deliver", "budi", stdin=message(60_000), check=False)
+        self.assertEqual(done.returncode, 73, done.stderr)
+
+        connection = self.imap()
+        connection.select("INBOX")
+        for status, data in (connection.append("INBOX", None, None, message(60_000)), connection.copy("1", "Archive")):
+            self.assertEqual(status, "NO")
+            self.assertIn(b"[OVERQUOTA]", data[0])
+        self.assertEqual(self.usage(), before)
+        self.assertEqual(connection.search(None, "ALL")[1], [b"1"])
+
+        connection.store("1", "+FLAGS", r"(\Deleted)")
+        connection.expunge()
+        connection.logout()
+        self.assertEqual(self.usage(), (0, 0))
+        self.server.deliver("budi", [message(60_000)])
+        self.assertEqual(self.usage()[0], 1)
+
+    def test_count_of_messages(self):
+        """A bound on the number of messages holds as one on octets does"""
+        self.server.merpati("account", "set", "budi", "--quota", "none", "--quota-messages", "3")
+        self.server.deliver("budi", [message(500), message(500)])
+        code, text = self.refused(message(500))
+        self.assertEqual((code, text[:5]), (552, b"5.2.2"))
+
+    def test_temporary_by_configuration(self):
+        """lmtp.quota-full=452 makes the MTA keep the message; deliver ends with EX_TEMPFAIL"""
+        with harness.Server("--set", "lmtp.quota-full=452") as server:
+            server.add_account("siti", "--quota", "10K")
+            connection = server.lmtp()
+            connection.ehlo_or_helo_if_needed()
+            with self.assertRaises((smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError)) as caught:
+                connection.sendmail("a@example.org", ["siti"], message(60_000))
+            self.assertIn("452", str(caught.exception))
+            connection.close()
+            self.assertEqual(server.merpati("deliver", "siti", stdin=message(60_000), check=False).returncode, 75)
+
+    def test_who_is_not_here(self):
+        """550 5.1.1 and EX_NOUSER for an unknown account; user+folder goes to the folder"""
+        connection = self.server.lmtp()
+        connection.ehlo_or_helo_if_needed()
+        with self.assertRaises(smtplib.SMTPRecipientsRefused) as caught:
+            connection.sendmail("a@example.org", ["nobody"], message(200))
+        code, text = caught.exception.recipients["nobody"]
+        self.assertEqual((code, text[:5]), (550, b"5.1.1"))
+        connection.close()
+        self.assertEqual(self.server.merpati("deliver", "nobody", stdin=message(200), check=False).returncode, 67)
+        self.server.deliver("budi+Archive", [message(300)])
+        imap = self.imap()
+        self.assertEqual(imap.select("Archive")[1], [b"1"])
+        imap.logout()
+
+
+if __name__ == "__main__":
+    unittest.main()

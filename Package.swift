@@ -1,0 +1,135 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The rooms of the house, top to bottom as in docs/architecture.md: a target may depend only on targets below it.
+
+let swiftSettings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .enableExperimentalFeature("Lifetimes"),
+]
+
+let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+
+func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+let package = Package(
+  name: "merpati",
+  platforms: [.macOS(.v26)],
+  products: [
+    .executable(name: "merpati", targets: ["merpati"]),
+    .library(name: "MailFormat", targets: ["MailFormat"]),
+    .library(name: "MailStore", targets: ["MailStore", "MailStoreSQL", "BlobStore"]),
+    .library(name: "MailProtocols", targets: ["IMAPCore", "POP3Core", "LMTPCore", "SASL"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+    .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(
+      url: "https://github.com/apple/swift-configuration", from: "1.4.0",
+      traits: [.defaults, "YAML", "CommandLineArguments"]),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    // Wiring
+    .executableTarget(
+      name: "merpati",
+      dependencies: [
+        "MerpatiServer", "MailStore",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"), logging,
+      ],
+      swiftSettings: swiftSettings),
+    room(
+      "MerpatiServer",
+      [
+        "IMAPServer", "POP3Server", "LMTPServer", "MailAuth", "MailNet", "POP3Core", "SASL", "MailStoreSQL", "MailStore",
+        "BlobStore", "Bytes", nio, nioPosix, nioSSL, logging,
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+        .product(name: "Configuration", package: "swift-configuration"),
+        .product(name: "X509", package: "swift-certificates"),
+        .product(name: "SwiftASN1", package: "swift-asn1"),
+        .product(name: "SystemPackage", package: "swift-system"),
+        .product(name: "Yams", package: "Yams"),
+        crypto,
+      ]),
+
+    // A session each
+    room("IMAPServer", ["IMAPCore", "SASL", "MailAuth", "MailNet", "MailStore", "MailFormat", "Bytes", nio, logging]),
+    room("POP3Server", ["POP3Core", "SASL", "MailAuth", "MailNet", "MailStore", "MailFormat", "Bytes", nio, logging]),
+    room("LMTPServer", ["LMTPCore", "MailNet", "MailStore", "MailFormat", "Bytes", nio, logging]),
+
+    // Who may log in
+    room("MailAuth", ["MailNet", "MailStore", "SASL", "Bytes", nio, nioPosix, logging, crypto]),
+
+    // Sockets
+    room("MailNet", ["Bytes", nio, nioPosix, nioTLS, nioSSL, logging]),
+
+    // The store
+    room(
+      "MailStoreSQL",
+      [
+        "MailStore", "BlobStore", "MailFormat", "Bytes", nio, nioPosix, logging, crypto, "CLibc",
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ]),
+    room("BlobStore", ["Bytes", nio, "CZstd", "CZlib"]),
+    room("MailStore", ["Bytes", "MailFormat", nio]),
+
+    // Bytes to values and back
+    room("IMAPCore", ["Bytes", nio]),
+    room("POP3Core", ["Bytes", nio]),
+    room("LMTPCore", ["Bytes", nio]),
+    room("SASL", ["Bytes", nio, crypto, .product(name: "CryptoExtras", package: "swift-crypto"), "CLibc"]),
+    room("MailFormat", ["Bytes", nio, "CLibc"]),
+    room("Bytes", [nio]),
+
+    // System libraries
+    .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CLibc", providers: [.apt(["libcrypt-dev"])]),
+
+    // Tests
+    .target(
+      name: "MailTestKit",
+      dependencies: ["Bytes", "MailStore", "BlobStore", nio, nioPosix],
+      path: "Tests/MailTestKit", swiftSettings: swiftSettings),
+    tests("BytesTests", ["Bytes", nio]),
+    tests("MailFormatTests", ["MailFormat", "Bytes", "MailTestKit", nio]),
+    tests("SASLTests", ["SASL", "Bytes", nio]),
+    tests("POP3CoreTests", ["POP3Core", "Bytes", nio]),
+    tests("LMTPCoreTests", ["LMTPCore", "Bytes", nio]),
+    tests("IMAPCoreTests", ["IMAPCore", "Bytes", nio]),
+    tests("BlobStoreTests", ["BlobStore", "Bytes", "MailTestKit", nio]),
+    tests(
+      "MailStoreSQLTests",
+      ["MailStoreSQL", "MailStore", "BlobStore", "MailFormat", "SASL", "Bytes", "MailTestKit", nio, logging]),
+    tests("MailNetTests", ["MailNet", nio, nioPosix, nioSSL, logging]),
+    tests("MailAuthTests", ["MailAuth", "MailNet", "MailStore", "SASL", "Bytes", nio, nioPosix, logging]),
+    tests(
+      "ServerTests",
+      [
+        "MerpatiServer", "IMAPServer", "POP3Server", "LMTPServer", "MailNet", "MailStoreSQL", "MailStore", "IMAPCore",
+        "MailTestKit", "SASL", nio, nioPosix, nioSSL, logging,
+      ]),
+  ]
+)

@@ -1,0 +1,124 @@
+import CZstd
+public import NIOCore
+
+/// A message compressed and ready to be framed. Small ones are in memory, those that came in a spool file are in another
+/// one, which goes with this object.
+public final class EncodedBlob: Sendable {
+  enum Payload: Sendable {
+    case memory(ByteBuffer)
+    case spool(Spool)
+  }
+
+  /// Raw bytes of a chunk.
+  static let chunkSize = 128 << 10
+
+  public let codec: BlobCodec
+  /// Bytes of the message.
+  public let rawSize: Int64
+  /// Bytes that go to disk, without the frame's header.
+  public let storedSize: Int64
+  let chunks: [ChunkEntry]
+  let payload: Payload
+
+  init(codec: BlobCodec, rawSize: Int64, storedSize: Int64, chunks: [ChunkEntry], payload: Payload) {
+    self.codec = codec
+    self.rawSize = rawSize
+    self.storedSize = storedSize
+    self.chunks = chunks
+    self.payload = payload
+  }
+}
+
+/// Compresses messages chunk by chunk. Thread-safe; zstd contexts are shared by all encoders of the process.
+public struct BlobEncoder: Sendable, Hashable {
+  public var codec: BlobCodec
+  public var level: Int32
+
+  public init(codec: BlobCodec = .zstd, level: Int32 = 3) {
+    self.codec = codec
+    self.level = level
+  }
+
+  /// The spool may be discarded afterwards. Memory: the stored size for messages in memory, a few chunks for others.
+  public func encode(_ spool: Spool) throws(BlobError) -> EncodedBlob {
+    if let memory = spool.memory { return try encode(memory) }
+    let target = spool.sibling
+    var work = ByteBuffer()
+    var chunks: [ChunkEntry] = []
+    var rawSize: Int64 = 0
+    var storedSize: Int64 = 0
+    do {
+      try CompressorPool.with { compressor throws(BlobError) in
+        try spool.forEachPiece(EncodedBlob.chunkSize) { piece throws(BlobError) in
+          work.clear()
+          let entry = encode(piece, with: compressor, into: &work)
+          chunks.append(entry)
+          rawSize += Int64(piece.count)
+          storedSize += Int64(entry.storedLength)
+          try target.append(work)
+        }
+      }
+    } catch {
+      target.discard()
+      throw error
+    }
+    return EncodedBlob(
+      codec: codec, rawSize: rawSize, storedSize: storedSize, chunks: chunks, payload: .spool(target))
+  }
+
+  /// A message that is in memory already.
+  public func encode(_ message: ByteBuffer) throws(BlobError) -> EncodedBlob {
+    let size = message.readableBytes
+    var chunks: [ChunkEntry] = []
+    chunks.reserveCapacity((size + EncodedBlob.chunkSize - 1) / EncodedBlob.chunkSize)
+    var stored = ByteBuffer()
+    switch codec {
+    case .raw:
+      stored = message
+      forEachChunk(message) {
+        chunks.append(ChunkEntry(storedLength: $0.count, isRaw: true, checksum: checksum($0)))
+      }
+    case .zstd:
+      try CompressorPool.with { compressor throws(BlobError) in
+        stored.reserveCapacity(size)
+        forEachChunk(message) { chunks.append(encode($0, with: compressor, into: &stored)) }
+      }
+    }
+    return EncodedBlob(
+      codec: codec, rawSize: Int64(size), storedSize: Int64(stored.readableBytes), chunks: chunks,
+      payload: .memory(stored))
+  }
+
+  private func forEachChunk(_ message: ByteBuffer, _ body: (UnsafeRawBufferPointer) -> Void) {
+    message.withUnsafeReadableBytes { bytes in
+      var start = 0
+      while start < bytes.count {
+        let end = min(start + EncodedBlob.chunkSize, bytes.count)
+        body(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+        start = end
+      }
+    }
+  }
+
+  /// Appends one chunk to `target`, compressed if that makes it smaller.
+  private func encode(
+    _ chunk: UnsafeRawBufferPointer, with compressor: Compressor, into target: inout ByteBuffer
+  ) -> ChunkEntry {
+    let sum = checksum(chunk)
+    if codec == .zstd {
+      // One byte less than the chunk: a result that doesn't fit is of no use.
+      let room = chunk.count - 1
+      var entry: ChunkEntry?
+      target.writeWithUnsafeMutableBytes(minimumWritableBytes: room) { free in
+        let free = UnsafeMutableRawBufferPointer(rebasing: free[..<room])
+        guard let length = compressor.compress(chunk, into: free, level: level) else { return 0 }
+        let both = checksum(UnsafeRawBufferPointer(rebasing: free[..<length]), continuing: sum)
+        entry = ChunkEntry(storedLength: length, isRaw: false, checksum: both)
+        return length
+      }
+      if let entry { return entry }
+    }
+    target.writeBytes(chunk)
+    return ChunkEntry(storedLength: chunk.count, isRaw: true, checksum: sum)
+  }
+}

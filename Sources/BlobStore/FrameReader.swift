@@ -1,0 +1,169 @@
+/// Memory for reading messages, used again for each: keep one per thread or per visit.
+public struct BlobScratch: ~Copyable {
+  var window = RawBuffer()
+  var header = RawBuffer()
+  var message = RawBuffer()
+  var decompressor = Decompressor()
+  public internal(set) var count = 0
+
+  public init() {}
+
+  /// The message read last.
+  public var bytes: RawSpan {
+    @_lifetime(borrow self)
+    borrowing get {
+      let span = RawSpan(_unsafeBytes: UnsafeRawBufferPointer(message.bytes).prefix(count))
+      return _overrideLifetime(span, borrowing: self)
+    }
+  }
+
+  /// Calls `body` with the message read last.
+  public func withBytes<Result, Failure: Error>(
+    _ body: (RawSpan) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try body(bytes)
+  }
+
+  /// Gives memory back after a large message.
+  public mutating func trim(to limit: Int = 4 << 20) {
+    if message.bytes.count > limit { count = 0 }
+    message.trim(to: limit)
+    window.trim(to: limit)
+    header.trim(to: limit)
+  }
+}
+
+/// Reads frames of one file. Every error names file and offset.
+struct FrameReader {
+  /// Frames up to this are read with one call, larger ones in pieces of at least this.
+  static let windowLength = 1 << 20
+
+  let handle: any FileHandle
+
+  func corrupt(_ offset: Int64, _ what: String) -> BlobError { .corrupt(what: "\(handle.path) at \(offset): \(what)") }
+
+  private func check(_ location: BlobLocation) throws(BlobError) {
+    guard location.offset >= 0, location.frameLength >= FrameHeader.shortestFrame,
+      !location.offset.addingReportingOverflow(location.frameLength).overflow
+    else { throw corrupt(location.offset, "no frame can lie here") }
+  }
+
+  /// The header at `location`, checked against it; its bytes are in `scratch.header`.
+  func header(at location: BlobLocation, _ scratch: inout BlobScratch) throws(BlobError) -> FrameHeader {
+    try check(location)
+    let offset = location.offset
+    let end = offset + location.frameLength
+    guard let header = try header(at: offset, end: end, pack: location.pack, first: 4 << 10, &scratch) else {
+      throw corrupt(offset, "the frame's header is damaged")
+    }
+    guard header.frameLength == location.frameLength, header.rawSize == location.rawSize else {
+      throw corrupt(offset, "the frame has other lengths than its row")
+    }
+    return header
+  }
+
+  /// The header at `offset` in front of `end`, or nil if there is no whole one of `pack`. `first`: bytes to read at
+  /// once; longer headers take a second call.
+  func header(
+    at offset: Int64, end: Int64, pack: Int64, first: Int, _ scratch: inout BlobScratch
+  ) throws(BlobError) -> FrameHeader? {
+    guard end - offset >= FrameHeader.shortestFrame else { return nil }
+    let guess = Int(min(Int64(first), end - offset))
+    var bytes = scratch.header.prefix(guess)
+    guard try handle.pread(into: bytes, at: offset) == guess,
+      let header = FrameHeader(fixed: UnsafeRawBufferPointer(bytes)),
+      header.pack == pack, header.offset == offset, header.frameLength <= end - offset
+    else { return nil }
+    if header.headerLength > guess {
+      bytes = scratch.header.prefix(header.headerLength)
+      guard try handle.pread(into: bytes, at: offset) == header.headerLength else { return nil }
+    }
+    let whole = UnsafeRawBufferPointer(rebasing: bytes[..<header.headerLength])
+    return header.isWhole(whole) ? header : nil
+  }
+
+  /// The whole message into `scratch.message`.
+  func message(at location: BlobLocation, _ scratch: inout BlobScratch) throws(BlobError) {
+    scratch.count = 0
+    try check(location)
+    guard location.frameLength <= Self.windowLength else { return try largeMessage(at: location, &scratch) }
+    let length = Int(location.frameLength)
+    let bytes = scratch.window.prefix(length)
+    guard try handle.pread(into: bytes, at: location.offset) == length else {
+      throw corrupt(location.offset, "the file ends inside the frame")
+    }
+    let frame = UnsafeRawBufferPointer(bytes)
+    guard let header = FrameHeader(fixed: frame), header.pack == location.pack, header.offset == location.offset,
+      header.frameLength == location.frameLength, header.rawSize == location.rawSize,
+      header.isWhole(UnsafeRawBufferPointer(rebasing: frame[..<header.headerLength]))
+    else { throw corrupt(location.offset, "the frame's header is damaged or another's") }
+    let target = scratch.message.prefix(Int(header.rawSize))
+    var at = header.headerLength
+    for index in 0..<header.chunkCount {
+      let entry = header.chunk(index, in: frame)
+      let source = UnsafeRawBufferPointer(rebasing: frame[at..<at + entry.storedLength])
+      let start = index * header.chunkSize
+      let piece = UnsafeMutableRawBufferPointer(rebasing: target[start..<start + header.rawLength(ofChunk: index)])
+      guard scratch.decompressor.decode(source, entry, into: piece) else {
+        throw corrupt(location.offset, "chunk \(index) is damaged")
+      }
+      at += entry.storedLength
+    }
+    scratch.count = Int(header.rawSize)
+  }
+
+  private func largeMessage(at location: BlobLocation, _ scratch: inout BlobScratch) throws(BlobError) {
+    let header = try header(at: location, &scratch)
+    var message = RawBuffer()
+    swap(&message, &scratch.message)
+    defer { swap(&message, &scratch.message) }
+    let target = message.prefix(Int(header.rawSize))
+    try forEachChunk(header, &scratch) { index, entry, source, decompressor throws(BlobError) in
+      let start = index * header.chunkSize
+      let piece = UnsafeMutableRawBufferPointer(rebasing: target[start..<start + header.rawLength(ofChunk: index)])
+      guard decompressor.decode(source, entry, into: piece) else {
+        throw corrupt(location.offset, "chunk \(index) is damaged")
+      }
+    }
+    scratch.count = Int(header.rawSize)
+  }
+
+  /// Calls `body` with each chunk as it is stored. `scratch.header` must hold the header and is left alone.
+  func forEachChunk(
+    _ header: FrameHeader, _ scratch: inout BlobScratch,
+    _ body: (Int, ChunkEntry, UnsafeRawBufferPointer, inout Decompressor) throws(BlobError) -> Void
+  ) throws(BlobError) {
+    var left = header.dataLength
+    var position = header.offset + Int64(header.headerLength)
+    // A chunk is never longer stored than raw, so a window of that size takes at least one.
+    let length = Int(min(left, Int64(max(Self.windowLength, header.chunkSize))))
+    let window = scratch.window.prefix(length)
+    var filled = 0
+    var used = 0
+    for index in 0..<header.chunkCount {
+      let entry = header.chunk(index, in: UnsafeRawBufferPointer(scratch.header.bytes))
+      if filled - used < entry.storedLength {
+        position += Int64(used)
+        filled = Int(min(Int64(length), left))
+        used = 0
+        guard try handle.pread(into: UnsafeMutableRawBufferPointer(rebasing: window[..<filled]), at: position) == filled
+        else { throw corrupt(header.offset, "the file ends inside the frame") }
+      }
+      let source = UnsafeRawBufferPointer(rebasing: window[used..<used + entry.storedLength])
+      try body(index, entry, source, &scratch.decompressor)
+      used += entry.storedLength
+      left -= Int64(entry.storedLength)
+    }
+  }
+
+  /// The number of the first damaged chunk; nil: the data are those that were written.
+  func damagedChunk(_ header: FrameHeader, _ scratch: inout BlobScratch) throws(BlobError) -> Int? {
+    var damaged: Int?
+    var raw = RawBuffer(capacity: min(header.chunkSize, Int(header.rawSize)))
+    try forEachChunk(header, &scratch) { index, entry, source, decompressor throws(BlobError) in
+      guard damaged == nil else { return }
+      if !decompressor.decode(source, entry, into: raw.prefix(header.rawLength(ofChunk: index))) { damaged = index }
+    }
+    return damaged
+  }
+}

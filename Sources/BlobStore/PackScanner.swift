@@ -1,0 +1,83 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Walks the frames of a pack from its beginning; where there is none it searches the next magic.
+struct PackScanner {
+  let reader: FrameReader
+  let pack: Int64
+  let end: Int64
+
+  /// True when the file is whole frames to its end. Headers are verified, and the data of the last frame, which is the
+  /// one a cut would have torn.
+  func isWhole() throws(BlobError) -> Bool {
+    var scratch = BlobScratch()
+    var offset: Int64 = 0
+    while offset < end {
+      guard let header = try reader.header(at: offset, end: end, pack: pack, first: 4 << 10, &scratch) else {
+        return false
+      }
+      offset += header.frameLength
+      if offset == end { return try reader.damagedChunk(header, &scratch) == nil }
+    }
+    return true
+  }
+
+  func scan(verify: Bool, _ body: (FrameInfo) throws(BlobError) -> Void) throws(BlobError) -> ScanResult {
+    var result = ScanResult()
+    var scratch = BlobScratch()
+    var offset: Int64 = 0
+    var garbage: Int64?
+    while offset < end {
+      guard let header = try reader.header(at: offset, end: end, pack: pack, first: 4 << 10, &scratch),
+        let owners = header.owners(
+          in: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(scratch.header.bytes)[..<header.headerLength]))
+      else {
+        if garbage == nil { garbage = offset }
+        offset = try nextMagic(after: offset, &scratch)
+        continue
+      }
+      if let start = garbage { result.garbage.append(start..<offset) }
+      garbage = nil
+      let frame = FrameInfo(
+        location: header.location, owners: owners, codec: header.codec, dictionaryID: header.dictionaryID)
+      if verify, let chunk = try reader.damagedChunk(header, &scratch) {
+        let what = "\(reader.handle.path) at \(offset): chunk \(chunk) is damaged"
+        result.damaged.append(.init(frame: frame, what: what))
+      } else {
+        try body(frame)
+        result.frames += 1
+        result.frameBytes += header.frameLength
+      }
+      offset += header.frameLength
+    }
+    if let start = garbage { result.tornTail = start..<end }
+    return result
+  }
+
+  /// Where the next magic begins, or `end`.
+  private func nextMagic(after start: Int64, _ scratch: inout BlobScratch) throws(BlobError) -> Int64 {
+    let magic = FrameHeader.magic
+    var offset = start + 1
+    while end - offset >= 4 {
+      let length = Int(min(end - offset, 256 << 10))
+      let window = scratch.window.prefix(length)
+      let count = try reader.handle.pread(into: window, at: offset)
+      guard count >= 4 else { return end }
+      var index = 0
+      while index <= count - 4, let base = window.baseAddress,
+        let found = memchr(base + index, Int32(magic.0), count - 3 - index)
+      {
+        index = UnsafeRawPointer(found) - UnsafeRawPointer(base)
+        if window[index + 1] == magic.1, window[index + 2] == magic.2, window[index + 3] == magic.3 {
+          return offset + Int64(index)
+        }
+        index += 1
+      }
+      offset += Int64(count - 3)
+    }
+    return end
+  }
+}

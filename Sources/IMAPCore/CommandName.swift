@@ -1,0 +1,73 @@
+import Bytes
+
+/// The keyword of a command. `UID FETCH` has the name `fetch`; its payload says `uid`.
+public enum CommandName: UInt8, Hashable, Sendable, CaseIterable {
+  case append, authenticate, capability, check, close, copy, create, delete, enable, examine, expunge, fetch
+  case getQuota, getQuotaRoot, id, idle, list, login, logout, lsub, move, namespace, noop, rename, search, select
+  case setQuota, startTLS, status, store, subscribe, uid, unselect, unsubscribe
+
+  /// As it is written, in upper case.
+  public var keyword: StaticString { Self.spellings[Int(rawValue)] }
+
+  private static let spellings: [StaticString] = [
+    "APPEND", "AUTHENTICATE", "CAPABILITY", "CHECK", "CLOSE", "COPY", "CREATE", "DELETE", "ENABLE", "EXAMINE",
+    "EXPUNGE", "FETCH", "GETQUOTA", "GETQUOTAROOT", "ID", "IDLE", "LIST", "LOGIN", "LOGOUT", "LSUB", "MOVE",
+    "NAMESPACE", "NOOP", "RENAME", "SEARCH", "SELECT", "SETQUOTA", "STARTTLS", "STATUS", "STORE", "SUBSCRIBE", "UID",
+    "UNSELECT", "UNSUBSCRIBE",
+  ]
+
+  static let table = KeywordTable<CommandName>(allCases.map { ($0.keyword, $0) })
+}
+
+extension Command {
+  /// The row of a command table this command belongs to.
+  public var name: CommandName {
+    switch self {
+    case .capability: .capability
+    case .noop: .noop
+    case .logout: .logout
+    case .id: .id
+    case .startTLS: .startTLS
+    case .authenticate: .authenticate
+    case .login: .login
+    case .enable: .enable
+    case .select(let select): select.readOnly ? .examine : .select
+    case .create: .create
+    case .delete: .delete
+    case .rename: .rename
+    case .subscribe: .subscribe
+    case .unsubscribe: .unsubscribe
+    case .list: .list
+    case .lsub: .lsub
+    case .namespace: .namespace
+    case .status: .status
+    case .append: .append
+    case .idle: .idle
+    case .getQuota: .getQuota
+    case .getQuotaRoot: .getQuotaRoot
+    case .setQuota: .setQuota
+    case .close: .close
+    case .unselect: .unselect
+    case .check: .check
+    case .expunge: .expunge
+    case .search: .search
+    case .fetch: .fetch
+    case .store: .store
+    case .copy: .copy
+    case .move: .move
+    }
+  }
+
+  /// True for the `UID` form of a command.
+  public var isUID: Bool {
+    switch self {
+    case .expunge(let command): command.uids != nil
+    case .search(let command): command.uid
+    case .fetch(let command): command.uid
+    case .store(let command): command.uid
+    case .copy(let command): command.uid
+    case .move(let command): command.uid
+    default: false
+    }
+  }
+}

@@ -1,0 +1,144 @@
+import Bytes
+public import NIOCore
+
+/// Cuts what a client sends into commands, messages of APPEND, and lines that were asked for. A pure state machine:
+/// bytes go in by `receive`, `next` says what they are; nothing is read ahead, so what a command changes (`options`,
+/// `isLoggedIn`) holds for the one after it.
+///
+/// Lines end in CRLF. A bare LF is taken for a line end as well: nothing else could be meant, as no command may hold
+/// one outside a literal (RFC 9051 §9), and people type at servers.
+///
+/// Invariants: at most one line and the literals of one command are held, within `limits`; messages of APPEND pass
+/// through uncollected; after every refusal the framer is in step with the client again, or says `close`.
+public struct CommandFramer: Sendable {
+  public var limits: IMAPLimits
+  public var options: WireOptions
+  /// Chooses between the limits before and after login.
+  public var isLoggedIn: Bool
+
+  /// Received and not yet given out. The reader index is the start of the frame being collected.
+  var input = ByteBuffer()
+  /// Octets from the reader index known to belong to the frame: literals, and lines up to them.
+  var collected = 0
+  /// Octets behind `collected` in which no LF was found.
+  var scanned = 0
+  /// Octets of literals thrown away since the command was refused.
+  var swallowedInCommand: Int64 = 0
+  /// Octets of finished literals in `collected`.
+  var literalOctets: Int64 = 0
+  var literalCount = 0
+  var state = State.command
+
+  enum State: Hashable, Sendable {
+    /// Looking for the end of a line of a command.
+    case command
+    /// A literal of a command is on its way; `collected` stands behind its header.
+    case literal(size: Int)
+    /// `appendMessage` was given out.
+    case decision(AppendProgress)
+    case message(AppendProgress, left: Int64)
+    /// Between messages of an APPEND, or before its line end.
+    case afterMessage(AppendProgress)
+    case line
+    /// Throwing away the rest of a command: octets of a literal, then a line.
+    case swallow(Int64)
+    case closed(ResponseCode?, String)
+  }
+
+  struct AppendProgress: Hashable, Sendable {
+    var message: AppendMessage
+  }
+
+  public init(limits: IMAPLimits = .standard, options: WireOptions = .rev1, isLoggedIn: Bool = false) {
+    self.limits = limits
+    self.options = options
+    self.isLoggedIn = isLoggedIn
+  }
+
+  /// Takes bytes from the connection.
+  public mutating func receive(_ bytes: ByteBuffer) {
+    if case .closed = state { return }
+    if input.readableBytes == 0 { input = bytes } else { input.writeImmutableBuffer(bytes) }
+  }
+
+  /// Octets held. While it is large and a command is being carried out, stop reading from the connection.
+  public var bufferedByteCount: Int { input.readableBytes }
+
+  /// Nothing of a command has arrived. STARTTLS may begin only so: bytes that came in clear behind it must not be read
+  /// as if they had come under TLS (RFC 9051 §11.1); see `discardInput`.
+  public var isIdle: Bool { state == .command && input.readableBytes == 0 }
+
+  /// Forgets all bytes received, and what was begun. Returns how many bytes they were.
+  @discardableResult
+  public mutating func discardInput() -> Int {
+    let count = input.readableBytes
+    input.clear()
+    resetFrame()
+    state = .command
+    return count
+  }
+
+  /// After AUTHENTICATE has been challenged, or IDLE has begun: the next line is not a command but comes as `line`.
+  public mutating func expectLine() {
+    guard state == .command else { return }
+    state = .line
+  }
+
+  /// Takes the message just announced: its octets follow.
+  public mutating func acceptMessage() {
+    guard case .decision(let progress) = state else { return }
+    needsContinuation = progress.message.literal.isSynchronizing
+    state = .message(progress, left: progress.message.literal.size)
+  }
+
+  /// Ends an APPEND that is under way; the caller answers its tag with NO. Octets still on their way are thrown away,
+  /// or the connection must be closed if they are too many (RFC 7888 §4).
+  public mutating func refuseCommand() {
+    switch state {
+    case .decision(let progress):
+      refuse(literal: progress.message.literal)
+    case .message(_, let left):
+      // If the client still waits to be asked for the literal it takes the tagged NO instead (RFC 9051 §4.3).
+      if needsContinuation {
+        state = .command
+      } else {
+        startSwallowing(left)
+      }
+      needsContinuation = false
+    case .afterMessage:
+      startSwallowing(0)
+    default:
+      break
+    }
+  }
+
+  /// `acceptMessage` was called for a synchronizing literal and the client has not been told.
+  var needsContinuation = false
+
+  /// What comes next. Call it until it says `needMore` (or until the caller wants no more for now).
+  public mutating func next() -> FramerEvent {
+    while true {
+      switch state {
+      case .command:
+        if let event = nextInCommand() { return event }
+      case .literal(let size):
+        guard input.readableBytes - collected >= size else { return .needMore }
+        collected += size
+        literalOctets += Int64(size)
+        state = .command
+      case .decision(let progress):
+        return .appendMessage(progress.message)
+      case .message(let progress, let left):
+        return nextInMessage(progress, left: left)
+      case .afterMessage(let progress):
+        if let event = nextAfterMessage(progress) { return event }
+      case .line:
+        return nextLine()
+      case .swallow(let left):
+        if !swallow(left) { return .needMore }
+      case .closed(let code, let reason):
+        return .close(code: code, reason: reason)
+      }
+    }
+  }
+}

@@ -1,0 +1,159 @@
+import Bytes
+import NIOCore
+
+extension CommandReader {
+  /// search = "SEARCH" [search-return-opts] SP ["CHARSET" SP charset SP] search-key *(SP search-key)
+  mutating func searchCommand(uid: Bool) throws(IMAPSyntaxError) -> SearchCommand {
+    try space()
+    var command = SearchCommand(uid: uid, key: .all)
+    if cursor.takeIgnoringCase("RETURN (") {
+      command.returns = try searchReturns()
+      try space()
+    }
+    if cursor.takeIgnoringCase("CHARSET ") {
+      command.charset = try astring("charset").uppercased()
+      try space()
+    }
+    command.key = try searchKeys()
+    return command
+  }
+
+  /// Behind the parenthesis.
+  private mutating func searchReturns() throws(IMAPSyntaxError) -> SearchCommand.Return {
+    var returns: SearchCommand.Return = []
+    // RFC 4731 §3.1: an empty list is ALL.
+    if cursor.take(UInt8(ascii: ")")) { return .all }
+    repeat {
+      let range = try atomRange("a return option")
+      guard let option = SearchCommand.returnOptions.value(for: bytes(range)) else {
+        throw error("Unknown return option \(excerpt(range))", at: range.lowerBound)
+      }
+      returns.insert(option)
+    } while cursor.take(.space)
+    try closeParenthesis()
+    return returns
+  }
+
+  /// search-key *(SP search-key)
+  private mutating func searchKeys() throws(IMAPSyntaxError) -> SearchKey {
+    let first = try searchKey()
+    guard cursor.peek == .space else { return first }
+    var keys = [first]
+    while cursor.take(.space) {
+      guard keys.count < limits.listElements else { throw error("More than \(limits.listElements) search keys") }
+      keys.append(try searchKey())
+    }
+    return .and(keys)
+  }
+
+  mutating func searchKey() throws(IMAPSyntaxError) -> SearchKey {
+    switch cursor.peek {
+    case UInt8(ascii: "("):
+      try deepen(limits.searchNesting)
+      cursor.position += 1
+      let keys = try searchKeys()
+      try closeParenthesis()
+      depth -= 1
+      return keys
+    case .some(let byte) where byte.isASCIIDigit || byte == UInt8(ascii: "*") || byte == UInt8(ascii: "$"):
+      return .sequence(try messageSet())
+    default:
+      return try namedSearchKey()
+    }
+  }
+
+  private mutating func namedSearchKey() throws(IMAPSyntaxError) -> SearchKey {
+    let range = wordRange()
+    guard let word = SearchWord.table.value(for: bytes(range)) else {
+      throw error("Unknown search key '\(excerpt(range))'", at: range.lowerBound)
+    }
+    if case .plain(let key) = word { return key }
+    try space()
+    switch word {
+    case .plain(let key): return key
+    case .text(let field): return field.key(try astringOctets("text"))
+    case .header:
+      let name = try headerFieldName()
+      try space()
+      return .header(name: name, try astringOctets("text"))
+    case .date(let field): return field.key(try day())
+    case .keyword: return .keyword(try keyword())
+    case .unkeyword: return .unkeyword(try keyword())
+    case .larger: return .larger(try number64("a size"))
+    case .smaller: return .smaller(try number64("a size"))
+    case .uid: return .uid(try messageSet())
+    case .not:
+      try deepen(limits.searchNesting)
+      let key = try searchKey()
+      depth -= 1
+      return .not(key)
+    case .or:
+      try deepen(limits.searchNesting)
+      let first = try searchKey()
+      try space()
+      let second = try searchKey()
+      depth -= 1
+      return .or(first, second)
+    }
+  }
+}
+
+extension SearchCommand {
+  static let returnOptions = KeywordTable<Return>([
+    ("MIN", .min), ("MAX", .max), ("ALL", .all), ("COUNT", .count), ("SAVE", .save),
+  ])
+}
+
+/// What a search keyword needs behind it. One row a key.
+enum SearchWord: Sendable {
+  case plain(SearchKey)
+  case text(TextField)
+  case date(DateField)
+  case header, keyword, unkeyword, larger, smaller, uid, not, or
+
+  enum TextField: Sendable {
+    case bcc, cc, from, to, subject, body, text
+
+    func key(_ text: ByteBuffer) -> SearchKey {
+      switch self {
+      case .bcc: .address(.bcc, text)
+      case .cc: .address(.cc, text)
+      case .from: .address(.from, text)
+      case .to: .address(.to, text)
+      case .subject: .subject(text)
+      case .body: .body(text)
+      case .text: .text(text)
+      }
+    }
+  }
+
+  enum DateField: Sendable {
+    case before, on, since, sentBefore, sentOn, sentSince
+
+    func key(_ day: IMAPDay) -> SearchKey {
+      switch self {
+      case .before: .before(day)
+      case .on: .on(day)
+      case .since: .since(day)
+      case .sentBefore: .sentBefore(day)
+      case .sentOn: .sentOn(day)
+      case .sentSince: .sentSince(day)
+      }
+    }
+  }
+
+  static let table = KeywordTable<SearchWord>([
+    ("ALL", .plain(.all)), ("ANSWERED", .plain(.flag(.answered))), ("DELETED", .plain(.flag(.deleted))),
+    ("DRAFT", .plain(.flag(.draft))), ("FLAGGED", .plain(.flag(.flagged))), ("SEEN", .plain(.flag(.seen))),
+    ("RECENT", .plain(.flag(.recent))), ("UNANSWERED", .plain(.unflag(.answered))),
+    ("UNDELETED", .plain(.unflag(.deleted))), ("UNDRAFT", .plain(.unflag(.draft))),
+    ("UNFLAGGED", .plain(.unflag(.flagged))), ("UNSEEN", .plain(.unflag(.seen))), ("OLD", .plain(.unflag(.recent))),
+    ("NEW", .plain(.new)),
+    ("BCC", .text(.bcc)), ("CC", .text(.cc)), ("FROM", .text(.from)), ("TO", .text(.to)),
+    ("SUBJECT", .text(.subject)), ("BODY", .text(.body)), ("TEXT", .text(.text)),
+    ("BEFORE", .date(.before)), ("ON", .date(.on)), ("SINCE", .date(.since)), ("SENTBEFORE", .date(.sentBefore)),
+    ("SENTON", .date(.sentOn)), ("SENTSINCE", .date(.sentSince)),
+    ("HEADER", .header), ("KEYWORD", .keyword), ("UNKEYWORD", .unkeyword), ("LARGER", .larger),
+    ("SMALLER", .smaller), ("UID", .uid), ("NOT", .not), ("OR", .or),
+  ])
+}

@@ -1,0 +1,144 @@
+import Bytes
+public import NIOCore
+
+extension CommandPrinter {
+  mutating func print(_ command: SearchCommand) {
+    if let returns = command.returns {
+      let options: [(SearchCommand.Return, String)] = [
+        (.min, "MIN"), (.max, "MAX"), (.all, "ALL"), (.count, "COUNT"), (.save, "SAVE"),
+      ]
+      text(" RETURN (\(options.filter { returns.contains($0.0) }.map(\.1).joined(separator: " ")))")
+    }
+    if let charset = command.charset {
+      word(" CHARSET ")
+      astring(charset)
+    }
+    space()
+    if case .and(let keys) = command.key { printRow(keys) } else { print(command.key) }
+  }
+
+  private mutating func printRow(_ keys: [SearchKey]) {
+    for (index, key) in keys.enumerated() {
+      if index > 0 { space() }
+      print(key)
+    }
+  }
+
+  mutating func print(_ key: SearchKey) {
+    switch key {
+    case .all: word("ALL")
+    case .new: word("NEW")
+    case .and(let keys):
+      word("(")
+      printRow(keys)
+      word(")")
+    case .or(let first, let second):
+      word("OR ")
+      print(first)
+      space()
+      print(second)
+    case .not(let key):
+      word("NOT ")
+      print(key)
+    case .sequence(let set): self.set(set)
+    case .uid(let set):
+      word("UID ")
+      self.set(set)
+    case .flag(let flag): word(flag.searchWord)
+    case .unflag(.recent): word("OLD")
+    case .unflag(let flag):
+      word("UN")
+      word(flag.searchWord)
+    case .keyword(let keyword): text("KEYWORD \(keyword)")
+    case .unkeyword(let keyword): text("UNKEYWORD \(keyword)")
+    case .larger(let size): text("LARGER \(size)")
+    case .smaller(let size): text("SMALLER \(size)")
+    case .before(let day): print("BEFORE ", day)
+    case .on(let day): print("ON ", day)
+    case .since(let day): print("SINCE ", day)
+    case .sentBefore(let day): print("SENTBEFORE ", day)
+    case .sentOn(let day): print("SENTON ", day)
+    case .sentSince(let day): print("SENTSINCE ", day)
+    default: printText(key)
+    }
+  }
+
+  private mutating func printText(_ key: SearchKey) {
+    switch key {
+    case .address(.bcc, let text): print("BCC ", text)
+    case .address(.cc, let text): print("CC ", text)
+    case .address(.from, let text): print("FROM ", text)
+    case .address(.to, let text): print("TO ", text)
+    case .subject(let text): print("SUBJECT ", text)
+    case .body(let text): print("BODY ", text)
+    case .text(let text): print("TEXT ", text)
+    case .header(let name, let text):
+      word("HEADER ")
+      astring(name)
+      print(" ", text)
+    default: break
+    }
+  }
+
+  private mutating func print(_ word: StaticString, _ day: IMAPDay) {
+    self.word(word)
+    buffer.writeDay(day)
+  }
+
+  private mutating func print(_ word: StaticString, _ text: ByteBuffer) {
+    self.word(word)
+    astring(text.readableBytesSpan)
+  }
+}
+
+extension FlagSet {
+  /// The search key for one flag.
+  var searchWord: StaticString {
+    switch self {
+    case .answered: "ANSWERED"
+    case .deleted: "DELETED"
+    case .draft: "DRAFT"
+    case .flagged: "FLAGGED"
+    case .recent: "RECENT"
+    default: "SEEN"
+    }
+  }
+}
+
+extension ByteBuffer {
+  /// `* SEARCH 2 3 6` (RFC 3501 §7.2.5): IMAP4rev1 without RETURN.
+  @inlinable
+  public mutating func writeSearch(_ numbers: some Sequence<UInt32>) {
+    writeStaticString("* SEARCH")
+    for number in numbers {
+      writeSpace()
+      writeDecimal(number)
+    }
+    writeCRLF()
+  }
+
+  /// `* ESEARCH (TAG "a1") UID COUNT 17 ALL 4:18,21,28` (RFC 9051 §7.3.4).
+  public mutating func writeESearch(_ response: ESearchResponse) {
+    writeStaticString("* ESEARCH")
+    if let tag = response.tag {
+      writeStaticString(" (TAG ")
+      writeQuoted(tag)
+      writeStaticString(")")
+    }
+    if response.uid { writeStaticString(" UID") }
+    writeESearchItem(" MIN ", response.min)
+    writeESearchItem(" MAX ", response.max)
+    if let all = response.all, !all.isEmpty {
+      writeStaticString(" ALL ")
+      writeCompactSet(all)
+    }
+    writeESearchItem(" COUNT ", response.count)
+    writeCRLF()
+  }
+
+  private mutating func writeESearchItem(_ word: StaticString, _ number: (some BinaryInteger)?) {
+    guard let number else { return }
+    writeStaticString(word)
+    writeDecimal(number)
+  }
+}

@@ -1,0 +1,93 @@
+public import NIOCore
+
+/// `SEARCH` and `UID SEARCH` (RFC 9051 §6.4.4, RFC 4731, RFC 5182).
+public struct SearchCommand: Hashable, Sendable {
+  public struct Return: OptionSet, Hashable, Sendable {
+    public let rawValue: UInt8
+    @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
+    public static let min = Return(rawValue: 1)
+    public static let max = Return(rawValue: 2)
+    public static let all = Return(rawValue: 4)
+    public static let count = Return(rawValue: 8)
+    public static let save = Return(rawValue: 16)
+  }
+
+  /// The answer holds UIDs. (Sequence sets in `key` are sequence numbers all the same.)
+  public var uid: Bool
+  /// Nil: no RETURN was given (rev1 answers SEARCH, rev2 ESEARCH with ALL). `RETURN ()` is `.all` (RFC 4731 §3.1).
+  public var returns: Return?
+  /// In upper case; nil: none was given. Which are known is the server's business (BADCHARSET).
+  public var charset: String?
+  public var key: SearchKey
+
+  public init(uid: Bool, returns: Return? = nil, charset: String? = nil, key: SearchKey) {
+    self.uid = uid
+    self.returns = returns
+    self.charset = charset
+    self.key = key
+  }
+}
+
+/// What a message must be to be found (RFC 9051 §6.4.4). Texts are in the charset of the command, undecoded.
+public indirect enum SearchKey: Hashable, Sendable {
+  case all
+  /// All of them; never empty. Also what parentheses and a row of keys mean.
+  case and([SearchKey])
+  case or(SearchKey, SearchKey)
+  case not(SearchKey)
+  /// Message sequence numbers.
+  case sequence(MessageSet)
+  case uid(MessageSet)
+  /// ANSWERED, DELETED, DRAFT, FLAGGED, SEEN: one flag. RECENT (RFC 3501) too.
+  case flag(FlagSet)
+  /// UNANSWERED, UNDELETED, UNDRAFT, UNFLAGGED, UNSEEN. OLD (RFC 3501) is `.unflag(.recent)`.
+  case unflag(FlagSet)
+  /// RFC 3501: RECENT and not SEEN.
+  case new
+  case keyword(String)
+  case unkeyword(String)
+  /// INTERNALDATE, time and zone disregarded.
+  case before(IMAPDay)
+  case on(IMAPDay)
+  case since(IMAPDay)
+  /// The Date: field, time and zone disregarded.
+  case sentBefore(IMAPDay)
+  case sentOn(IMAPDay)
+  case sentSince(IMAPDay)
+  /// Octets.
+  case larger(Int64)
+  case smaller(Int64)
+  /// BCC, CC, FROM, TO.
+  case address(AddressField, ByteBuffer)
+  case subject(ByteBuffer)
+  /// An empty text finds every message with the field.
+  case header(name: String, ByteBuffer)
+  case body(ByteBuffer)
+  /// Header or body.
+  case text(ByteBuffer)
+
+  public enum AddressField: Hashable, Sendable { case bcc, cc, from, to }
+}
+
+/// The data of an ESEARCH response (RFC 9051 §7.3.4). Nil fields are not printed.
+public struct ESearchResponse: Hashable, Sendable {
+  /// The tag of the command.
+  public var tag: String?
+  /// Numbers are UIDs.
+  public var uid: Bool
+  public var min: UInt32?
+  public var max: UInt32?
+  /// Ascending; printed as a compact set, and not at all if empty (RFC 4731 §3.1).
+  public var all: [UInt32]?
+  public var count: Int?
+  public init(
+    tag: String?, uid: Bool, min: UInt32? = nil, max: UInt32? = nil, all: [UInt32]? = nil, count: Int? = nil
+  ) {
+    self.tag = tag
+    self.uid = uid
+    self.min = min
+    self.max = max
+    self.all = all
+    self.count = count
+  }
+}

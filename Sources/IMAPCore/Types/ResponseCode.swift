@@ -1,0 +1,48 @@
+/// What stands in brackets before the text of a status response (RFC 9051 §7.1).
+public enum ResponseCode: Hashable, Sendable {
+  case alert
+  case alreadyExists
+  /// `assigned`: UIDs in the order the messages were appended (RFC 4315 §3, RFC 3502).
+  case appendUID(validity: UInt32, assigned: [UInt32])
+  case authenticationFailed
+  case authorizationFailed
+  /// Charsets that are understood; may be empty.
+  case badCharset([String])
+  case cannot
+  case capability([String])
+  case clientBug
+  case closed
+  case contactAdmin
+  /// `source` and `assigned` stand in pairs, in the order they were copied (RFC 4315 §3).
+  case copyUID(validity: UInt32, source: [UInt32], assigned: [UInt32])
+  case corruption
+  case expired
+  case expungeIssued
+  case hasChildren
+  case inUse
+  case limit
+  case nonExistent
+  case noPerm
+  case notSaved
+  case overQuota
+  case parse
+  /// `\*` is printed when `acceptsNewKeywords`.
+  case permanentFlags(FlagSet, keywords: [String], acceptsNewKeywords: Bool)
+  case privacyRequired
+  case readOnly
+  case readWrite
+  case serverBug
+  case tooBig
+  case tryCreate
+  case uidNext(UInt32)
+  case uidNotSticky
+  case uidValidity(UInt32)
+  case unavailable
+  case unknownCTE
+  /// RFC 3501 §7.1: the first message that is not `\Seen`; rev1 only.
+  case unseen(UInt32)
+  /// RFC 6154 §3.
+  case useAttr
+  /// Anything else, spelt as it goes on the wire.
+  case other(String)
+}

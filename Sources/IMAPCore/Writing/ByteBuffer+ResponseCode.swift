@@ -1,0 +1,90 @@
+import Bytes
+public import NIOCore
+
+extension ByteBuffer {
+  /// `[CODE arguments]`, without a space after it (RFC 9051 §7.1).
+  public mutating func writeResponseCode(_ code: ResponseCode) {
+    writeInteger(UInt8(ascii: "["))
+    if let word = code.word { writeStaticString(word) } else { writeCodeWithArguments(code) }
+    writeInteger(UInt8(ascii: "]"))
+  }
+
+  private mutating func writeCodeWithArguments(_ code: ResponseCode) {
+    switch code {
+    case .appendUID(let validity, let assigned):
+      writeCode("APPENDUID", validity)
+      writeSpace()
+      writeOrderedSet(assigned)
+    case .copyUID(let validity, let source, let assigned):
+      writeCode("COPYUID", validity)
+      writeSpace()
+      writeOrderedSet(source)
+      writeSpace()
+      writeOrderedSet(assigned)
+    case .badCharset(let names):
+      writeStaticString("BADCHARSET")
+      guard !names.isEmpty else { break }
+      writeStaticString(" (")
+      for (index, name) in names.enumerated() {
+        if index > 0 { writeSpace() }
+        writeAString(name, .rev1)
+      }
+      writeStaticString(")")
+    case .capability(let names):
+      writeStaticString("CAPABILITY")
+      writeWords(names)
+    case .permanentFlags(let flags, let keywords, let acceptsNewKeywords):
+      writeStaticString("PERMANENTFLAGS ")
+      writeFlagList(flags, keywords: keywords, acceptsNewKeywords: acceptsNewKeywords)
+    case .uidNext(let uid): writeCode("UIDNEXT", uid)
+    case .uidValidity(let validity): writeCode("UIDVALIDITY", validity)
+    case .unseen(let sequence): writeCode("UNSEEN", sequence)
+    case .other(let text): writeLineText(text)
+    default: break
+    }
+  }
+
+  private mutating func writeCode(_ word: StaticString, _ number: UInt32) {
+    writeStaticString(word)
+    writeSpace()
+    writeDecimal(number)
+  }
+}
+
+extension ResponseCode {
+  /// The spelling of a code without arguments; nil for the others.
+  var word: StaticString? {
+    switch self {
+    case .alert: "ALERT"
+    case .alreadyExists: "ALREADYEXISTS"
+    case .authenticationFailed: "AUTHENTICATIONFAILED"
+    case .authorizationFailed: "AUTHORIZATIONFAILED"
+    case .cannot: "CANNOT"
+    case .clientBug: "CLIENTBUG"
+    case .closed: "CLOSED"
+    case .contactAdmin: "CONTACTADMIN"
+    case .corruption: "CORRUPTION"
+    case .expired: "EXPIRED"
+    case .expungeIssued: "EXPUNGEISSUED"
+    case .hasChildren: "HASCHILDREN"
+    case .inUse: "INUSE"
+    case .limit: "LIMIT"
+    case .nonExistent: "NONEXISTENT"
+    case .noPerm: "NOPERM"
+    case .notSaved: "NOTSAVED"
+    case .overQuota: "OVERQUOTA"
+    case .parse: "PARSE"
+    case .privacyRequired: "PRIVACYREQUIRED"
+    case .readOnly: "READ-ONLY"
+    case .readWrite: "READ-WRITE"
+    case .serverBug: "SERVERBUG"
+    case .tooBig: "TOOBIG"
+    case .tryCreate: "TRYCREATE"
+    case .uidNotSticky: "UIDNOTSTICKY"
+    case .unavailable: "UNAVAILABLE"
+    case .unknownCTE: "UNKNOWN-CTE"
+    case .useAttr: "USEATTR"
+    case .appendUID, .copyUID, .badCharset, .capability, .permanentFlags, .uidNext, .uidValidity, .unseen, .other: nil
+    }
+  }
+}

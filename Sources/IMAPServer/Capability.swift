@@ -1,0 +1,64 @@
+/// One row for each capability; the greeting, CAPABILITY and the codes after login print nothing else.
+///
+/// A row is here only when all of its RFC works. AUTH=, STARTTLS and LOGINDISABLED depend on the connection and are
+/// added by the session.
+struct Capability: Sendable {
+  enum Shown: Sendable { case always, beforeLogin, afterLogin }
+
+  let name: String
+  let rfc: String
+  let shown: Shown
+
+  static let table: [Capability] = [
+    row("IMAP4rev1", "RFC 3501", .always),
+    row("IMAP4rev2", "RFC 9051", .always),
+    row("LITERAL+", "RFC 7888 §5", .always),
+    row("SASL-IR", "RFC 4959", .always),
+    row("ENABLE", "RFC 5161", .always),
+    row("ID", "RFC 2971", .always),
+    row("IDLE", "RFC 2177", .always),
+    row("NAMESPACE", "RFC 2342", .afterLogin),
+    row("UIDPLUS", "RFC 4315", .afterLogin),
+    row("MOVE", "RFC 6851", .afterLogin),
+    row("UNSELECT", "RFC 3691", .afterLogin),
+    row("MULTIAPPEND", "RFC 3502", .afterLogin),
+    row("CHILDREN", "RFC 3348", .afterLogin),
+    row("ESEARCH", "RFC 4731", .afterLogin),
+    row("SEARCHRES", "RFC 5182", .afterLogin),
+    row("LIST-EXTENDED", "RFC 5258", .afterLogin),
+    row("LIST-STATUS", "RFC 5819", .afterLogin),
+    row("SPECIAL-USE", "RFC 6154 §2", .afterLogin),
+    row("CREATE-SPECIAL-USE", "RFC 6154 §3", .afterLogin),
+    row("STATUS=SIZE", "RFC 8438", .afterLogin),
+    row("QUOTA", "RFC 9208", .afterLogin),
+    row("QUOTA=RES-STORAGE", "RFC 9208 §5.1", .afterLogin),
+    row("QUOTA=RES-MESSAGE", "RFC 9208 §5.2", .afterLogin),
+  ]
+
+  private static func row(_ name: String, _ rfc: String, _ shown: Shown) -> Capability {
+    Capability(name: name, rfc: rfc, shown: shown)
+  }
+
+  /// What CAPABILITY prints now.
+  static func list(
+    loggedIn: Bool, appendLimit: Int, offersSTARTTLS: Bool, loginDisabled: Bool, mechanisms: [String]
+  ) -> [String] {
+    var words: [String] = []
+    for capability in table {
+      switch capability.shown {
+      case .always: words.append(capability.name)
+      case .beforeLogin where !loggedIn: words.append(capability.name)
+      case .afterLogin where loggedIn: words.append(capability.name)
+      default: break
+      }
+    }
+    if loggedIn {
+      words.append("APPENDLIMIT=\(appendLimit)")  // RFC 7889 §2
+    } else {
+      if offersSTARTTLS { words.append("STARTTLS") }
+      if loginDisabled { words.append("LOGINDISABLED") }  // RFC 9051 §6.2.3
+      words += mechanisms.map { "AUTH=\($0)" }
+    }
+    return words
+  }
+}

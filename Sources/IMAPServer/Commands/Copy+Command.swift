@@ -1,0 +1,50 @@
+import IMAPCore
+import MailNet
+import MailStore
+import NIOCore
+
+extension IMAPSession {
+  /// COPY and UID COPY (RFC 9051 §6.4.7).
+  func copy(_ command: CopyCommand) async throws(CommandError) -> Completion {
+    let (uids, ref) = try messages(command.set, uid: command.uid)
+    let name = command.uid ? "UID COPY" : "COPY"
+    guard !uids.isEmpty else { return .ok("No messages, so nothing was copied") }
+    let assigned = try await storeCall { store throws(StoreError) in
+      try await store.copy(uids, from: ref, to: command.mailbox.string)
+    }
+    return .ok("\(name) completed", code: Self.copyUID(assigned))
+  }
+
+  /// MOVE and UID MOVE (RFC 9051 §6.4.8, RFC 6851).
+  func move(_ command: MoveCommand) async throws(CommandError) -> Completion {
+    _ = try writableView()
+    let (uids, ref) = try messages(command.set, uid: command.uid)
+    guard !uids.isEmpty else { return .ok("No messages, so nothing was moved") }
+    let assigned = try await storeCall { store throws(StoreError) in
+      try await store.move(uids, from: ref, to: command.mailbox.string)
+    }
+    guard !isOver else { throw .connectionClosed }
+    // RFC 9051 §6.4.8: COPYUID goes in an untagged OK before the EXPUNGEs, which the end of the command brings.
+    if let code = Self.copyUID(assigned) { connection.out.writeUntagged(.ok, code, "Moved") }
+    return .ok(command.uid ? "UID MOVE completed" : "MOVE completed")
+  }
+
+  /// The UIDs a set means, none of them a message that is gone (RFC 2180 §4.4: then nothing is copied).
+  private func messages(_ set: MessageSet, uid: Bool) throws(CommandError) -> ([UID], MailboxRef) {
+    let indexes = try resolve(set, uid: uid)
+    let view = try selectedView()
+    var uids = indexes.uids(in: view.told)
+    if view.ghosts > 0 {
+      let left = uids.filter { !view.isGhost($0) }
+      if left.count < uids.count, !uid { throw .no(.expungeIssued, "Some of the messages no longer exist") }
+      uids = left
+    }
+    return (uids, view.mailbox.ref)
+  }
+
+  /// RFC 4315 §3: no code when nothing was copied.
+  private static func copyUID(_ assigned: AssignedUIDs) -> ResponseCode? {
+    guard !assigned.source.isEmpty else { return nil }
+    return .copyUID(validity: assigned.uidValidity, source: assigned.source, assigned: assigned.assigned)
+  }
+}

@@ -1,0 +1,153 @@
+import IMAPCore
+import MailNet
+import MailStore
+import NIOCore
+
+extension IMAPSession {
+  /// FETCH of flags and UIDs alone, from the view. Nil: the store has to be asked, or it takes more than one slice.
+  func fetchFromMemory(_ command: FetchCommand) throws(CommandError) -> Completion? {
+    try refuse(command.modifiers)
+    let plan = FetchPlan(command)
+    guard plan.isInMemory else { return nil }
+    let indexes = try resolve(command.set, uid: command.uid)
+    guard indexes.count <= settings.messagesOnLoop else { return nil }
+    let shown = try shownFlags()
+    indexes.forEach { writeFromView($0, plan, shown) }
+    tally.fetched += indexes.count
+    return .ok(command.uid ? "UID FETCH completed" : "FETCH completed")
+  }
+
+  /// FETCH and UID FETCH (RFC 9051 §6.4.5).
+  func fetch(_ command: FetchCommand) async throws(CommandError) -> Completion {
+    let plan = FetchPlan(command)
+    let indexes = try resolve(command.set, uid: command.uid)
+    let isWhole: Bool
+    if plan.isInMemory {
+      isWhole = try await fetchSlowlyFromMemory(plan, indexes)
+    } else {
+      let newlySeen = plan.setsSeen ? try await markSeen(indexes, includeUID: command.uid || isRev2) : 0
+      isWhole = try await fetchFromStore(plan, indexes, newlySeen: newlySeen)
+    }
+    tally.fetched += indexes.count
+    // RFC 2180 §4.1.2: what is there has been sent; the client learns why the rest is missing. UIDs that do not exist
+    // are no error (RFC 9051 §6.4.9).
+    if !isWhole, !command.uid { throw .no(.expungeIssued, "Some of the messages no longer exist") }
+    return .ok(command.uid ? "UID FETCH completed" : "FETCH completed")
+  }
+
+  private func shownFlags(newlySeen: ModSeq = 0) throws(CommandError) -> ShownFlags {
+    let view = try selectedView()
+    return ShownFlags(told: view.told, recent: isRev2 ? [] : view.recent, newlySeen: newlySeen)
+  }
+
+  private func writeFromView(_ index: Int, _ plan: FetchPlan, _ shown: ShownFlags) {
+    let entry = shown.told[index]
+    var line = FetchLine(sequence: index + 1, into: &connection.out)
+    if plan.wantsUID { line.writeUID(entry.uid, into: &connection.out) }
+    if plan.wantsFlags { shown.write(entry, &line, into: &connection.out) }
+    line.end(into: &connection.out)
+  }
+
+  private func fetchSlowlyFromMemory(_ plan: FetchPlan, _ indexes: IndexRanges) async throws(CommandError) -> Bool {
+    let shown = try shownFlags()
+    for range in indexes.ranges {
+      var index = range.lowerBound
+      while index < range.upperBound {
+        let end = min(index + 1024, range.upperBound)
+        while index < end {
+          writeFromView(index, plan, shown)
+          index += 1
+        }
+        guard await drained() else { throw .connectionClosed }
+      }
+    }
+    return true
+  }
+
+  /// Sets `\Seen` where BODY[...] implies it (RFC 9051 §6.4.5), in one call before anything is read. Returns the MODSEQ
+  /// of the change.
+  private func markSeen(_ indexes: IndexRanges, includeUID: Bool) async throws(CommandError) -> ModSeq {
+    let view = try selectedView()
+    // RFC 9051 §6.3.3: EXAMINE changes nothing.
+    guard !view.isReadOnly else { return 0 }
+    var unseen = IndexRanges()
+    for range in indexes.ranges {
+      view.told.forEach(in: range) { index, entry in if !entry.flags.contains(.seen) { unseen.append(index) } }
+    }
+    guard !unseen.isEmpty else { return 0 }
+    let uids = unseen.uids(in: view.told)
+    let ref = view.mailbox.ref
+    let outcome: FlagOutcome
+    do throws(CommandError) {
+      outcome = try await storeCall { store throws(StoreError) in
+        try await store.changeFlags(FlagChange(.add, .seen), of: uids, in: ref)
+      }
+    } catch {
+      // Mail stays readable while the store cannot write; the flag is lost, and said to the log.
+      _ = completion(for: error, of: .fetch)
+      return 0
+    }
+    guard !isOver else { throw .connectionClosed }
+    // The FETCH responses themselves will show these flags.
+    let own = OwnStore(indexes: unseen, isSilent: true, mode: .add, flags: .seen, keywords: 0)
+    await tellSlowly(expunge: false, includeUID: includeUID, own: own)
+    return outcome.modSeq
+  }
+
+  /// Visits the messages in slices of what the socket takes. False: some were not there any more.
+  private func fetchFromStore(
+    _ plan: FetchPlan, _ indexes: IndexRanges, newlySeen: ModSeq
+  ) async throws(CommandError) -> Bool {
+    let shown = try shownFlags(newlySeen: newlySeen)
+    let ref = try selectedView().mailbox.ref
+    let uids = indexes.uids(in: shown.told)
+    var rest = uids[...]
+    var isWhole = true
+    var damage: StoreError?
+    var hasUnknownEncoding = false
+    while !rest.isEmpty {
+      guard !isOver else { throw .connectionClosed }
+      let encoder = FetchEncoder(
+        plan, shown, chunk: settings.outputChunk, wholeMessageLimit: settings.wholeMessageLimit, out: takeBuffer())
+      let slice = rest.prefix(settings.messagesPerVisit)
+      let done = try await storeCall { store throws(StoreError) in
+        try await store.visit(ref, slice, needs: plan.needs) { row throws(StoreError) in encoder.visit(row) }
+      }
+      guard !isOver else { throw .connectionClosed }
+      if encoder.visited < done { isWhole = false }
+      if damage == nil { damage = encoder.firstError }
+      if encoder.hasUnknownEncoding { hasUnknownEncoding = true }
+      put(encoder.out)
+      if let large = encoder.large {
+        switch try await stream(large, plan, ref) {
+        case .sent(let unknownEncoding): if unknownEncoding { hasUnknownEncoding = true }
+        case .gone: isWhole = false
+        }
+      }
+      // A store that makes no progress must not hold the session forever.
+      rest = rest.dropFirst(max(done, 1))
+      guard await drained() else { throw .connectionClosed }
+    }
+    if let damage { throw .store(damage) }
+    // RFC 9051 §7.5.2
+    if hasUnknownEncoding { throw .no(.unknownCTE, "Unknown transfer encoding") }
+    return isWhole
+  }
+
+  /// The outgoing buffer itself, if it is empty: what the encoder writes is then not copied again.
+  private func takeBuffer() -> ByteBuffer {
+    guard connection.out.readableBytes == 0 else { return ByteBuffer() }
+    var buffer = ByteBuffer()
+    swap(&buffer, &connection.out)
+    buffer.clear()
+    return buffer
+  }
+
+  private func put(_ bytes: ByteBuffer) {
+    if connection.out.readableBytes == 0 {
+      connection.out = bytes
+    } else {
+      connection.out.writeImmutableBuffer(bytes)
+    }
+  }
+}

@@ -1,0 +1,136 @@
+import IMAPCore
+import MailFormat
+import MailNet
+import MailStore
+import NIOCore
+
+extension IMAPSession {
+  /// SEARCH by flags and numbers in a mailbox of moderate size. Nil: it needs the store, or takes too long for the loop.
+  func searchMemory(_ command: SearchCommand, tag: String) throws(CommandError) -> Completion? {
+    tell(expunge: false, includeUID: isRev2 || command.uid)
+    guard !isOver else { throw .connectionClosed }
+    let (view, node) = try compiled(command)
+    guard node.level == .snapshot, view.told.count <= settings.messagesOnLoop else { return nil }
+    let scan = SearchScan(node, view.told, in: IndexRanges(0..<view.told.count))
+    return searchDone(command, tag, scan.found, view)
+  }
+
+  private func compiled(_ command: SearchCommand) throws(CommandError) -> (MailboxView, SearchNode) {
+    let view = try selectedView()
+    do throws(CommandError) {
+      let compiler = try SearchCompiler(command, view, isRev2: isRev2)
+      return (view, compiler.compile(command.key).simplified())
+    } catch {
+      // RFC 9051 §6.4.4.1: a SEARCH with SAVE that is answered NO empties the variable.
+      if command.returns?.contains(.save) == true { self.view?.saved = [] }
+      throw error
+    }
+  }
+
+  /// SEARCH and UID SEARCH (RFC 9051 §6.4.4).
+  func search(_ command: SearchCommand, tag: String) async throws(CommandError) -> Completion {
+    let (view, node) = try compiled(command)
+    do throws(CommandError) {
+      return searchDone(command, tag, try await find(node, view), view)
+    } catch {
+      if command.returns?.contains(.save) == true { self.view?.saved = [] }
+      throw error
+    }
+  }
+
+  /// What the snapshot cannot decide is decided by columns, and only what these cannot decide by opening messages.
+  private func find(_ node: SearchNode, _ view: MailboxView) async throws(CommandError) -> IndexRanges {
+    let told = view.told
+    let scan = await SearchScan.run(node, told)
+    var found = scan.found.ranges
+    var undecided = scan.undecided
+    let levels: [SearchNode.Level] = node.needs(upTo: .columns).isEmpty ? [.message] : [.columns, .message]
+    for level in levels where !undecided.isEmpty && level <= max(node.level, .columns) {
+      let result = try await visit(node, told, view.mailbox.ref, undecided, level)
+      found += result.found
+      undecided = IndexRanges(merging: result.undecided)
+    }
+    return IndexRanges(merging: found)
+  }
+
+  private struct VisitResult {
+    var found: [Range<Int>] = []
+    var undecided: [Range<Int>] = []
+  }
+
+  private func visit(
+    _ node: SearchNode, _ told: MailboxSnapshot, _ ref: MailboxRef, _ candidates: IndexRanges, _ level: SearchNode.Level
+  ) async throws(CommandError) -> VisitResult {
+    var needs = node.needs(upTo: level)
+    if level == .message { needs.formUnion([.message, .dates]) }
+    let wanted = needs
+    let uids = candidates.uids(in: told)
+    var rest = uids[...]
+    var result = VisitResult()
+    while !rest.isEmpty {
+      guard !isOver else { throw .connectionClosed }
+      let visitor = SearchVisitor(node, told, level, wholeMessageLimit: settings.searchWholeMessageLimit)
+      let slice = rest.prefix(settings.messagesPerVisit)
+      let done = try await storeCall { store throws(StoreError) in
+        try await store.visit(ref, slice, needs: wanted) { row throws(StoreError) in visitor.visit(row) }
+      }
+      if let error = visitor.firstError { throw .store(error) }
+      result.found += visitor.found.ranges
+      result.undecided += visitor.undecided.ranges
+      for index in visitor.large where try await isFound(node, index, told, ref) { result.found.append(index..<index + 1) }
+      rest = rest.dropFirst(max(done, 1))
+    }
+    return result
+  }
+
+  // MARK: The answer
+
+  private func searchDone(
+    _ command: SearchCommand, _ tag: String, _ matches: IndexRanges, _ view: MailboxView
+  ) -> Completion {
+    var found = matches
+    var hasGhosts = false
+    if view.ghosts > 0 {
+      // Messages that are gone are not found; the client may want to know (RFC 9051 §7.1, EXPUNGEISSUED).
+      var left = IndexRanges()
+      found.forEach { if !view.isGhost(view.told[$0].uid) { left.append($0) } }
+      hasGhosts = left.count < found.count
+      found = left
+    }
+    func number(_ index: Int) -> UInt32 { command.uid ? view.told[index].uid : UInt32(clamping: index + 1) }
+    let numbers = { () -> [UInt32] in
+      if command.uid { return found.uids(in: view.told) }
+      return found.ranges.flatMap { range in range.map { UInt32(clamping: $0 + 1) } }
+    }
+
+    if let returns = command.returns {
+      save(command, found, view)
+      // RFC 9051 §6.4.4: SAVE alone suppresses the response.
+      if returns != .save {
+        connection.out.writeESearch(
+          ESearchResponse(
+            tag: tag, uid: command.uid, min: returns.contains(.min) ? found.first.map(number) : nil,
+            max: returns.contains(.max) ? found.last.map(number) : nil, all: returns.contains(.all) ? numbers() : nil,
+            count: returns.contains(.count) ? found.count : nil))
+      }
+    } else if isRev2 {
+      // RFC 9051 §6.4.4, appendix E.4.
+      connection.out.writeESearch(ESearchResponse(tag: tag, uid: command.uid, all: numbers()))
+    } else {
+      connection.out.writeSearch(numbers())
+    }
+    return .ok(command.uid ? "UID SEARCH completed" : "SEARCH completed", code: hasGhosts ? .expungeIssued : nil)
+  }
+
+  /// The search result variable (RFC 9051 §6.4.4.1, table 4).
+  private func save(_ command: SearchCommand, _ found: IndexRanges, _ view: MailboxView) {
+    guard let returns = command.returns, returns.contains(.save) else { return }
+    var kept = found
+    if returns.isDisjoint(with: [.all, .count]), !returns.isDisjoint(with: [.min, .max]) {
+      kept = IndexRanges()
+      if returns.contains(.min), let first = found.first { kept.append(first) }
+      if returns.contains(.max), let last = found.last { kept.append(last) }
+    }
+    self.view?.saved = kept.uids(in: view.told)
+  }
+}

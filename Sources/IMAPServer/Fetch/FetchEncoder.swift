@@ -1,0 +1,234 @@
+import Bytes
+import IMAPCore
+import MailFormat
+import MailStore
+import NIOCore
+
+/// Encodes FETCH responses on the store's visitor thread, straight into a buffer.
+///
+/// `@unchecked Sendable`: the session makes one for each visit, the visit calls it row after row, and the session looks
+/// at it again only when the visit has returned; it is never in two places at once.
+final class FetchEncoder: @unchecked Sendable {
+  private let plan: FetchPlan
+  private let shown: ShownFlags
+  private let chunk: Int
+  private let wholeMessageLimit: Int
+
+  var out: ByteBuffer
+  private(set) var visited = 0
+  /// A message that has to be streamed comes next: everything but its sections is in `head`.
+  private(set) var large: LargeMessage?
+  private(set) var firstError: StoreError?
+  private(set) var hasUnknownEncoding = false
+
+  struct LargeMessage {
+    var uid: UID
+    /// `* n FETCH (` and the items that need no message, without the closing parenthesis.
+    var head: ByteBuffer
+    var headHasItems: Bool
+  }
+
+  init(_ plan: FetchPlan, _ shown: ShownFlags, chunk: Int, wholeMessageLimit: Int, out: ByteBuffer) {
+    self.plan = plan
+    self.shown = shown
+    self.chunk = chunk
+    self.wholeMessageLimit = wholeMessageLimit
+    self.out = out
+  }
+
+  /// One row of the visit.
+  func visit(_ row: any MessageRow) -> VisitControl {
+    visited += 1
+    guard let index = shown.told.index(of: row.uid) else { return .next }
+    if plan.opensMessage, row.size > wholeMessageLimit {
+      var head = ByteBuffer()
+      var line = FetchLine(sequence: index + 1, into: &head)
+      let start = head.writerIndex
+      writeItems(row, index, &line, into: &head)
+      large = LargeMessage(uid: row.uid, head: head, headHasItems: head.writerIndex > start)
+      return .stop
+    }
+    let start = out.writerIndex
+    do throws(StoreError) {
+      var line = FetchLine(sequence: index + 1, into: &out)
+      writeItems(row, index, &line, into: &out)
+      try writeSections(row, &line)
+      line.end(into: &out)
+    } catch {
+      // One damaged message does not keep the others from being read.
+      out.moveWriterIndex(to: start)
+      if firstError == nil { firstError = error }
+    }
+    return out.readableBytes >= chunk ? .stop : .next
+  }
+
+  private func writeItems(_ row: any MessageRow, _ index: Int, _ line: inout FetchLine, into buffer: inout ByteBuffer) {
+    let entry = shown.told[index]
+    if plan.wantsUID { line.writeUID(entry.uid, into: &buffer) }
+    if plan.wantsFlags || shown.isNewlySeen(entry) { shown.write(entry, &line, into: &buffer) }
+    for item in plan.items {
+      switch item {
+      case .internalDate:
+        let date = row.internalDate
+        line.writeInternalDate(IMAPDateTime(seconds: date.seconds, zoneMinutes: date.zoneMinutes), into: &buffer)
+      case .size: line.writeSize(row.size, into: &buffer)
+      case .envelope:
+        line.writeName("ENVELOPE", into: &buffer)
+        row.appendEnvelope(to: &buffer)
+      case .body:
+        line.writeName("BODY", into: &buffer)
+        row.appendBody(to: &buffer)
+      case .bodyStructure:
+        line.writeName("BODYSTRUCTURE", into: &buffer)
+        row.appendBodyStructure(to: &buffer)
+      default: break
+      }
+    }
+  }
+
+  private func writeSections(_ row: any MessageRow, _ line: inout FetchLine) throws(StoreError) {
+    guard !plan.sections.isEmpty else { return }
+    guard plan.opensMessage else {
+      for section in plan.sections { writeCommonHeaders(section, row, &line) }
+      return
+    }
+    let index = try row.index()
+    let trace = row.trace
+    for section in plan.sections {
+      line.writeName(of: section.item, into: &out)
+      try row.withMessage { (message) throws(StoreError) in
+        let source = MessageBytes(trace: trace, message: message)
+        self.write(section, source, index)
+      }
+    }
+  }
+
+  private func writeCommonHeaders(_ section: FetchPlan.Section, _ row: any MessageRow, _ line: inout FetchLine) {
+    guard case .fields(_, let names, let not) = section.kind else { return }
+    var bytes = ByteBuffer()
+    let trace = row.trace
+    HeaderFields.write(
+      fields: names, not: not, of: trace.readableBytesSpan, header: 0..<trace.readableBytes, into: &bytes)
+    row.withCommonHeaders { lines in
+      HeaderFields.write(fields: names, not: not, of: lines, header: 0..<lines.byteCount, into: &bytes)
+    }
+    // RFC 9051 §6.4.5.1: the blank line is included.
+    bytes.writeCRLF()
+    line.writeName(of: section.item, into: &out)
+    write(bytes, section.partial)
+  }
+
+  private func write(_ section: FetchPlan.Section, _ source: borrowing MessageBytes, _ index: MessageIndex) {
+    switch section.kind {
+    case .stored(let path):
+      guard let place = index.place(of: path, trace: source.traceLength) else {
+        out.writeStaticString("NIL")
+        return
+      }
+      let part = section.partial.map { $0.range(in: place.count) } ?? 0..<place.count
+      out.writeLiteralHeader(size: part.count)
+      source.write(place.lowerBound + part.lowerBound..<place.lowerBound + part.upperBound, into: &out)
+    case .fields(let path, let names, let not):
+      guard let place = index.place(of: path, trace: source.traceLength) else {
+        out.writeStaticString("NIL")
+        return
+      }
+      var bytes = ByteBuffer()
+      source.writeFields(names, not: not, header: place, into: &bytes)
+      write(bytes, section.partial)
+    case .binary(let path):
+      var bytes = ByteBuffer()
+      switch source.decode(path, index, into: &bytes) {
+      case .done(let hasNUL):
+        let part = section.partial.map { $0.range(in: bytes.readableBytes) } ?? 0..<bytes.readableBytes
+        if hasNUL { out.writeLiteral8Header(size: part.count) } else { out.writeLiteralHeader(size: part.count) }
+        out.writeSpan(bytes.readableBytesSpan.extracting(part))
+      case .unknown:
+        hasUnknownEncoding = true
+        out.writeStaticString("NIL")
+      case .absent: out.writeStaticString("NIL")
+      }
+    case .binarySize(let path):
+      var bytes = ByteBuffer()
+      if case .unknown = source.decode(path, index, into: &bytes) { hasUnknownEncoding = true }
+      out.writeDecimal(bytes.readableBytes)
+    }
+  }
+
+  private func write(_ bytes: ByteBuffer, _ partial: Partial?) {
+    let part = partial.map { $0.range(in: bytes.readableBytes) } ?? 0..<bytes.readableBytes
+    out.writeLiteralHeader(size: part.count)
+    out.writeSpan(bytes.readableBytesSpan.extracting(part))
+  }
+}
+
+/// How this session shows the flags of its messages.
+struct ShownFlags: Sendable {
+  let told: MailboxSnapshot
+  let recent: [ClosedRange<UID>]
+  /// The MODSEQ of the `\Seen` that this FETCH has just set; 0: none.
+  let newlySeen: ModSeq
+
+  /// RFC 9051 §6.4.5: flags changed by the FETCH itself should be in its responses.
+  func isNewlySeen(_ entry: MessageEntry) -> Bool { newlySeen != 0 && entry.modSeq == newlySeen }
+
+  func write(_ entry: MessageEntry, _ line: inout FetchLine, into buffer: inout ByteBuffer) {
+    var flags = FlagSet(rawValue: entry.flags.rawValue)
+    if !recent.isEmpty, recent.contains(where: { $0.contains(entry.uid) }) { flags.insert(.recent) }
+    line.writeFlags(flags, keywords: entry.keywords, names: told.keywords, into: &buffer)
+  }
+}
+
+/// A message in memory, its trace lines in front.
+struct MessageBytes: ~Escapable, ~Copyable {
+  let trace: ByteBuffer
+  let message: RawSpan
+  var traceLength: Int { trace.readableBytes }
+
+  @_lifetime(copy message)
+  init(trace: ByteBuffer, message: RawSpan) {
+    self.trace = trace
+    self.message = message
+  }
+
+  /// Octets by their place in trace and message together.
+  func write(_ range: Range<Int>, into buffer: inout ByteBuffer) {
+    let seam = traceLength
+    let end = seam + message.byteCount
+    let range = min(range.lowerBound, end)..<min(range.upperBound, end)
+    if range.lowerBound < seam {
+      buffer.writeSpan(trace.readableBytesSpan.extracting(range.lowerBound..<min(seam, range.upperBound)))
+    }
+    if range.upperBound > seam {
+      buffer.writeSpan(message.extracting(max(range.lowerBound, seam) - seam..<range.upperBound - seam))
+    }
+  }
+
+  func writeFields(_ names: [[UInt8]], not: Bool, header: Range<Int>, into buffer: inout ByteBuffer) {
+    let seam = traceLength
+    if header.lowerBound < seam {
+      HeaderFields.write(fields: names, not: not, of: trace.readableBytesSpan, header: 0..<seam, into: &buffer)
+    }
+    let rest = max(header.lowerBound, seam) - seam..<max(header.upperBound, seam) - seam
+    HeaderFields.write(fields: names, not: not, of: message, header: rest, into: &buffer)
+  }
+
+  enum Decoded {
+    case done(hasNUL: Bool)
+    case absent
+    case unknown
+  }
+
+  /// A part with its transfer encoding undone. An empty path is the whole message, as it stands.
+  func decode(_ path: [Int], _ index: MessageIndex, into buffer: inout ByteBuffer) -> Decoded {
+    if path.isEmpty {
+      write(0..<traceLength + message.byteCount, into: &buffer)
+      return .done(hasNUL: false)
+    }
+    guard let part = index.binaryPart(path) else { return .absent }
+    guard var decoder = TransferDecoder(part) else { return .unknown }
+    decoder.decode(message.extracting(part.bodyRange.clamped(to: 0..<message.byteCount)), into: &buffer)
+    decoder.finish(into: &buffer)
+    return .done(hasNUL: decoder.hasNUL)
+  }
+}

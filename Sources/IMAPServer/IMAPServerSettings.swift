@@ -1,0 +1,43 @@
+public import IMAPCore
+public import NIOCore
+
+/// Every limit and name of the IMAP service. Shown in `docs/limits.md`; the reply a client hears stands with each.
+public struct IMAPServerSettings: Sendable {
+  /// What ID answers (RFC 2971 §3.3).
+  public var productName = "Merpati"
+  public var productVersion = "0"
+
+  /// Octets of one APPENDed message, announced as APPENDLIMIT (RFC 7889). Beyond: `NO [TOOBIG]`.
+  public var appendLimit = 64 << 20
+  /// Bounds of lines, literals, sets and nesting; see each for what the client hears.
+  public var wire = IMAPLimits()
+
+  /// Time to log in. Then: `BYE`.
+  public var loginTimeout: TimeAmount = .seconds(60)
+  /// Silence after login, IDLE included. Then: `BYE`. RFC 9051 §5.4 demands 30 minutes at least; the seconds on top
+  /// are for clients that re-issue IDLE just then.
+  public var idleTimeout: TimeAmount = .seconds(30 * 60 + 15)
+  /// Time for the rest of a command or literal that has begun to arrive. Then: `BYE`.
+  public var commandTimeout: TimeAmount = .minutes(5)
+  /// Commands that may be given before login. Beyond: `BYE`.
+  public var commandsBeforeLogin = 60
+  /// Unknown or malformed commands before login. Beyond: `BYE`, so that a browser cannot be used against the server.
+  public var badCommandsBeforeLogin = 5
+  /// The same after login, in one row without a good one between.
+  public var badCommandsAfterLogin = 50
+  /// Octets of output encoded before the socket must take them.
+  public var outputChunk = 128 << 10
+  /// Messages larger than this are streamed, never held whole.
+  public var wholeMessageLimit = 256 << 10
+  /// In SEARCH BODY and TEXT, messages larger than this are read part by part.
+  public var searchWholeMessageLimit = 4 << 20
+  /// Messages whose flags are fetched or searched in one go on the event loop; more go in slices.
+  public var messagesOnLoop = 8192
+  /// Rows of one store visit, so that a read transaction stays short.
+  public var messagesPerVisit = 4096
+
+  /// Octets of a client's ID that go to the log.
+  public var clientIDLogged = 512
+
+  public init() {}
+}

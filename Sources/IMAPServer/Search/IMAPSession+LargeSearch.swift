@@ -1,0 +1,98 @@
+import MailFormat
+import MailStore
+import NIOCore
+
+/// SEARCH in messages too large to be held: read part by part, so that attachments are never read.
+extension IMAPSession {
+  func isFound(
+    _ node: SearchNode, _ index: Int, _ told: MailboxSnapshot, _ ref: MailboxRef
+  ) async throws(CommandError) -> Bool {
+    guard !isOver else { throw .connectionClosed }
+    let uid = told[index].uid
+    let reader = try await storeCall { store throws(StoreError) in try await store.openMessage(uid, in: ref) }
+    guard let reader else { return false }
+    let columns = SearchVisitor(node, told, .columns, wholeMessageLimit: 0)
+    var needs = node.needs(upTo: .columns)
+    needs.insert(.dates)
+    let wanted = needs
+    // What columns say of it first; then its texts.
+    _ = try await storeCall { store throws(StoreError) in
+      try await store.visit(ref, [uid], needs: wanted) { row throws(StoreError) in columns.visit(row) }
+    }
+    if !columns.found.isEmpty { return true }
+    if columns.undecided.isEmpty { return false }
+    return try await verdict(node, index, told, reader) == .yes
+  }
+
+  private func verdict(
+    _ node: SearchNode, _ index: Int, _ told: MailboxSnapshot, _ reader: any MessageReader
+  ) async throws(CommandError) -> Verdict {
+    switch node {
+    case .and(let nodes):
+      for node in nodes where try await verdict(node, index, told, reader) != .yes { return .no }
+      return .yes
+    case .or(let nodes):
+      for node in nodes where try await verdict(node, index, told, reader) == .yes { return .yes }
+      return .no
+    case .not(let node): return try await verdict(node, index, told, reader).negated
+    case .header(let header) where !header.isCommon:
+      let bytes = try await read(reader, 0..<reader.trace.readableBytes + reader.index.headerLength)
+      return Verdict(MessageText.hasHeader(header, in: bytes.readableBytesSpan, 0..<bytes.readableBytes))
+    case .body(let needle): return Verdict(try await hasText(needle, reader.index.root, reader, withHeaders: false))
+    case .text(let needle):
+      let trace = reader.trace
+      if MessageText.hasFields(needle, trace.readableBytesSpan, 0..<trace.readableBytes) { return .yes }
+      return Verdict(try await hasText(needle, reader.index.root, reader, withHeaders: true))
+    default:
+      // The snapshot or a column decides it.
+      let row = SearchVisitor(node, told, .columns, wholeMessageLimit: 0)
+      let uid = told[index].uid
+      let ref = try selectedView().mailbox.ref
+      let needs = node.needs(upTo: .columns)
+      _ = try await storeCall { store throws(StoreError) in
+        try await store.visit(ref, [uid], needs: needs) { message throws(StoreError) in row.visit(message) }
+      }
+      return Verdict(!row.found.isEmpty)
+    }
+  }
+
+  private func hasText(
+    _ needle: TextNeedle, _ part: Part, _ reader: any MessageReader, withHeaders: Bool
+  ) async throws(CommandError) -> Bool {
+    let trace = reader.trace.readableBytes
+    if withHeaders {
+      let header = try await read(reader, part.headerRange.lowerBound + trace..<part.headerRange.upperBound + trace)
+      if MessageText.hasFields(needle, header.readableBytesSpan, 0..<header.readableBytes) { return true }
+    }
+    if part.isMultipart || part.isMessage {
+      for child in part.children where try await hasText(needle, child, reader, withHeaders: withHeaders) { return true }
+      return false
+    }
+    guard part.isText || part.type == "message" else { return false }
+    let body = try await read(reader, part.bodyStart + trace..<part.bodyEnd + trace)
+    return await MessageText.isFound(needle, in: body, part)
+  }
+
+  private func read(_ reader: any MessageReader, _ range: Range<Int>) async throws(CommandError) -> ByteBuffer {
+    guard !isOver else { throw .connectionClosed }
+    return try await storeCall { _ throws(StoreError) in try await reader.read(range) }
+  }
+}
+
+extension MessageText {
+  /// Whether the octets of a part, cut out of their message, hold the text. Off the event loop.
+  @concurrent
+  static func isFound(_ needle: TextNeedle, in body: ByteBuffer, _ part: Part) async -> Bool {
+    var decoded = body
+    if var decoder = TransferDecoder(part) {
+      decoded = ByteBuffer()
+      decoder.decode(body.readableBytesSpan, into: &decoded)
+      decoder.finish(into: &decoded)
+    }
+    let text =
+      TextDecoding.toUTF8(decoded.readableBytesSpan, charset: part.charset ?? "us-ascii")
+      ?? TextDecoding.toUTF8(decoded.readableBytesSpan, charset: "us-ascii")
+    let readable = text ?? decoded
+    return needle.isFound(in: readable.readableBytesSpan)
+  }
+}

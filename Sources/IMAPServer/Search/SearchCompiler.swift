@@ -1,0 +1,87 @@
+import IMAPCore
+import MailFormat
+import MailStore
+import NIOCore
+
+/// Turns search keys into nodes for one view.
+struct SearchCompiler {
+  let view: MailboxView
+  let isRev2: Bool
+  /// In upper case; nil stands for UTF-8, of which ASCII is a part (RFC 9051 §6.4.4).
+  let charset: String?
+
+  init(_ command: SearchCommand, _ view: MailboxView, isRev2: Bool) throws(CommandError) {
+    self.view = view
+    self.isRev2 = isRev2
+    if let charset = command.charset, charset != "UTF-8", charset != "US-ASCII" {
+      // RFC 9051 §6.4.4: NO, never BAD.
+      guard TextDecoding.isKnown(charset: charset) else {
+        throw .no(.badCharset(["US-ASCII", "UTF-8"]), "Unknown charset")
+      }
+      self.charset = charset
+    } else {
+      self.charset = nil
+    }
+  }
+
+  func compile(_ key: SearchKey) -> SearchNode {
+    switch key {
+    case .all: .all
+    case .and(let keys): .and(keys.map(compile))
+    case .or(let left, let right): .or([compile(left), compile(right)])
+    case .not(let key): .not(compile(key))
+    case .sequence(let set): .indexes(view.indexes(of: set, uid: false).indexes)
+    case .uid(let set): .indexes(view.indexes(of: set, uid: true).indexes)
+    case .flag(let flags): self.flags(flags)
+    case .unflag(let flags): .not(self.flags(flags))
+    case .new: .and([recent, .not(.flags(.seen))])
+    case .keyword(let name): keyword(name)
+    case .unkeyword(let name): .not(keyword(name))
+    case .before(let day): .internalDay(.before, day.number)
+    case .on(let day): .internalDay(.on, day.number)
+    case .since(let day): .internalDay(.since, day.number)
+    case .sentBefore(let day): .sentDay(.before, day.number)
+    case .sentOn(let day): .sentDay(.on, day.number)
+    case .sentSince(let day): .sentDay(.since, day.number)
+    case .larger(let size): .larger(size)
+    case .smaller(let size): .smaller(size)
+    case .address(let field, let text):
+      switch field {
+      case .bcc: header("bcc", text)
+      case .cc: header("cc", text)
+      case .from: header("from", text)
+      case .to: header("to", text)
+      }
+    case .subject(let text): header("subject", text)
+    case .header(let name, let text): header(name, text)
+    case .body(let text): .body(needle(text))
+    case .text(let text): .text(needle(text))
+    }
+  }
+
+  private func flags(_ flags: FlagSet) -> SearchNode {
+    let stored = SystemFlags(rawValue: flags.intersection(.storable).rawValue)
+    guard flags.contains(.recent) else { return .flags(stored) }
+    return stored.isEmpty ? recent : .and([.flags(stored), recent])
+  }
+
+  /// `\Recent` is no more in IMAP4rev2 (RFC 9051 appendix E.12).
+  private var recent: SearchNode { isRev2 || view.recent.isEmpty ? .none : .recent(view.recent) }
+
+  private func keyword(_ name: String) -> SearchNode {
+    let bits = view.told.bits(of: [name])
+    return bits == 0 ? .none : .keyword(bits)
+  }
+
+  private func header(_ name: String, _ text: ByteBuffer) -> SearchNode {
+    let lower = Array(name.lowercased().utf8)
+    return .header(.init(name: lower, needle: needle(text), isCommon: CommonHeaders.contains(lower)))
+  }
+
+  private func needle(_ text: ByteBuffer) -> TextNeedle {
+    if let charset, let converted = TextDecoding.toUTF8(text.readableBytesSpan, charset: charset) {
+      return TextNeedle(String(buffer: converted))
+    }
+    return TextNeedle(String(buffer: text))
+  }
+}

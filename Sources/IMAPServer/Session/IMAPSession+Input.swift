@@ -1,0 +1,148 @@
+import IMAPCore
+import MailNet
+import MailStore
+import NIOCore
+
+extension IMAPSession {
+  /// Carries out what has come, one command after the other, until one needs a task or more bytes.
+  func pump() {
+    while running == nil, !isOver, !isStartingTLS {
+      switch framer.next() {
+      case .needMore:
+        if isShuttingDown { bye("Server is shutting down") }
+        return
+      case .sendContinuation: connection.out.writeContinuation()
+      case .command(let frame): handle(frame)
+      case .appendMessage(let message): startAppend(message)
+      case .line(let line): endIdle(line)
+      case .rejected(let error): reject(error)
+      case .close(let code, let reason): bye(reason, code: code)
+      case .appendBytes, .appendMessageEnd, .appendEnd:
+        // Only `append(_:)` asks for these.
+        assertionFailure("octets of an APPEND that nobody reads")
+      }
+    }
+  }
+
+  private func handle(_ frame: CommandFrame) {
+    let tagged: TaggedCommand
+    do throws(IMAPSyntaxError) {
+      tagged = try frame.parse(options: wire, limits: settings.wire)
+    } catch {
+      reject(error)
+      return
+    }
+    let row = CommandTable.row(for: tagged.command.name)
+    tally.count(row.name)
+    guard countBeforeLogin() else { return }
+    guard row.states.contains(state) else {
+      finish(tagged.tag, row, isUID: false, .bad(refusal(of: row)))
+      return
+    }
+    tally.badInARow = 0
+    execute(tagged, row)
+  }
+
+  /// A flood before login ends the connection.
+  func countBeforeLogin() -> Bool {
+    guard account == nil else { return true }
+    tally.beforeLogin += 1
+    if tally.beforeLogin > settings.commandsBeforeLogin {
+      bye("Too many commands before login")
+      return false
+    }
+    return true
+  }
+
+  /// Why a command is not legal now (RFC 9051 §3).
+  func refusal(of row: CommandRow) -> String {
+    if state == .notAuthenticated { return "Log in first" }
+    if row.states == .notAuthenticated { return "Already logged in" }
+    return "Select a mailbox first"
+  }
+
+  /// Answers what could not be read. No command is in progress, so nothing else is told (RFC 9051 §7.5.1).
+  func reject(_ error: IMAPSyntaxError) {
+    var error = error
+    if let tag = idleTag { error.tag = tag }
+    idleTag = nil
+    connection.out.writeRejection(error)
+    tally.bad += 1
+    tally.badInARow += 1
+    let limit = account == nil ? settings.badCommandsBeforeLogin : settings.badCommandsAfterLogin
+    if tally.badInARow > limit { bye("Too many bad commands") }
+    _ = countBeforeLogin()
+  }
+
+  // MARK: Tasks
+
+  /// Starts the task of a command: nothing else is read meanwhile.
+  func begin(_ tag: String, _ name: CommandName, isUID: Bool) {
+    running = RunningCommand(tag: tag, name: name, isUID: isUID)
+    connection.pauseReading()
+    connection.setDeadline(nil)
+  }
+
+  func launch(_ tagged: TaggedCommand, _ row: CommandRow) {
+    begin(tagged.tag, row.name, isUID: tagged.command.isUID)
+    Task(executorPreference: connection.taskExecutor) { await self.run(tagged) }
+  }
+
+  private func run(_ tagged: TaggedCommand) async {
+    let completion: Completion
+    do throws(CommandError) {
+      completion = try await perform(tagged)
+    } catch {
+      completion = self.completion(for: error, of: tagged.command.name)
+    }
+    await finishTask(completion)
+  }
+
+  /// Ends a task's command and goes on with what has come meanwhile.
+  func finishTask(_ completion: Completion) async {
+    guard let command = running else { return }
+    if !isOver {
+      await finishSlowly(command, completion)
+    }
+    running = nil
+    proceed()
+  }
+
+  /// After a task: the next command, or the socket again.
+  func proceed() {
+    guard !isOver else { return }
+    if isShuttingDown {
+      bye("Server is shutting down")
+      return
+    }
+    pump()
+    connection.flush()
+    if running == nil, !isOver, !isStartingTLS {
+      armDeadline()
+      connection.resumeReading()
+    }
+  }
+
+  /// Any command starts the inactivity timer again (RFC 9051 §5.4).
+  func armDeadline() {
+    guard account != nil else { return }
+    connection.setDeadline(!framer.isIdle ? settings.commandTimeout : settings.idleTimeout)
+  }
+
+  // MARK: Conversations
+
+  /// The next event of a conversation, waiting for the client as long as it takes within the deadline.
+  func nextEvent() async throws(CommandError) -> FramerEvent {
+    while true {
+      guard !isOver else { throw .connectionClosed }
+      let event = framer.next()
+      guard case .needMore = event else { return event }
+      connection.flush()
+      connection.setDeadline(account == nil ? settings.loginTimeout : settings.commandTimeout)
+      connection.resumeReading()
+      let alive = await withCheckedContinuation { inputWaiter = $0 }
+      guard alive else { throw .connectionClosed }
+      connection.setDeadline(nil)
+    }
+  }
+}

@@ -1,0 +1,134 @@
+import IMAPCore
+import Logging
+import MailAuth
+import MailNet
+import MailStore
+import NIOCore
+
+extension IMAPSession {
+  /// Carries out a command that is legal now: at once if memory knows the answer, else in a task.
+  func execute(_ tagged: TaggedCommand, _ row: CommandRow) {
+    let isUID = tagged.command.isUID
+    do throws(CommandError) {
+      if let completion = try answer(tagged, isUID: isUID) {
+        finish(tagged.tag, row, isUID: isUID, completion)
+      } else if !isOver, idleTag == nil, !isStartingTLS {
+        launch(tagged, row)
+      }
+    } catch {
+      finish(tagged.tag, row, isUID: isUID, completion(for: error, of: row.name))
+    }
+  }
+
+  /// What needs no store. Nil: a task must do it, or the command goes on by itself (IDLE, STARTTLS).
+  private func answer(_ tagged: TaggedCommand, isUID: Bool) throws(CommandError) -> Completion? {
+    switch tagged.command {
+    case .capability: capability()
+    case .noop: .ok("NOOP completed")
+    case .check: .ok("CHECK completed")
+    case .logout: logout(tagged.tag)
+    case .id(let command): identify(command)
+    case .startTLS: try startTLS(tagged.tag)
+    case .enable(let command): enable(command)
+    case .namespace: namespace()
+    case .idle: try startIdle(tagged.tag)
+    case .unselect: unselect()
+    case .setQuota: throw .no(.noPerm, "Quotas are set by the administrator")
+    case .login: try checkLoginAllowed()
+    case .fetch(let command): try fetchFromMemory(command)
+    case .search(let command): try searchMemory(command, tag: tagged.tag)
+    default: nil
+    }
+  }
+
+  /// What needs the store; runs in the command's task.
+  func perform(_ tagged: TaggedCommand) async throws(CommandError) -> Completion {
+    switch tagged.command {
+    case .login(let command): try await login(command)
+    case .authenticate(let command): try await authenticate(command)
+    case .select(let command): try await select(command)
+    case .create(let command): try await create(command)
+    case .delete(let name): try await delete(name)
+    case .rename(let command): try await rename(command)
+    case .subscribe(let name): try await subscribe(name, true)
+    case .unsubscribe(let name): try await subscribe(name, false)
+    case .list(let command): try await list(command)
+    case .lsub(let command): try await lsub(command)
+    case .status(let command): try await status(command)
+    case .getQuota(let command): try await getQuota(command)
+    case .getQuotaRoot(let name): try await getQuotaRoot(name)
+    case .close: try await closeMailbox()
+    case .expunge(let command): try await expunge(command)
+    case .search(let command): try await search(command, tag: tagged.tag)
+    case .fetch(let command): try await fetch(command)
+    case .store(let command): try await store(command)
+    case .copy(let command): try await copy(command)
+    case .move(let command): try await move(command)
+    default: throw .bad("Unknown command")
+    }
+  }
+
+  // MARK: Completion
+
+  /// Ends a command that was answered within the read burst.
+  func finish(_ tag: String, _ row: CommandRow, isUID: Bool, _ completion: Completion) {
+    guard !isOver else { return }
+    let command = RunningCommand(tag: tag, name: row.name, isUID: isUID)
+    guard !completion.skipsSync, let update = nextUpdate(expunge: row.breaksSequenceNumbers || isUID) else {
+      printCompletion(command, completion)
+      return
+    }
+    if update.messages <= settings.messagesOnLoop {
+      write(update, includeUID: isRev2 || isUID)
+      printCompletion(command, completion)
+    } else {
+      begin(tag, row.name, isUID: isUID)
+      Task(executorPreference: connection.taskExecutor) { await self.finishWriting(command, update, completion) }
+    }
+  }
+
+  private func finishWriting(_ command: RunningCommand, _ update: ViewUpdate, _ completion: Completion) async {
+    await writeSlowly(update, includeUID: isRev2 || command.isUID)
+    printCompletion(command, completion)
+    running = nil
+    proceed()
+  }
+
+  /// Ends a command of a task.
+  func finishSlowly(_ command: RunningCommand, _ completion: Completion) async {
+    let row = CommandTable.row(for: command.name)
+    if !completion.skipsSync, let update = nextUpdate(expunge: row.breaksSequenceNumbers || command.isUID) {
+      await writeSlowly(update, includeUID: isRev2 || command.isUID)
+    }
+    printCompletion(command, completion)
+  }
+
+  private func printCompletion(_ command: RunningCommand, _ completion: Completion) {
+    guard !isOver else { return }
+    let condition: ResponseCondition =
+      switch completion.status {
+      case .ok: .ok
+      case .no: .no
+      case .bad: .bad
+      }
+    if completion.status == .bad { tally.bad += 1 }
+    connection.out.writeTagged(command.tag, condition, completion.code, completion.text)
+    if account == nil, listener.authenticator.hasFailedTooOften(connection) { bye("Too many failed logins") }
+  }
+
+  func completion(for error: CommandError, of name: CommandName) -> Completion {
+    let isDestination = name == .append || name == .copy || name == .move
+    let reference = "\(connection.id)-\(tally.internalErrors + 1)"
+    let outcome = ErrorMapper.outcome(error, isDestination: isDestination, reference: reference)
+    if let story = outcome.internalStory {
+      tally.internalErrors += 1
+      listener.logger.error(
+        "imap command failed",
+        metadata: [
+          "reference": "\(reference)", "command": "\(name.keyword)", "account": "\(account?.name ?? "-")",
+          "mailbox": "\(view?.name ?? "-")", "error": "\(story)",
+        ])
+    }
+    return outcome.completion
+  }
+}

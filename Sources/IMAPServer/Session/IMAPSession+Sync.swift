@@ -1,0 +1,109 @@
+import IMAPCore
+import MailNet
+import MailStore
+import NIOCore
+
+/// What the client is told of its mailbox without having asked.
+extension IMAPSession {
+  /// Brings the view up to date. Nil: there is nothing to tell, or no mailbox.
+  func nextUpdate(expunge: Bool, own: OwnStore? = nil) -> ViewUpdate? {
+    guard view != nil else { return nil }
+    guard let update = view?.sync(expunge: expunge, own: own) else {
+      // RFC 2180 §3.3: the others who had it open are sent away.
+      bye("The selected mailbox was deleted")
+      return nil
+    }
+    return update.isEmpty ? nil : update
+  }
+
+  /// Tells all there is to tell at once.
+  func tell(expunge: Bool, includeUID: Bool, own: OwnStore? = nil) {
+    guard let update = nextUpdate(expunge: expunge, own: own) else { return }
+    write(update, includeUID: includeUID)
+  }
+
+  /// Tells it in slices the socket can take.
+  func tellSlowly(expunge: Bool, includeUID: Bool, own: OwnStore? = nil) async {
+    guard let update = nextUpdate(expunge: expunge, own: own) else { return }
+    await writeSlowly(update, includeUID: includeUID)
+  }
+
+  func write(_ update: ViewUpdate, includeUID: Bool) {
+    guard !isOver, let view else { return }
+    writeHead(update, view)
+    for (gone, index) in update.expunged.enumerated() { connection.out.writeExpunge(index + 1 - gone) }
+    for (index, entry) in update.flags { writeFlags(index, entry, view, includeUID: includeUID) }
+    writeTail(update)
+  }
+
+  func writeSlowly(_ update: ViewUpdate, includeUID: Bool) async {
+    guard let view else { return }
+    writeHead(update, view)
+    for (gone, index) in update.expunged.enumerated() {
+      connection.out.writeExpunge(index + 1 - gone)
+      if gone & 1023 == 1023, await !drained() { return }
+    }
+    for (count, (index, entry)) in update.flags.enumerated() {
+      writeFlags(index, entry, view, includeUID: includeUID)
+      if count & 1023 == 1023, await !drained() { return }
+    }
+    writeTail(update)
+  }
+
+  /// Waits for room in the socket once a chunk is full. False: the connection is gone.
+  func drained() async -> Bool {
+    if connection.out.readableBytes >= settings.outputChunk {
+      do throws(ConnectionClosed) { try await connection.writable() } catch { return false }
+    }
+    return !isOver
+  }
+
+  private func writeHead(_ update: ViewUpdate, _ view: MailboxView) {
+    tally.expunged += update.expunged.count
+    guard update.hasNewKeywords else { return }
+    // RFC 9051 §7.3.5: flags applicable to the mailbox; §7.1: without `\*` once no keyword is left to give.
+    connection.out.writeFlags(.storable, keywords: view.told.keywords)
+    if !view.isReadOnly, view.told.keywords.count >= MailboxView.keywordLimit {
+      connection.out.writeUntagged(.ok, view.permanentFlags, "No more keywords")
+    }
+  }
+
+  private func writeTail(_ update: ViewUpdate) {
+    // RFC 9051 §7.4.1; messages that are gone but not yet told still count.
+    if let exists = update.exists { connection.out.writeExists(exists) }
+    if let recent = update.recent, !isRev2 { connection.out.writeRecent(recent) }
+  }
+
+  private func writeFlags(_ index: Int, _ entry: MessageEntry, _ view: MailboxView, includeUID: Bool) {
+    var line = FetchLine(sequence: index + 1, into: &connection.out)
+    // RFC 9051 §6.4.9, appendix E.21.
+    if includeUID { line.writeUID(entry.uid, into: &connection.out) }
+    line.writeFlags(
+      view.shownFlags(entry, isRev2: isRev2), keywords: entry.keywords, names: view.told.keywords, into: &connection.out)
+    line.end(into: &connection.out)
+  }
+}
+
+extension MailboxView {
+  /// Keywords a mailbox can have: the bits of an entry.
+  static let keywordLimit = 64
+
+  /// `\Recent` is shown to IMAP4rev1 only (RFC 9051 appendix E.12).
+  func shownFlags(_ entry: MessageEntry, isRev2: Bool) -> FlagSet {
+    var flags = FlagSet(rawValue: entry.flags.rawValue)
+    if !isRev2, isRecent(entry.uid) { flags.insert(.recent) }
+    return flags
+  }
+
+  var permanentFlags: ResponseCode {
+    isReadOnly
+      ? .permanentFlags([], keywords: [], acceptsNewKeywords: false)
+      : .permanentFlags(
+        .storable, keywords: told.keywords, acceptsNewKeywords: told.keywords.count < Self.keywordLimit)
+  }
+}
+
+extension ViewUpdate {
+  /// Lines this will take.
+  var messages: Int { expunged.count + flags.count }
+}

@@ -1,0 +1,142 @@
+import IMAPCore
+import Logging
+import MailAuth
+import MailNet
+import MailStore
+import NIOCore
+import SASL
+
+/// One client's conversation.
+///
+/// An actor on its connection's event loop, entered synchronously. What memory can answer is answered within the read
+/// burst; a command that needs the store runs in a task of its own, one at a time, while reading is paused. After every
+/// `await` the state may have changed: the connection may be gone and the mailbox deleted.
+actor IMAPSession: ConnectionSession {
+  let connection: Connection
+  let listener: IMAPListener
+  nonisolated var unownedExecutor: UnownedSerialExecutor { connection.executor }
+
+  var framer: CommandFramer
+  /// Set once the client has logged in.
+  var account: Account?
+  /// The selected mailbox.
+  var view: MailboxView?
+  /// IMAP4rev2 has been enabled (RFC 9051 §6.3.1).
+  var isRev2 = false
+  /// The command a task is working on.
+  var running: RunningCommand?
+  /// The tag of the IDLE that waits for DONE.
+  var idleTag: String?
+  /// A conversation (APPEND, AUTHENTICATE) that waits for bytes.
+  var inputWaiter: CheckedContinuation<Bool, Never>?
+  var isStartingTLS = false
+  /// BYE has been said, or the connection is gone.
+  var isOver = false
+  var isShuttingDown = false
+  var tally = SessionTally()
+
+  struct RunningCommand {
+    var tag: String
+    var name: CommandName
+    var isUID: Bool
+  }
+
+  init(_ connection: Connection, _ listener: IMAPListener) {
+    self.connection = connection
+    self.listener = listener
+    self.framer = CommandFramer(limits: listener.settings.wire)
+  }
+
+  var settings: IMAPServerSettings { listener.settings }
+  var store: any MailStore { listener.store }
+  var wire: WireOptions { isRev2 ? .rev2 : .rev1 }
+  var state: SessionStates { account == nil ? .notAuthenticated : view == nil ? .authenticated : .selected }
+
+  // MARK: ConnectionSession
+
+  nonisolated func opened() { assumeIsolated { $0.greet() } }
+  nonisolated func received(_ buffer: inout ByteBuffer) { assumeIsolated { $0.take(&buffer) } }
+  nonisolated func tlsStarted() { assumeIsolated { $0.startOver() } }
+  nonisolated func deadlineReached() { assumeIsolated { $0.timedOut() } }
+  nonisolated func shutdownRequested() { assumeIsolated { $0.shutDown() } }
+  nonisolated func closed(_ why: CloseReason) { assumeIsolated { $0.ended(why) } }
+
+  private func greet() {
+    connection.setDeadline(settings.loginTimeout)
+    connection.out.writeUntagged(.ok, .capability(capabilities()), "\(settings.productName) ready")
+  }
+
+  private func take(_ buffer: inout ByteBuffer) {
+    guard !isOver else {
+      buffer.clear()
+      return
+    }
+    framer.receive(buffer)
+    buffer.clear()
+    if let waiter = inputWaiter {
+      inputWaiter = nil
+      connection.pauseReading()
+      waiter.resume(returning: true)
+    } else {
+      pump()
+    }
+  }
+
+  /// TLS has begun: nothing said before counts (RFC 9051 §6.2.1).
+  private func startOver() {
+    isStartingTLS = false
+    framer = CommandFramer(limits: settings.wire)
+    connection.setDeadline(settings.loginTimeout)
+  }
+
+  private func timedOut() {
+    // A command that is being worked on has no deadline; slow readers have the write time-out.
+    if running != nil, inputWaiter == nil { return }
+    bye(account == nil ? "Too slow in logging in" : "Idle for too long")
+  }
+
+  private func shutDown() {
+    isShuttingDown = true
+    if running == nil || inputWaiter != nil { bye("Server is shutting down") }
+  }
+
+  private func ended(_ why: CloseReason) {
+    isOver = true
+    view?.mailbox.close()
+    view = nil
+    inputWaiter?.resume(returning: false)
+    inputWaiter = nil
+    if let account { listener.authenticator.sessionEnded(account: account.id) }
+    tally.log(to: listener.logger, connection, account: account, why: why)
+  }
+
+  // MARK: End
+
+  /// Says BYE and closes (RFC 9051 §7.1.5).
+  func bye(_ text: String, code: ResponseCode? = nil) {
+    guard !isOver else { return }
+    isOver = true
+    connection.out.writeUntagged(.bye, code, text)
+    connection.flush()
+    connection.close()
+    if let waiter = inputWaiter {
+      inputWaiter = nil
+      waiter.resume(returning: false)
+    }
+  }
+
+  /// The current list (RFC 9051 §6.1.1).
+  func capabilities() -> [String] {
+    Capability.list(
+      loggedIn: account != nil, appendLimit: settings.appendLimit, offersSTARTTLS: connection.canStartTLS,
+      loginDisabled: !listener.authenticator.passwordLoginAllowed(on: connection),
+      mechanisms: account == nil ? listener.authenticator.mechanisms(for: connection).map(\.name) : [])
+  }
+
+  /// The store has changed the selected mailbox. While IDLE stands the client hears of it at once (RFC 9051 §6.3.13).
+  func mailboxChanged() {
+    guard idleTag != nil, running == nil, !isOver else { return }
+    tell(expunge: true, includeUID: isRev2)
+    connection.flush()
+  }
+}

@@ -1,0 +1,233 @@
+public import Logging
+public import MailNet
+public import MailStore
+public import NIOPosix
+public import SASL
+import Synchronization
+
+/// Decides who may log in. One for all protocols of a server.
+///
+/// The asynchronous calls are made from a session, on its connection's loop, and return there; hashing is done on
+/// `threads`.
+public final class Authenticator: Sendable {
+  public let settings: AuthSettings
+  let store: any MailStore
+  let logger: Logger
+  let threads: NIOThreadPool
+  let clock: AuthClock
+  let delays: FailureDelays
+  let readiness = SCRAMReadiness()
+  let cache: LoginCache
+  private let connections = ConnectionLimiter(ConnectionLimits())
+  /// Verified for names that don't exist, so that they take as long as those that do.
+  private let decoy: Credentials
+  let scramDecoy: SCRAMDecoy
+  private let refreshing = Mutex((running: false, again: false))
+
+  /// `refresh()` must be awaited once before SCRAM is offered.
+  public init(
+    store: any MailStore, settings: AuthSettings, logger: Logger, threads: NIOThreadPool, clock: AuthClock = .system
+  ) {
+    self.store = store
+    self.settings = settings
+    self.logger = logger
+    self.threads = threads
+    self.clock = clock
+    delays = FailureDelays(settings)
+    cache = LoginCache(now: clock.now)
+    decoy = .decoy(iterations: settings.scramIterations)
+    scramDecoy = SCRAMDecoy(iterations: settings.scramIterations)
+  }
+
+  // MARK: What may be offered
+
+  /// Mechanisms to announce now, the best first. SCRAM while every enabled account has keys for it; PLAIN and LOGIN where
+  /// a password may be shown.
+  public func mechanisms(for connection: Connection) -> [SASLMechanism] {
+    SASLMechanism.allCases.filter { mechanism in
+      if let hash = mechanism.scramHash { return readiness.serves(hash) }
+      return passwordLoginAllowed(on: connection)
+    }
+  }
+
+  /// LOGIN, USER and PASS, PLAIN: inside TLS, on this machine, or by the administrator's leave. Otherwise LOGINDISABLED
+  /// (RFC 9051 §6.2.3) or [PRIVACYREQUIRED].
+  public func passwordLoginAllowed(on connection: Connection) -> Bool {
+    connection.isTLS || settings.allowCleartext || connection.peer.isUnixSocket
+      || (settings.trustsLoopback && connection.peer.isLoopback)
+  }
+
+  /// This connection has failed as often as it may: say goodbye.
+  public func hasFailedTooOften(_ connection: Connection) -> Bool {
+    connection.loginFailures >= settings.maxFailuresPerConnection
+  }
+
+  // MARK: Logging in
+
+  /// LOGIN, and USER with PASS. Waits out the delay of the address before it looks.
+  ///
+  /// `method` is for the log.
+  public func login(
+    user: String, password: [UInt8], connection: Connection, method: String = "LOGIN"
+  ) async -> LoginOutcome {
+    guard passwordLoginAllowed(on: connection) else {
+      return conclude(.failed(.privacyRequired), user: user, method: method, connection)
+    }
+    guard let name = SASLprep.name(Array(user.utf8)) else {
+      return conclude(.failed(.wrongCredentials), user: user, method: method, connection)
+    }
+    await waitOut(connection)
+    let outcome = await check(user: name, password: password)
+    return conclude(outcome, user: name, method: method, connection)
+  }
+
+  /// AUTHENTICATE (RFC 9051 §6.2.2) and AUTH (RFC 5034 §4). `sendsFinalData`: the protocol carries data with its success
+  /// reply; IMAP and POP3 don't.
+  public func begin(
+    _ mechanism: SASLMechanism, connection: Connection, sendsFinalData: Bool = false
+  ) -> AuthExchange {
+    AuthExchange(self, mechanism, connection, sendsFinalData: sendsFinalData)
+  }
+
+  /// A session that had logged in is over.
+  public func sessionEnded(account: AccountID) {
+    connections.release(account: account.rawValue)
+  }
+
+  /// Logged-in connections of the account.
+  public func connectionCount(of account: AccountID) -> Int {
+    connections.count(account: account.rawValue)
+  }
+
+  // MARK: Changes
+
+  /// An account was added, changed or removed. Returns at once.
+  public func credentialsChanged() {
+    let start = refreshing.withLock { state in
+      defer { if state.running { state.again = true } else { state.running = true } }
+      return !state.running
+    }
+    guard start else { return }
+    Task {
+      repeat {
+        await refresh()
+      } while refreshing.withLock { state in
+        let again = state.again
+        state = (running: again, again: false)
+        return again
+      }
+    }
+  }
+
+  /// Looks through all accounts for SCRAM keys.
+  public func refresh() async {
+    do throws(StoreError) {
+      let accounts = try await store.accounts()
+      await offLoop { self.readiness.replace(by: accounts) }
+    } catch {
+      logger.error("accounts not read, SCRAM is offered as before", metadata: ["error": "\(error)"])
+    }
+  }
+
+  // MARK: Inside
+
+  func waitOut(_ connection: Connection) async {
+    let delay = delays.delay(for: connection.peer, now: clock.now())
+    if delay > .zero { await clock.sleep(delay) }
+  }
+
+  func lookUp(_ name: String) async -> Result<Account?, StoreError> {
+    do throws(StoreError) {
+      return .success(try await store.account(named: name))
+    } catch {
+      logger.error("account not read", metadata: ["error": "\(error)"])
+      return .failure(error)
+    }
+  }
+
+  /// Is it this account's password? Says nothing about limits.
+  func check(user: String, password: [UInt8]) async -> LoginOutcome {
+    guard case .success(let account) = await lookUp(user) else { return .failed(.temporary) }
+    if let account, !account.credentials.isEmpty,
+      cache.contains(account: account.id.rawValue, generation: account.credentialsGeneration, password: password)
+    {
+      return .success(account)
+    }
+    let iterations = settings.scramIterations
+    let (decoy, logger) = (decoy, logger)
+    let result = await offLoop { () -> VerifyResult in
+      var credentials = decoy
+      if let account {
+        do throws(CredentialsError) {
+          let stored = try Credentials(stored: account.credentials)
+          if !stored.isNone { credentials = stored }
+        } catch {
+          logger.error("stored credentials unusable", metadata: ["account": "\(account.id)", "error": "\(error)"])
+        }
+      }
+      return credentials.verify(password, iterations: iterations)
+    }
+    guard let result else { return .failed(.temporary) }
+    guard var account, result != .wrong else { return .failed(.wrongCredentials) }
+    if result == .matchesNeedsUpgrade { account = await upgrade(account, password) }
+    cache.remember(account: account.id.rawValue, generation: account.credentialsGeneration, password: password)
+    return .success(account)
+  }
+
+  /// Replaces an imported hash by SCRAM keys, now that the password is here. A login doesn't fail by it.
+  private func upgrade(_ account: Account, _ password: [UInt8]) async -> Account {
+    let iterations = settings.scramIterations
+    guard let made = await offLoop({ try? Credentials.make(password: password, iterations: iterations) }),
+      let credentials = made
+    else { return account }
+    do throws(StoreError) {
+      // The password may have been changed while this was going on; the new one stays.
+      let now = try await store.account(account.id)
+      guard now?.credentialsGeneration == account.credentialsGeneration else { return account }
+      let upgraded = try await store.updateAccount(account.id, AccountChange(credentials: credentials.stored))
+      readiness.upgraded(account.id)
+      logger.info("password hash upgraded to SCRAM keys", metadata: ["account": "\(LogText.name(account.name))"])
+      return upgraded
+    } catch {
+      logger.warning("password hash not upgraded", metadata: ["account": "\(account.id)", "error": "\(error)"])
+      return account
+    }
+  }
+
+  /// The limits that stand even before a proven account, the books, and the one line in the log.
+  func conclude(
+    _ outcome: LoginOutcome, user: String, method: String, _ connection: Connection
+  ) -> LoginOutcome {
+    var outcome = outcome
+    if case .success(let account) = outcome {
+      if !account.isEnabled {
+        outcome = .failed(.disabled)
+      } else if !connections.acquire(account: account.id.rawValue, limit: settings.maxConnectionsPerAccount) {
+        outcome = .failed(.tooManyConnections)
+      }
+    }
+    var metadata: Logger.Metadata = [
+      "listener": "\(connection.listenerName)", "conn": "\(connection.id)", "peer": "\(connection.peer)",
+      "method": "\(method)", "tls": "\(connection.tlsVersion ?? "no")",
+    ]
+    switch outcome {
+    case .success(let account):
+      delays.succeeded(connection.peer)
+      metadata["account"] = "\(LogText.name(account.name))"
+      logger.info("login", metadata: metadata)
+    case .failed(let reason):
+      connection.loginFailures += 1
+      if reason.isGuess { delays.failed(connection.peer, now: clock.now()) }
+      if !user.isEmpty { metadata["account"] = "\(LogText.name(user))" }
+      metadata["reason"] = "\(reason.name)"
+      logger.notice("login failed", metadata: metadata)
+    }
+    return outcome
+  }
+
+  /// Nil: the threads are gone, the server is going down.
+  @discardableResult
+  private func offLoop<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value? {
+    try? await threads.runIfActive(body)
+  }
+}

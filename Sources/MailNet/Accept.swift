@@ -1,0 +1,70 @@
+import Logging
+import NIOCore
+
+/// The peer was gone before it was accepted.
+private struct PeerVanished: Error {}
+
+extension ListenerCore {
+  /// Sets up an accepted connection, or its refusal. On the connection's loop.
+  func accept(_ channel: any Channel, tcp: Bool) throws {
+    let peer: PeerAddress
+    if tcp {
+      guard let address = channel.remoteAddress else { throw PeerVanished() }
+      peer = PeerAddress(address)
+    } else {
+      peer = .unixSocket
+    }
+    if let refusal = limiter.acquire(peer) {
+      logger.notice(
+        "connection refused",
+        metadata: ["listener": "\(settings.name)", "peer": "\(peer)", "limit": "\(refusal)"])
+      try refuse(channel)
+      return
+    }
+    let connection = Connection(core: self, peer: peer, eventLoop: channel.eventLoop)
+    guard connectionBegan(connection) else {
+      limiter.release(peer)
+      try refuse(channel)
+      return
+    }
+    try channel.pipeline.syncOperations.addHandler(ConnectionHandler(connection))
+  }
+
+  private func refuse(_ channel: any Channel) throws {
+    let line = settings.implicitTLS ? "" : settings.refusalLine
+    try channel.pipeline.syncOperations.addHandler(Refusal(line))
+  }
+}
+
+/// Says one line and closes.
+private final class Refusal: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+  private let line: String
+
+  init(_ line: String) { self.line = line }
+
+  func channelActive(context: ChannelHandlerContext) {
+    if !line.isEmpty {
+      context.writeAndFlush(Self.wrapOutboundOut(ByteBuffer(string: line)), promise: nil)
+    }
+    context.close(promise: nil)
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {}
+  func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+}
+
+/// Tells the log what went wrong in accepting.
+final class AcceptErrors: ChannelInboundHandler {
+  typealias InboundIn = any Channel
+  private let core: ListenerCore
+
+  init(_ core: ListenerCore) { self.core = core }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    guard error is IOError else { return }
+    core.logger.error(
+      "cannot accept connections", metadata: ["listener": "\(core.settings.name)", "error": "\(error)"])
+  }
+}

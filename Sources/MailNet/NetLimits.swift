@@ -1,0 +1,26 @@
+public import NIOCore
+
+/// Every limit of this room, with its default. Servers override them through `ListenerSettings`.
+public enum NetLimits {
+  /// Connections of one listener, or of all that share a `ConnectionLimiter`.
+  public static let connections = 20_000
+  /// Connections from one IPv4 address or one IPv6 /64. Unix sockets have no address and count only in total.
+  public static let connectionsPerAddress = 100
+  /// A peer that takes none of what waits for it for this long is disconnected.
+  public static let writeTimeout = TimeAmount.seconds(60)
+  /// From the first byte of TLS (or the connection, where TLS is implicit) to the end of the handshake.
+  public static let handshakeTimeout = TimeAmount.seconds(30)
+  /// After our last byte, how long the peer's end of the connection is waited for.
+  public static let closeLinger = TimeAmount.seconds(2)
+  /// Octets waiting for the socket: above the upper one a connection is not writable, below the lower one it is again.
+  public static let outgoingLowWater = 64 << 10
+  public static let outgoingHighWater = 256 << 10
+  /// Octets kept for a session that is paused before the socket itself is left unread.
+  public static let pausedInput = 64 << 10
+  /// Octets a session may leave unconsumed; beyond it the connection is closed. A session's own limits are lower.
+  public static let unconsumedInput = 1 << 20
+  /// One read of the socket: starts at the first, grows up to the second.
+  static let firstRead = 2 << 10
+  static let largestRead = 32 << 10
+  static let backlog: Int32 = 1024
+}

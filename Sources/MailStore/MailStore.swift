@@ -1,0 +1,178 @@
+/// The contract between protocols and storage. Every call is coarse: one hop, one transaction; values come back, nothing
+/// stays open. A call that returns has made its change durable (bytes synced, then rows synced).
+///
+/// Calls are safe from any task. UIDs given to a call that are not there any more are passed over, as RFC 9051 §6.4.9
+/// wants it of the UID commands.
+public protocol MailStore: AnyObject, Sendable {
+  // MARK: Directory
+
+  /// Names compare without ASCII case. Nil: no such account. Never touches the disk for an account seen before.
+  func account(named name: String) async throws(StoreError) -> Account?
+  func account(_ id: AccountID) async throws(StoreError) -> Account?
+  /// In name order.
+  func accounts() async throws(StoreError) -> [Account]
+  /// Creates the account with INBOX (and Drafts, Junk, Sent, Trash, Archive with their special uses, subscribed).
+  func addAccount(_ account: NewAccount) async throws(StoreError) -> Account
+  func updateAccount(_ id: AccountID, _ change: AccountChange) async throws(StoreError) -> Account
+  /// Removes the account with all its mail; open mailboxes of it report their end.
+  func removeAccount(_ id: AccountID) async throws(StoreError)
+  func quota(of id: AccountID) async throws(StoreError) -> (usage: QuotaUsage, limits: QuotaLimits)
+
+  // MARK: Mailboxes
+
+  func mailboxes(of account: AccountID) async throws(StoreError) -> MailboxListing
+  /// `name` as the client gave it, already in UTF-8; INBOX is matched without case. Nil: no such name.
+  func mailbox(named name: String, of account: AccountID) async throws(StoreError) -> MailboxInfo?
+  /// Creates missing parents as well (RFC 9051 §6.3.4). A trailing `/` is ignored.
+  func createMailbox(_ name: String, of account: AccountID, specialUse: SpecialUse?) async throws(StoreError)
+    -> MailboxInfo
+  /// Charged bytes are given back. A mailbox with children stays as a `\Noselect` name (RFC 9051 §6.3.5).
+  func deleteMailbox(_ name: String, of account: AccountID) async throws(StoreError)
+  /// Children move along. Renaming INBOX moves its messages to the new name and leaves INBOX empty (RFC 9051 §6.3.6).
+  func renameMailbox(_ name: String, to newName: String, of account: AccountID) async throws(StoreError)
+  func setSubscribed(_ subscribed: Bool, _ name: String, of account: AccountID) async throws(StoreError)
+
+  /// Opens a mailbox for a session. `onChange` is called (from any thread, never while a lock is held, coalesced) when
+  /// `current` has moved on; it must only schedule work.
+  func openMailbox(
+    _ name: String, of account: AccountID, onChange: @escaping @Sendable () -> Void
+  ) async throws(StoreError) -> any OpenMailbox
+
+  // MARK: Mail in
+
+  func newIncomingMessage() -> any IncomingMessage
+  /// Would `size` more octets fit? For MAIL SIZE= and RCPT; the transaction asks again.
+  func checkQuota(of account: AccountID, adding size: Int) async throws(StoreError)
+  /// One result for each target, in order; each stands or falls alone, and what stands is durable. The bytes are stored
+  /// once.
+  func deliver(_ message: any PreparedMessage, to targets: [DeliveryTarget], date: InternalDate) async
+    -> [Result<Delivered, StoreError>]
+  /// All or nothing (RFC 3502 §6.3.11).
+  func append(_ messages: [AppendedMessage], to mailbox: String, of account: AccountID) async throws(StoreError)
+    -> AssignedUIDs
+
+  // MARK: Messages
+
+  func changeFlags(_ change: FlagChange, of uids: [UID], in ref: MailboxRef) async throws(StoreError) -> FlagOutcome
+  /// All or nothing (RFC 9051 §6.4.7). Flags, dates and keywords go along.
+  func copy(_ uids: [UID], from ref: MailboxRef, to name: String) async throws(StoreError) -> AssignedUIDs
+  /// All or nothing; UIDLs are kept.
+  func move(_ uids: [UID], from ref: MailboxRef, to name: String) async throws(StoreError) -> AssignedUIDs
+  /// Expunges messages that are `\Deleted`: all of them, or those among `uids` (RFC 9051 §6.4.9). Returns their UIDs.
+  func expunge(_ uids: [UID]?, in ref: MailboxRef) async throws(StoreError) -> [UID]
+
+  /// Visits rows in UID order on a thread of the store, inside one read transaction that ends with the call. `uids`
+  /// ascending. Returns how many of `uids` are done with (missing ones included), so that the next call goes on from
+  /// there; after `stopBefore` the row itself is not counted. Messages expunged after the session's snapshot are visited
+  /// as long as their bytes are kept.
+  ///
+  /// The visitor runs off the event loop and must not block on anything but the store's own row.
+  func visit(
+    _ ref: MailboxRef, _ uids: ArraySlice<UID>, needs: ContentNeeds,
+    _ visitor: @escaping @Sendable (any MessageRow) throws(StoreError) -> VisitControl
+  ) async throws(StoreError) -> Int
+
+  /// Nil: no such message, or its bytes are gone.
+  func openMessage(_ uid: UID, in ref: MailboxRef) async throws(StoreError) -> (any MessageReader)?
+
+  // MARK: POP3
+
+  /// The INBOX as it stands now, for one POP3 session; its messages stay readable until `close`, expunged or not.
+  /// Exclusiveness between POP3 sessions is the caller's business.
+  func openMaildrop(of account: AccountID) async throws(StoreError) -> any Maildrop
+
+  // MARK: Upkeep
+
+  /// Removes INBOX messages whose days after retrieval are over (`POP3Expire.days`), as of `now`, in one account or in
+  /// all. Returns how many.
+  func expireRetrieved(of account: AccountID?, now: Int64) async throws(StoreError) -> Int
+  /// Purges expunged messages past retention, rewrites packs with much dead space, and gives disk back.
+  func compact() async throws(StoreError) -> CompactionReport
+  /// Verifies every checksum and invariant. Read-only.
+  func check() async throws(StoreError) -> CheckReport
+  /// Ends: finishes queued work, closes files. Calls after it throw `shuttingDown`.
+  func close() async
+}
+
+/// A mailbox that a session has selected.
+public protocol OpenMailbox: AnyObject, Sendable {
+  var ref: MailboxRef { get }
+  /// Counters and names as of the opening.
+  var info: MailboxInfo { get }
+  /// The state after the last commit; nil once the mailbox has been deleted.
+  var current: MailboxSnapshot? { get }
+  /// Takes the `\Recent` messages for this session: UIDs from the floor up to the current end, each given out once
+  /// (RFC 3501 §2.3.2). Nil: none. Only for sessions that may write.
+  func claimRecent() -> ClosedRange<UID>?
+  /// UIDs a read-only session shows as `\Recent` without taking them.
+  func peekRecent() -> ClosedRange<UID>?
+  /// Ends `onChange`. Must be called once.
+  func close()
+}
+
+/// The INBOX as one POP3 session sees it (RFC 1939 §5: a snapshot).
+public protocol Maildrop: AnyObject, Sendable {
+  var messages: [MaildropMessage] { get }
+  /// Visits messages by their index in `messages`, ascending, as `MailStore.visit` does.
+  func visit(
+    _ indexes: ArraySlice<Int>, needs: ContentNeeds,
+    _ visitor: @escaping @Sendable (Int, any MessageRow) throws(StoreError) -> VisitControl
+  ) async throws(StoreError) -> Int
+  func openMessage(at index: Int) async throws(StoreError) -> any MessageReader
+  /// Notes the time of the first completed RETR.
+  func markRetrieved(_ indexes: [Int], at seconds: Int64) async throws(StoreError)
+  /// All or nothing (RFC 1939 §6). Messages that are gone already count as deleted.
+  func delete(_ indexes: [Int]) async throws(StoreError)
+  /// Lets go of the snapshot. Must be called once.
+  func close()
+}
+
+public struct MaildropMessage: Sendable, Hashable {
+  public var uid: UID
+  /// Octets on the wire before dot-stuffing, trace headers included.
+  public var size: Int
+  /// 1 to 70 characters 0x21–0x7E, unique in the account (RFC 1939 §7).
+  public var uidl: String
+  public init(uid: UID, size: Int, uidl: String) {
+    self.uid = uid
+    self.size = size
+    self.uidl = uidl
+  }
+}
+
+public struct CompactionReport: Sendable, Hashable, Codable {
+  public var purgedMessages: Int
+  public var rewrittenPacks: Int
+  public var removedPacks: Int
+  /// Octets of disk given back, packs and database together.
+  public var freedBytes: Int64
+  public init(purgedMessages: Int = 0, rewrittenPacks: Int = 0, removedPacks: Int = 0, freedBytes: Int64 = 0) {
+    self.purgedMessages = purgedMessages
+    self.rewrittenPacks = rewrittenPacks
+    self.removedPacks = removedPacks
+    self.freedBytes = freedBytes
+  }
+}
+
+public struct CheckReport: Sendable, Hashable, Codable {
+  public var accounts: Int
+  public var mailboxes: Int
+  public var messages: Int
+  public var blobs: Int
+  public var packs: Int
+  public var blobBytes: Int64
+  /// One sentence for each thing found wrong, naming account, mailbox, UID or file. Empty: clean.
+  public var problems: [String]
+  public init(
+    accounts: Int = 0, mailboxes: Int = 0, messages: Int = 0, blobs: Int = 0, packs: Int = 0, blobBytes: Int64 = 0,
+    problems: [String] = []
+  ) {
+    self.accounts = accounts
+    self.mailboxes = mailboxes
+    self.messages = messages
+    self.blobs = blobs
+    self.packs = packs
+    self.blobBytes = blobBytes
+    self.problems = problems
+  }
+}

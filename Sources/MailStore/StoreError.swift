@@ -1,0 +1,47 @@
+/// Everything a store call can refuse or fail with. The first group is the user's doing, the second ours; a protocol
+/// maps the first to its own codes and answers the second with a fixed sentence, the story going to the log.
+public enum StoreError: Error, Sendable, Hashable {
+  // The user's
+  case noSuchAccount(String)
+  case accountExists(String)
+  case invalidAccountName(String, reason: String)
+  case noSuchMailbox(String)
+  case mailboxExists(String)
+  case invalidMailboxName(String, reason: String)
+  /// The name holds no messages (`\Noselect`).
+  case notSelectable(String)
+  /// INBOX can neither be deleted nor be created.
+  case inboxIsFixed
+  /// The mailbox has children and is `\Noselect` already (RFC 9051 §6.3.5).
+  case hasChildren(String)
+  case overQuota(OverQuota)
+  case messageTooLarge(limit: Int)
+  case tooManyKeywords(limit: Int)
+  case tooManyMailboxes(limit: Int)
+  /// The selected mailbox was deleted under the session.
+  case mailboxGone
+  /// A message was expunged and its bytes are gone.
+  case expunged(UID)
+
+  // Ours
+  /// Bytes on disk are not what was written. `what` names account, mailbox, UID or file.
+  case corrupt(what: String)
+  /// A system call failed. The state on disk is as before the call.
+  case io(operation: String, path: String, errno: Int32)
+  /// The database refused; `message` is for the log only.
+  case database(message: String)
+  case shuttingDown
+}
+
+/// Which bound a message would have crossed.
+public struct OverQuota: Sendable, Hashable {
+  public enum Resource: Sendable, Hashable { case storage, messages }
+  public var resource: Resource
+  public var limit: Int64
+  public var usage: Int64
+  public init(resource: Resource, limit: Int64, usage: Int64) {
+    self.resource = resource
+    self.limit = limit
+    self.usage = usage
+  }
+}

@@ -1,0 +1,83 @@
+import BlobStore
+import MailFormat
+import MailStore
+import NIOCore
+import Synchronization
+
+/// What a thread of the preparing pool keeps; nothing so far.
+final class PrepareWorker: Sendable {}
+
+/// A message on its way in, over a spool: few bytes stay in memory, many go to a file.
+final class IncomingSQLMessage: IncomingMessage {
+  private struct State {
+    var size = 0
+    /// Bytes taken since the spool wrote to its file last.
+    var unwritten = 0
+    /// Why nothing more is taken.
+    var failure: StoreError?
+  }
+
+  private let spool: Spool
+  private let packs: PackStore
+  private let pool: WorkerPool<PrepareWorker>
+  private let limit: Int
+  private let state = Mutex(State())
+
+  init(packs: PackStore, pool: WorkerPool<PrepareWorker>, limit: Int) {
+    spool = packs.newSpool()
+    self.packs = packs
+    self.pool = pool
+    self.limit = limit
+  }
+
+  var size: Int {
+    get async { state.withLock { $0.size } }
+  }
+
+  func append(_ bytes: ByteBuffer) async throws(StoreError) {
+    let goesToDisk = try state.withLock { state throws(StoreError) in
+      guard state.failure == nil else { return false }
+      state.size += bytes.readableBytes
+      if state.size > limit {
+        state.failure = .messageTooLarge(limit: limit)
+        spool.discard()
+        throw .messageTooLarge(limit: limit)
+      }
+      state.unwritten += bytes.readableBytes
+      guard state.unwritten > packs.settings.spoolThreshold else { return false }
+      state.unwritten = 0
+      return true
+    }
+    // After a failure bytes are ignored: the protocol still reads them off the wire.
+    if state.withLock({ $0.failure }) != nil { return }
+    if !goesToDisk { return try take(bytes) }
+    // Blocking work (files) never runs on an event loop (design §5).
+    try await pool.run { [self] _ throws(StoreError) in try take(bytes) }
+  }
+
+  private func take(_ bytes: ByteBuffer) throws(StoreError) {
+    do throws(BlobError) { try spool.append(bytes) } catch {
+      let error = StoreError(error)
+      state.withLock { $0.failure = error }
+      spool.discard()
+      throw error
+    }
+  }
+
+  func finish() async throws(StoreError) -> any PreparedMessage {
+    let (size, failure) = state.withLock { ($0.size, $0.failure) }
+    if let failure { throw failure }
+    return try await pool.run { [spool, packs] _ throws(StoreError) in
+      defer { spool.discard() }
+      return try blobCall { () throws(BlobError) in
+        let summary = try spool.withBytes { MessageSummary.make($0) }
+        return PreparedSQLMessage(size: size, blob: try packs.encode(spool), summary: summary)
+      }
+    }
+  }
+
+  func discard() async {
+    state.withLock { $0.failure = $0.failure ?? .shuttingDown }
+    spool.discard()
+  }
+}

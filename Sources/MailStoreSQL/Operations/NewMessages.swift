@@ -1,0 +1,161 @@
+import MailStore
+import NIOCore
+
+/// The columns of a new row of `message` that do not follow from its mailbox.
+struct NewMessage {
+  var flags: SystemFlags = []
+  var keywords: UInt64 = 0
+  var date: InternalDate
+  var size: Int64
+  var content: Int64
+  var instance: Int64
+  var uidl: String?
+  var retrieved: Int64?
+}
+
+/// Rows for messages that come into a mailbox.
+extension Transaction {
+  /// Gives the message the next UID and counts it. The account is charged by the caller.
+  func insert(_ message: NewMessage, into mailbox: MailboxBox, of account: AccountBox) throws(StoreError) -> UID {
+    touch(mailbox, of: account)
+    let uid = mailbox.state.uidNext
+    guard uid < UID.max else {
+      throw .database(message: "mailbox \(mailbox.state.id) of account \(account.id) has no more UIDs")
+    }
+    mailbox.state.uidNext = uid + 1
+    mailbox.state.count(message.flags, size: message.size, sign: 1)
+    let modSeq = modSeq(account)
+    let row = try db(
+      """
+      INSERT INTO message (account, mailbox, uid, modseq, flags, keywords, internal, zone, saved, size, content, instance,
+        uidl, retrieved)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      """)
+    row.bind(1, account.id)
+    row.bind(2, mailbox.state.id)
+    row.bind(3, uid)
+    row.bind(4, modSeq)
+    row.bind(5, Int64(message.flags.rawValue))
+    row.bind(6, message.keywords)
+    row.bind(7, message.date.seconds)
+    row.bind(8, Int64(message.date.zoneMinutes))
+    row.bind(9, now)
+    row.bind(10, message.size)
+    row.bind(11, message.content)
+    row.bind(12, message.instance)
+    row.bind(13, message.uidl)
+    row.bind(14, message.retrieved)
+    try row.run()
+    let entry = MessageEntry(uid: uid, flags: message.flags, keywords: message.keywords, modSeq: modSeq)
+    change(mailbox, of: account) { $0.added.append(entry) }
+    return uid
+  }
+
+  func nextInstance(_ account: AccountBox) -> Int64 {
+    touch(account)
+    defer { account.counters.nextInstance += 1 }
+    return account.counters.nextInstance
+  }
+
+  /// A row of `content` for bytes that are going to be blob number `blob`. Returns its number in the account.
+  func insertContent(
+    _ message: PreparedSQLMessage, trace: ByteBuffer, blob: Int64, account: AccountBox
+  ) throws(StoreError) -> Int64 {
+    touch(account)
+    let content = account.counters.nextContent
+    guard content < StoreLimits.contentsPerAccount else {
+      throw .database(message: "account \(account.id) has no more content numbers")
+    }
+    account.counters.nextContent += 1
+    let columns = message.columns
+    let thread = try thread(of: columns.identifiers, content: content, account: account)
+    let row = try db(
+      """
+      INSERT INTO content (key, blob, thread, size, version, envelope, structure, body, sort, headers, trace, parts,
+        preview)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      """)
+    row.bind(1, ContentKey.key(account.id, content))
+    row.bind(2, blob)
+    row.bind(3, thread)
+    row.bind(4, message.size)
+    row.bind(5, Int64(columns.version))
+    row.bind(6, columns.envelope)
+    row.bind(7, columns.structure)
+    row.bind(8, columns.body)
+    row.bind(9, columns.sort)
+    row.bind(10, columns.headers)
+    row.bind(11, trace)
+    row.bind(12, columns.parts)
+    row.bind(13, columns.preview)
+    try row.run()
+    return content
+  }
+
+  /// The thread that the message's identifiers lead to, or a new one that is called after its first content
+  /// (RFC 8474 §5.2). Identifiers not known yet lead there from now on, so that an answer that comes before its question
+  /// meets it.
+  private func thread(of identifiers: [Int64], content: Int64, account: AccountBox) throws(StoreError) -> Int64 {
+    guard !identifiers.isEmpty else { return content }
+    let find = try db("SELECT thread FROM thread_reference WHERE account = ? AND hash = ?")
+    var found: Int64?
+    var unknown: [Int64] = []
+    for hash in identifiers {
+      find.bind(1, account.id)
+      find.bind(2, hash)
+      if let thread = try find.first({ $0.int(0) }) { found = found ?? thread } else { unknown.append(hash) }
+    }
+    let thread = found ?? content
+    let add = try db("INSERT INTO thread_reference (account, hash, thread) VALUES (?, ?, ?)")
+    for hash in unknown {
+      add.bind(1, account.id)
+      add.bind(2, hash)
+      add.bind(3, thread)
+      try add.run()
+    }
+    return thread
+  }
+
+  /// One more message refers to a content.
+  func addReference(toContent content: Int64, of account: AccountBox) throws(StoreError) {
+    hasWritten = true
+    let row = try db(
+      "INSERT INTO content_extra (key, refs) VALUES (?, 1) ON CONFLICT (key) DO UPDATE SET refs = refs + 1")
+    row.bind(1, ContentKey.key(account.id, content))
+    try row.run()
+  }
+
+  // MARK: Keywords
+
+  /// Bits for these names in the mailbox. With `adding`, new names get a bit each; else they are passed over.
+  func keywordBits(
+    _ names: [String], in mailbox: MailboxBox, of account: AccountBox, adding: Bool
+  ) throws(StoreError) -> UInt64 {
+    var bits: UInt64 = 0
+    for name in names {
+      // RFC 9051 §2.3.2: keywords are the same without regard to ASCII case.
+      let lower = Names.account(name)
+      if let bit = mailbox.state.keywords.firstIndex(where: { Names.account($0) == lower }) {
+        bits |= 1 << UInt64(bit)
+        continue
+      }
+      guard adding else { continue }
+      let bit = mailbox.state.keywords.count
+      guard bit < StoreLimits.keywordsPerMailbox, !name.isEmpty, name.utf8.count <= StoreLimits.keywordBytes else {
+        throw .tooManyKeywords(limit: StoreLimits.keywordsPerMailbox)
+      }
+      touch(mailbox, of: account)
+      mailbox.state.keywords.append(name)
+      let row = try db("INSERT INTO keyword (account, mailbox, bit, name) VALUES (?, ?, ?, ?)")
+      row.bind(1, account.id)
+      row.bind(2, mailbox.state.id)
+      row.bind(3, bit)
+      row.bind(4, name)
+      try row.run()
+      let all = mailbox.state.keywords
+      change(mailbox, of: account) { $0.keywords = all }
+      bits |= 1 << UInt64(bit)
+    }
+    return bits
+  }
+}

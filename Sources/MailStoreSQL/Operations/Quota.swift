@@ -1,0 +1,36 @@
+import MailStore
+
+/// Counting and bounding what an account holds, inside the transaction that changes it (design §4, Quota).
+extension Transaction {
+  /// Adds to the account's usage, or throws when a bound would be crossed.
+  func charge(_ account: AccountBox, bytes: Int64, messages: Int64) throws(StoreError) {
+    let limits = QuotaLimits(of: directory.account(account.id), default: settings.defaultQuota)
+    let usage = QuotaUsage(bytes: account.counters.bytes, messages: account.counters.messages)
+    try limits.check(usage, addingBytes: bytes, messages: messages)
+    touch(account)
+    account.counters.bytes += bytes
+    account.counters.messages += messages
+  }
+
+  func refund(_ account: AccountBox, bytes: Int64, messages: Int64) {
+    touch(account)
+    account.counters.bytes -= bytes
+    account.counters.messages -= messages
+  }
+}
+
+extension QuotaLimits {
+  /// The bounds that hold for an account: its own, else the store's default.
+  init(of account: Account?, default other: QuotaLimits) {
+    self.init(bytes: account?.quota.bytes ?? other.bytes, messages: account?.quota.messages ?? other.messages)
+  }
+
+  func check(_ usage: QuotaUsage, addingBytes bytes: Int64, messages: Int64) throws(StoreError) {
+    if let limit = self.bytes, usage.bytes + bytes > limit {
+      throw .overQuota(OverQuota(resource: .storage, limit: limit, usage: usage.bytes))
+    }
+    if let limit = self.messages, usage.messages + messages > limit {
+      throw .overQuota(OverQuota(resource: .messages, limit: limit, usage: usage.messages))
+    }
+  }
+}

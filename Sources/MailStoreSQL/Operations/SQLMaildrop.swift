@@ -1,0 +1,159 @@
+import BlobStore
+import MailStore
+import Synchronization
+
+extension SQLStore {
+  public func openMaildrop(of account: AccountID) async throws(StoreError) -> any Maildrop {
+    guard let inbox = try await mailbox(named: Names.inbox, of: account) else { throw .noSuchMailbox(Names.inbox) }
+    let ref = MailboxRef(account: account, mailbox: inbox.id)
+    // Pinned before the rows are read: what they show is not purged until `close`.
+    let modSeq = cache.modSeq(account) ?? 0
+    pins.add(account, after: modSeq)
+    do throws(StoreError) {
+      let entries = try await readers.run { reader throws(StoreError) in try reader.maildrop(ref) }
+      return SQLMaildrop(store: self, ref: ref, pinned: modSeq, entries: entries)
+    } catch {
+      pins.remove(account, after: modSeq)
+      throw error
+    }
+  }
+}
+
+/// The INBOX as one POP3 session sees it. Messages are read by their content, wherever they have gone since.
+final class SQLMaildrop: Maildrop {
+  struct Entry: Sendable {
+    var message: MaildropMessage
+    var content: Int64
+    var date: InternalDate
+    var saved: Int64
+  }
+
+  let messages: [MaildropMessage]
+  private let store: SQLStore
+  private let ref: MailboxRef
+  private let pinned: ModSeq
+  private let entries: [Entry]
+  private let isClosed = Atomic(false)
+
+  init(store: SQLStore, ref: MailboxRef, pinned: ModSeq, entries: [Entry]) {
+    self.store = store
+    self.ref = ref
+    self.pinned = pinned
+    self.entries = entries
+    messages = entries.map(\.message)
+  }
+
+  deinit { close() }
+
+  func close() {
+    guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    store.pins.remove(ref.account, after: pinned)
+  }
+
+  func visit(
+    _ indexes: ArraySlice<Int>, needs: ContentNeeds,
+    _ visitor: @escaping @Sendable (Int, any MessageRow) throws(StoreError) -> VisitControl
+  ) async throws(StoreError) -> Int {
+    guard !indexes.isEmpty else { return 0 }
+    return try await store.readers.run { [entries, ref] reader throws(StoreError) in
+      try reader.visit(entries, indexes, of: ref.account.rawValue, needs, visitor)
+    }
+  }
+
+  func openMessage(at index: Int) async throws(StoreError) -> any MessageReader {
+    let entry = entries[index]
+    let key = ContentKey.key(ref.account.rawValue, entry.content)
+    let pool = store.readers
+    let reader = try await pool.run { reader throws(StoreError) in
+      try reader.db.reading { () throws(StoreError) in try reader.openContent(key: key, pool: pool) }
+    }
+    guard let reader else { throw .expunged(entry.message.uid) }
+    return reader
+  }
+
+  func markRetrieved(_ indexes: [Int], at seconds: Int64) async throws(StoreError) {
+    let uids = ascending(indexes.map { entries[$0].message.uid })
+    guard !uids.isEmpty else { return }
+    try await store.writer.write { [ref] transaction throws(StoreError) in
+      transaction.hasWritten = true
+      let row = try transaction.db(
+        """
+        UPDATE message SET retrieved = ?5
+        WHERE account = ?1 AND mailbox = ?2 AND uid BETWEEN ?3 AND ?4 AND retrieved IS NULL
+        """)
+      for run in UIDRuns.consecutive(uids) {
+        transaction.bind(row, ref, run.lowerBound, run.upperBound)
+        row.bind(5, seconds)
+        try row.run()
+      }
+    }
+  }
+
+  func delete(_ indexes: [Int]) async throws(StoreError) {
+    let uids = ascending(indexes.map { entries[$0].message.uid })
+    guard !uids.isEmpty else { return }
+    try await store.writer.write { [ref] transaction throws(StoreError) in
+      let (account, mailbox) = try transaction.mailbox(ref)
+      try transaction.remove(UIDRuns.consecutive(uids), from: mailbox, of: account, onlyDeleted: false)
+    }
+  }
+}
+
+extension Reader {
+  func maildrop(_ ref: MailboxRef) throws(StoreError) -> [SQLMaildrop.Entry] {
+    try db.reading { () throws(StoreError) in
+      let state = try db("SELECT uidl_epoch FROM account_state WHERE account = ?")
+      state.bind(1, ref.account.rawValue)
+      let epoch = try state.first { $0.int(0) } ?? 0
+      let rows = try db(
+        """
+        SELECT uid, size, instance, uidl, content, internal, zone, saved FROM message
+        WHERE account = ? AND mailbox = ? ORDER BY uid
+        """)
+      rows.bind(1, ref.account.rawValue)
+      rows.bind(2, ref.mailbox.rawValue)
+      var entries: [SQLMaildrop.Entry] = []
+      try rows.forEach { row in
+        let uidl = row.optionalText(3) ?? PrintedID.uidl(epoch: epoch, instance: row.int(2))
+        entries.append(
+          SQLMaildrop.Entry(
+            message: MaildropMessage(uid: row.uid(0), size: Int(row.int(1)), uidl: uidl), content: row.int(4),
+            date: InternalDate(seconds: row.int(5), zoneMinutes: Int16(truncatingIfNeeded: row.int(6))),
+            saved: row.int(7)))
+      }
+      return entries
+    }
+  }
+
+  /// One read transaction (see `Maildrop.visit`).
+  func visit(
+    _ entries: [SQLMaildrop.Entry], _ indexes: ArraySlice<Int>, of account: Int64, _ needs: ContentNeeds,
+    _ visitor: (Int, any MessageRow) throws(StoreError) -> VisitControl
+  ) throws(StoreError) -> Int {
+    defer { scratch.trim() }
+    return try db.reading { () throws(StoreError) in
+      let query = try query(.contents, needs)
+      let row = SQLMessageRow(self, query)
+      var done = 0
+      for index in indexes {
+        let entry = entries[index]
+        let key = ContentKey.key(account, entry.content)
+        query.statement.bind(1, key)
+        query.statement.bind(2, key)
+        defer { query.statement.reset() }
+        guard try query.statement.step() else {
+          done += 1
+          continue
+        }
+        try row.fill(
+          query, uid: entry.message.uid, size: entry.message.size, date: entry.date, saved: entry.saved)
+        switch try visitor(index, row) {
+        case .next: done += 1
+        case .stop: return done + 1
+        case .stopBefore: return done
+        }
+      }
+      return done
+    }
+  }
+}

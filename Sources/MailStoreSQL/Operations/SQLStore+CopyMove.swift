@@ -1,0 +1,127 @@
+public import MailStore
+
+extension SQLStore {
+  public func copy(
+    _ uids: [UID], from ref: MailboxRef, to name: String
+  ) async throws(StoreError) -> AssignedUIDs {
+    let uids = ascending(uids)
+    return try await writer.write { transaction throws(StoreError) in
+      try transaction.copy(uids, from: ref, to: name)
+    }
+  }
+
+  public func move(
+    _ uids: [UID], from ref: MailboxRef, to name: String
+  ) async throws(StoreError) -> AssignedUIDs {
+    let uids = ascending(uids)
+    return try await writer.write { transaction throws(StoreError) in
+      let (account, source) = try transaction.mailbox(ref)
+      let target = try transaction.target(name, in: account)
+      return try transaction.move(uids[...], from: source, to: target, of: account)
+    }
+  }
+}
+
+/// COPY and MOVE write rows, never bytes (design §4).
+extension Transaction {
+  private struct SourceRow {
+    var uid: UID
+    var message: NewMessage
+  }
+
+  /// Rows read before the first is written, so that a mailbox may be copied into itself; a part at a time keeps memory
+  /// bounded.
+  private static let rowsAtOnce = 4096
+
+  /// All or nothing (RFC 9051 §6.4.7).
+  func copy(_ uids: [UID], from ref: MailboxRef, to name: String) throws(StoreError) -> AssignedUIDs {
+    let (account, source) = try mailbox(ref)
+    let target = try target(name, in: account)
+    var result = AssignedUIDs(
+      destination: MailboxID(target.state.id), uidValidity: target.state.uidValidity, assigned: [])
+    var keywords = KeywordMap()
+    for start in stride(from: 0, to: uids.count, by: Self.rowsAtOnce) {
+      let rows = try rows(uids[start..<min(start + Self.rowsAtOnce, uids.count)], in: ref)
+      try charge(account, bytes: rows.reduce(0) { $0 + $1.message.size }, messages: Int64(rows.count))
+      for row in rows {
+        var message = row.message
+        message.keywords = try map(message.keywords, &keywords, from: source, to: target, of: account)
+        // A copy is an instance of its own: it gets its own UIDL and was never retrieved.
+        message.instance = nextInstance(account)
+        message.uidl = nil
+        message.retrieved = nil
+        try addReference(toContent: message.content, of: account)
+        result.source.append(row.uid)
+        result.assigned.append(try insert(message, into: target, of: account))
+      }
+    }
+    return result
+  }
+
+  /// All or nothing; UIDLs are kept, and the quota is not asked, since nothing is added.
+  func move(
+    _ uids: ArraySlice<UID>, from source: MailboxBox, to target: MailboxBox, of account: AccountBox
+  ) throws(StoreError) -> AssignedUIDs {
+    let ref = account.ref(source)
+    var result = AssignedUIDs(
+      destination: MailboxID(target.state.id), uidValidity: target.state.uidValidity, assigned: [])
+    var keywords = KeywordMap()
+    for start in stride(from: uids.startIndex, to: uids.endIndex, by: Self.rowsAtOnce) {
+      let slice = uids[start..<min(start + Self.rowsAtOnce, uids.endIndex)]
+      let rows = try rows(slice, in: ref)
+      guard !rows.isEmpty else { continue }
+      touch(source, of: account)
+      for row in rows {
+        var message = row.message
+        message.keywords = try map(message.keywords, &keywords, from: source, to: target, of: account)
+        source.state.count(row.message.flags, size: row.message.size, sign: -1)
+        result.source.append(row.uid)
+        result.assigned.append(try insert(message, into: target, of: account))
+      }
+      let gone = rows.map(\.uid)
+      for run in UIDRuns.consecutive(gone) { try removeRows(run, of: ref, keepingContent: false, onlyDeleted: false) }
+      change(source, of: account) { $0.expunged += gone }
+    }
+    return result
+  }
+
+  private func rows(_ uids: ArraySlice<UID>, in ref: MailboxRef) throws(StoreError) -> [SourceRow] {
+    var result: [SourceRow] = []
+    result.reserveCapacity(uids.count)
+    let statement = try db(
+      """
+      SELECT uid, flags, keywords, internal, zone, size, content, instance, uidl, retrieved
+      FROM message WHERE account = ? AND mailbox = ? AND uid BETWEEN ? AND ? ORDER BY uid
+      """)
+    for run in UIDRuns.consecutive(uids) {
+      bind(statement, ref, run.lowerBound, run.upperBound)
+      try statement.forEach { row in
+        result.append(
+          SourceRow(
+            uid: row.uid(0),
+            message: NewMessage(
+              flags: SystemFlags(rawValue: UInt8(truncatingIfNeeded: row.int(1))), keywords: row.bits(2),
+              date: InternalDate(seconds: row.int(3), zoneMinutes: Int16(truncatingIfNeeded: row.int(4))),
+              size: row.int(5), content: row.int(6), instance: row.int(7), uidl: row.optionalText(8),
+              retrieved: row.optionalInt(9))))
+      }
+    }
+    return result
+  }
+
+  /// Keyword bits of one mailbox in another; most messages have the same few.
+  private struct KeywordMap {
+    var known: [UInt64: UInt64] = [0: 0]
+  }
+
+  private func map(
+    _ bits: UInt64, _ known: inout KeywordMap, from source: MailboxBox, to target: MailboxBox, of account: AccountBox
+  ) throws(StoreError) -> UInt64 {
+    if source === target { return bits }
+    if let result = known.known[bits] { return result }
+    let names = source.state.keywords.indices.filter { bits & (1 << UInt64($0)) != 0 }.map { source.state.keywords[$0] }
+    let result = try keywordBits(names, in: target, of: account, adding: true)
+    known.known[bits] = result
+    return result
+  }
+}

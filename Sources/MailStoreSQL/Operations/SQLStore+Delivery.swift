@@ -1,0 +1,143 @@
+import BlobStore
+public import MailStore
+import NIOCore
+
+extension SQLStore {
+  public func newIncomingMessage() -> any IncomingMessage {
+    IncomingSQLMessage(packs: packs, pool: preparers, limit: settings.maximumMessageBytes)
+  }
+
+  public func checkQuota(of account: AccountID, adding size: Int) async throws(StoreError) {
+    let published = try await published(account)
+    let limits = QuotaLimits(of: directory.account(account.rawValue), default: settings.defaultQuota)
+    try limits.check(published.usage, addingBytes: Int64(size), messages: 1)
+  }
+
+  public func deliver(
+    _ message: any PreparedMessage, to targets: [DeliveryTarget], date: InternalDate
+  ) async -> [Result<Delivered, StoreError>] {
+    guard !targets.isEmpty else { return [] }
+    do throws(StoreError) {
+      let message = try Self.own(message)
+      return try await writer.write { transaction throws(StoreError) in
+        try transaction.deliver(message, to: targets, date: date)
+      }
+    } catch {
+      return targets.map { _ in .failure(error) }
+    }
+  }
+
+  public func append(
+    _ messages: [AppendedMessage], to mailbox: String, of account: AccountID
+  ) async throws(StoreError) -> AssignedUIDs {
+    var own: [PreparedSQLMessage] = []
+    for message in messages { own.append(try Self.own(message.message)) }
+    let prepared = own
+    return try await writer.write { transaction throws(StoreError) in
+      try transaction.append(messages, prepared, to: mailbox, of: account)
+    }
+  }
+
+  private static func own(_ message: any PreparedMessage) throws(StoreError) -> PreparedSQLMessage {
+    guard let message = message as? PreparedSQLMessage else {
+      throw .database(message: "the message was prepared by another store")
+    }
+    return message
+  }
+}
+
+extension Transaction {
+  /// Each target stands or falls alone; the bytes are written once for those that stand.
+  func deliver(
+    _ message: PreparedSQLMessage, to targets: [DeliveryTarget], date: InternalDate
+  ) throws(StoreError) -> [Result<Delivered, StoreError>] {
+    let blob = nextBlob
+    var owners: [FrameOwner] = []
+    var results: [Result<Delivered, StoreError>] = []
+    for target in targets {
+      do throws(StoreError) {
+        let delivered = try deliverOne(message, to: target, date: date, blob: blob)
+        owners.append(try owner(delivered, date: date, trace: target.trace))
+        results.append(.success(delivered))
+      } catch {
+        // Whatever is the user's doing is found before anything is written (see `deliverOne`), so there is nothing to
+        // take back; everything else ends the whole job.
+        guard error.isUsers else { throw error }
+        results.append(.failure(error))
+      }
+    }
+    if !owners.isEmpty { _ = addBlob(message.blob, owners: owners) }
+    return results
+  }
+
+  private func deliverOne(
+    _ message: PreparedSQLMessage, to target: DeliveryTarget, date: InternalDate, blob: Int64
+  ) throws(StoreError) -> Delivered {
+    let account = try account(target.account)
+    let mailbox = try place(target.folder, in: account)
+    guard target.trace.readableBytes <= StoreLimits.traceBytes else {
+      throw .messageTooLarge(limit: StoreLimits.traceBytes)
+    }
+    // RFC822.SIZE counts what FETCH and RETR send, and they send the trace as well.
+    let size = Int64(message.size + target.trace.readableBytes)
+    try charge(account, bytes: size, messages: 1)
+    // From here on nothing is the user's fault.
+    let content = try insertContent(message, trace: target.trace, blob: blob, account: account)
+    let row = NewMessage(
+      flags: [], date: date, size: size, content: content, instance: nextInstance(account))
+    let uid = try insert(row, into: mailbox, of: account)
+    return Delivered(ref: account.ref(mailbox), uid: uid)
+  }
+
+  /// The folder of a sub-address where there is such a mailbox, else INBOX.
+  private func place(_ folder: String?, in account: AccountBox) throws(StoreError) -> MailboxBox {
+    if let folder, let mailbox = account.mailbox(named: Names.canonical(folder)), mailbox.state.isSelectable {
+      return mailbox
+    }
+    guard let inbox = account.mailbox(named: Names.inbox) else { throw .noSuchMailbox(Names.inbox) }
+    return inbox
+  }
+
+  /// What the frame says of the message, for the day the database is gone.
+  private func owner(_ delivered: Delivered, date: InternalDate, trace: ByteBuffer) throws(StoreError) -> FrameOwner {
+    let (account, mailbox) = try mailbox(delivered.ref)
+    return FrameOwner(
+      account: account.id, accountName: directory.account(account.id)?.name ?? "", mailbox: mailbox.state.id,
+      mailboxName: mailbox.state.name, uid: delivered.uid, uidValidity: mailbox.state.uidValidity,
+      internalSeconds: date.seconds, zoneMinutes: date.zoneMinutes, trace: trace)
+  }
+
+  /// All or nothing (RFC 3502 §6.3.11).
+  func append(
+    _ messages: [AppendedMessage], _ prepared: [PreparedSQLMessage], to name: String, of id: AccountID
+  ) throws(StoreError) -> AssignedUIDs {
+    let account = try account(id)
+    let mailbox = try target(name, in: account)
+    var uids: [UID] = []
+    for (message, prepared) in zip(messages, prepared) {
+      try charge(account, bytes: Int64(prepared.size), messages: 1)
+      let keywords = try keywordBits(message.keywords, in: mailbox, of: account, adding: true)
+      let date = message.date ?? InternalDate(seconds: now)
+      let content = try insertContent(prepared, trace: ByteBuffer(), blob: nextBlob, account: account)
+      let row = NewMessage(
+        flags: message.flags, keywords: keywords, date: date, size: Int64(prepared.size), content: content,
+        instance: nextInstance(account))
+      let uid = try insert(row, into: mailbox, of: account)
+      let delivered = Delivered(ref: account.ref(mailbox), uid: uid)
+      _ = addBlob(prepared.blob, owners: [try owner(delivered, date: date, trace: ByteBuffer())])
+      uids.append(uid)
+    }
+    return AssignedUIDs(
+      destination: MailboxID(mailbox.state.id), uidValidity: mailbox.state.uidValidity, assigned: uids)
+  }
+}
+
+extension StoreError {
+  /// True for what the caller may have done wrong, false for what went wrong here.
+  var isUsers: Bool {
+    switch self {
+    case .corrupt, .io, .database, .shuttingDown: false
+    default: true
+    }
+  }
+}

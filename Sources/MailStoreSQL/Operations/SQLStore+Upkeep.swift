@@ -1,0 +1,58 @@
+public import MailStore
+
+extension SQLStore {
+  public func expireRetrieved(of account: AccountID?, now: Int64) async throws(StoreError) -> Int {
+    let all: [Account]
+    if let account {
+      guard let found = directory.account(account.rawValue) else { throw .noSuchAccount("\(account)") }
+      all = [found]
+    } else {
+      all = directory.all()
+    }
+    var removed = 0
+    for account in all {
+      guard case .days(let days) = account.pop3Expire,
+        let inbox = try await mailbox(named: Names.inbox, of: account.id)
+      else { continue }
+      let ref = MailboxRef(account: account.id, mailbox: inbox.id)
+      let before = now - Int64(days) * 86_400
+      // Found by a reader, so that the writer is not kept from deliveries by the search.
+      let uids = try await readers.run { reader throws(StoreError) in try reader.retrieved(before: before, in: ref) }
+      guard !uids.isEmpty else { continue }
+      removed += try await writer.write { transaction throws(StoreError) in
+        let (account, mailbox) = try transaction.mailbox(ref)
+        return try transaction.remove(
+          UIDRuns.consecutive(uids), from: mailbox, of: account, onlyDeleted: false
+        ).count
+      }
+    }
+    return removed
+  }
+
+  public func compact() async throws(StoreError) -> CompactionReport {
+    try await upkeep.run { upkeep throws(StoreError) in try upkeep.compact() }
+  }
+
+  public func check() async throws(StoreError) -> CheckReport {
+    let directory = directory
+    return try await upkeep.run { upkeep throws(StoreError) in
+      let db = try SQLConnection.reader(path: upkeep.database)
+      defer { db.close() }
+      return try Checker(db: db, packs: upkeep.packs, directory: directory).run()
+    }
+  }
+}
+
+extension Reader {
+  /// Messages whose first completed RETR was at or before that moment.
+  func retrieved(before: Int64, in ref: MailboxRef) throws(StoreError) -> [UID] {
+    let rows = try db(
+      "SELECT uid FROM message WHERE account = ? AND mailbox = ? AND retrieved <= ? ORDER BY uid")
+    rows.bind(1, ref.account.rawValue)
+    rows.bind(2, ref.mailbox.rawValue)
+    rows.bind(3, before)
+    var result: [UID] = []
+    try rows.forEach { result.append($0.uid(0)) }
+    return result
+  }
+}

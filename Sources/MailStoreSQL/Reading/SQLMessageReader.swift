@@ -1,0 +1,79 @@
+import BlobStore
+import MailFormat
+import MailStore
+import NIOCore
+
+/// Reads one message in ranges. It holds its pack's descriptor, so the bytes stay readable whatever becomes of the rows.
+final class SQLMessageReader: MessageReader {
+  let size: Int
+  let trace: ByteBuffer
+  let index: MessageIndex
+  private let blob: BlobReader
+  private let pool: WorkerPool<Reader>
+
+  init(size: Int, trace: ByteBuffer, index: MessageIndex, blob: BlobReader, pool: WorkerPool<Reader>) {
+    self.size = size
+    self.trace = trace
+    self.index = index
+    self.blob = blob
+    self.pool = pool
+  }
+
+  func read(_ range: Range<Int>) async throws(StoreError) -> ByteBuffer {
+    let range = range.clamped(to: 0..<size)
+    let seam = trace.readableBytes
+    let head = trace.getSlice(
+      at: trace.readerIndex + min(range.lowerBound, seam),
+      length: max(0, min(range.upperBound, seam) - min(range.lowerBound, seam)))
+    guard range.upperBound > seam else { return head ?? ByteBuffer() }
+    let inner = max(range.lowerBound, seam) - seam..<range.upperBound - seam
+    let body = try await pool.run { [blob] _ throws(StoreError) in
+      try blobCall { () throws(BlobError) in try blob.read(inner) }
+    }
+    guard var result = head, result.readableBytes > 0 else { return body }
+    result.writeImmutableBuffer(body)
+    return result
+  }
+}
+
+extension Reader {
+  /// Nil: no such content.
+  func openContent(key: Int64, pool: WorkerPool<Reader>) throws(StoreError) -> SQLMessageReader? {
+    let row = try db(
+      """
+      SELECT c.trace, c.parts, c.size, b.id, b.pack, b.offset, b.frame, b.size, c.version
+      FROM content c LEFT JOIN blob b ON b.id = c.blob WHERE c.key = ?
+      """)
+    row.bind(1, key)
+    defer { row.reset() }
+    guard try row.step() else { return nil }
+    guard !row.isNull(3) else {
+      throw .corrupt(what: "content \(ContentKey.content(key)) of account \(ContentKey.account(key)) has no blob")
+    }
+    let location = BlobLocation(pack: row.int(4), offset: row.int(5), frameLength: row.int(6), rawSize: row.int(7))
+    let blob = try reader(blob: row.int(3), at: location)
+    let trace = row.buffer(0)
+    var index: MessageIndex?
+    if row.int(8) == Int64(MessageSummary.parserVersion) { index = MessageIndex.decode(row.buffer(1)) }
+    // Damaged or made by an older parser.
+    if index == nil { index = try remake(key: key).index }
+    guard let index else { return nil }
+    return SQLMessageReader(
+      size: Int(row.int(2)) + trace.readableBytes, trace: trace, index: index, blob: blob, pool: pool)
+  }
+
+  /// The content of a message that is there, or is expunged and not purged.
+  func content(_ uid: UID, in ref: MailboxRef) throws(StoreError) -> Int64? {
+    let live = try db("SELECT content FROM message WHERE account = ? AND mailbox = ? AND uid = ?")
+    live.bind(1, ref.account.rawValue)
+    live.bind(2, ref.mailbox.rawValue)
+    live.bind(3, uid)
+    if let content = try live.first({ $0.int(0) }) { return ContentKey.key(ref.account.rawValue, content) }
+    let gone = try db("SELECT content FROM expunged WHERE account = ? AND mailbox = ? AND uid = ?")
+    gone.bind(1, ref.account.rawValue)
+    gone.bind(2, ref.mailbox.rawValue)
+    gone.bind(3, uid)
+    guard let content = try gone.first({ $0.optionalInt(0) }) ?? nil else { return nil }
+    return ContentKey.key(ref.account.rawValue, content)
+  }
+}

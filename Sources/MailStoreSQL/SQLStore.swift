@@ -1,0 +1,118 @@
+public import BlobStore
+import GRDB
+public import Logging
+public import MailStore
+import Synchronization
+
+/// The embedded store: a data folder with the directory and one volume (an SQLite file and its packs).
+///
+///     DIR/lock               held while the store is open
+///     DIR/directory.sqlite   accounts
+///     DIR/volumes/1/mail.sqlite
+///     DIR/volumes/1/packs/   message bytes, and `spool` for large ones under way
+///
+/// Threads: one writes (`Writer`), a few read (`Reader`), a few parse and compress mail on its way in, one does the
+/// upkeep. Calls hop to one of them and back.
+public final class SQLStore: MailStore {
+  public let settings: StoreSettings
+  let logger: Logger
+  let volumePath: String
+  let directory: DirectoryCache
+  let cache: MailCache
+  let views: ViewRegistry
+  let pins: PinRegistry
+  let packs: PackStore
+  let writer: Writer
+  let readers: WorkerPool<Reader>
+  let preparers: WorkerPool<PrepareWorker>
+  let upkeep: Upkeep
+  private let readerList: [Reader]
+  private let lock: FolderLock
+  private let isClosed = Atomic(false)
+
+  /// Opens the data folder, making it if need be (its parent must exist), and takes its lock. Blocks.
+  public static func open(
+    directory path: String, settings: StoreSettings = StoreSettings(),
+    fileSystem: any FileSystem = PosixFileSystem(), logger: Logger = Logger(label: "merpati.store")
+  ) throws(StoreError) -> SQLStore {
+    try SQLStore(path: path, settings: settings, fileSystem: fileSystem, logger: logger)
+  }
+
+  private init(
+    path: String, settings: StoreSettings, fileSystem: any FileSystem, logger: Logger
+  ) throws(StoreError) {
+    self.settings = settings
+    self.logger = logger
+    volumePath = "\(path)/volumes/1"
+    // SQLite and the lock need the real folders; the packs may be on a file system that a test provides.
+    let folders = [path, "\(path)/volumes", volumePath]
+    for folder in folders { _ = try blobCall { () throws(BlobError) in try PosixFileSystem().createDirectory(folder) } }
+    lock = try FolderLock(folder: path)
+    for folder in folders { _ = try blobCall { () throws(BlobError) in try fileSystem.createDirectory(folder) } }
+    let packFolder = "\(volumePath)/packs"
+    packs = try blobCall { () throws(BlobError) in
+      try PackStore(directory: packFolder, fileSystem: fileSystem, settings: settings.packs)
+    }
+    let database = "\(volumePath)/mail.sqlite"
+    let db = try SQLConnection.writer(path: database, migrator: VolumeSchema.migrator)
+    let directoryDB = try SQLConnection.writer(
+      path: "\(path)/directory.sqlite", migrator: DirectorySchema.migrator)
+    // Names of new files are durable only when their folders are.
+    for folder in folders.reversed() {
+      try blobCall { () throws(BlobError) in try PosixFileSystem().syncDirectory(folder) }
+    }
+    directory = DirectoryCache()
+    cache = MailCache()
+    views = ViewRegistry(idleEntries: settings.cachedViewEntries)
+    pins = PinRegistry()
+    writer = try Writer(
+      db: db, directoryDB: directoryDB, directory: directory, packs: packs, cache: cache, views: views,
+      settings: settings, logger: logger)
+    var readerList: [Reader] = []
+    for _ in 0..<max(settings.readerThreads, 1) { readerList.append(try Reader(path: database, packs: packs)) }
+    self.readerList = readerList
+    readers = try WorkerPool(name: "store-reader", workers: readerList)
+    preparers = try WorkerPool(
+      name: "store-prepare", workers: (0..<max(settings.prepareThreads, 1)).map { _ in PrepareWorker() })
+    upkeep = Upkeep(
+      writer: writer, packs: packs, cache: cache, pins: pins, database: database, settings: settings, logger: logger)
+    try AccountTable.load(directoryDB, into: directory)
+    try writer.start()
+    try upkeep.start()
+    // What a crash may have left between the directory's commit and the volume's.
+    try upkeep.reconcileAccounts(directory)
+  }
+
+  func checkOpen() throws(StoreError) {
+    if isClosed.load(ordering: .acquiring) { throw .shuttingDown }
+  }
+
+  public func close() async {
+    guard !isClosed.exchange(true, ordering: .sequentiallyConsistent) else { return }
+    // Ends threads, so it blocks; a thread of its own keeps the caller's free.
+    await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+      let thread = StoreThread { [self] in
+        shutDown()
+        continuation.resume()
+      }
+      if thread == nil {
+        shutDown()
+        continuation.resume()
+      }
+    }
+  }
+
+  /// New work is refused, queued work is finished, in the order in which work is handed on.
+  private func shutDown() {
+    upkeep.stop()
+    preparers.close()
+    readers.close()
+    writer.close()
+    for reader in readerList { reader.close() }
+    // The last connection to close folds the WAL into the database.
+    writer.transaction.db.close()
+    writer.directoryDB.close()
+    packs.close()
+    lock.release()
+  }
+}

@@ -1,0 +1,29 @@
+import GRDB
+
+/// The directory: account names, their permanent numbers, and where their mail lies. Renaming an account touches only
+/// this file.
+enum DirectorySchema {
+  static var migrator: DatabaseMigrator {
+    var migrator = DatabaseMigrator()
+    migrator.registerMigration("1 accounts") { db in
+      // AUTOINCREMENT: the number of a removed account is never given out again.
+      // `expire`: -1 never, 0 on retrieve, else days.
+      try db.execute(
+        sql: """
+          CREATE TABLE account (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            name TEXT NOT NULL UNIQUE,
+            volume INTEGER NOT NULL DEFAULT 1,
+            enabled INTEGER NOT NULL DEFAULT 1,
+            credentials TEXT NOT NULL,
+            generation INTEGER NOT NULL DEFAULT 1,
+            quota_bytes INTEGER,
+            quota_messages INTEGER,
+            expire INTEGER NOT NULL DEFAULT -1,
+            created INTEGER NOT NULL
+          ) STRICT
+          """)
+    }
+    return migrator
+  }
+}

@@ -1,0 +1,179 @@
+import GRDB
+import GRDBSQLite
+import MailStore
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// One connection to a database file, with its prepared statements.
+///
+/// GRDB opens, configures and migrates; after that the connection's owner, one thread, uses the C handle directly and
+/// nobody enters the queue any more.
+///
+/// `@unchecked`: made by the thread that opens the store and then used by exactly one thread (the writer's, or one
+/// reader's) until that thread has ended, after which the opener closes it. Hand-over is by starting and joining
+/// threads.
+final class SQLConnection: @unchecked Sendable {
+  let handle: OpaquePointer
+  let path: String
+  private let queue: DatabaseQueue
+  private var statements: [UnsafePointer<UInt8>: SQLStatement] = [:]
+  private var composed: [String: SQLStatement] = [:]
+
+  private init(queue: DatabaseQueue, handle: OpaquePointer, path: String) {
+    self.queue = queue
+    self.handle = handle
+    self.path = path
+  }
+
+  // MARK: Opening
+
+  /// Opens for writing, creates what is missing, and makes every commit reach the disk before it returns.
+  static func writer(path: String, migrator: DatabaseMigrator) throws(StoreError) -> SQLConnection {
+    try createPrivately(path)
+    var configuration = Configuration()
+    configuration.journalMode = .wal
+    configuration.busyMode = .timeout(10)
+    configuration.maximumReaderCount = 1
+    configuration.prepareDatabase { db in
+      // Both count only while the file is still empty.
+      try db.execute(sql: "PRAGMA page_size = \(SQLTuning.pageSize)")
+      try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
+      try db.execute(sql: "PRAGMA temp_store = MEMORY")
+      try db.execute(sql: "PRAGMA cache_size = -\(SQLTuning.writerCacheKiB)")
+    }
+    let queue: DatabaseQueue
+    do {
+      queue = try DatabaseQueue(path: path, configuration: configuration)
+      try migrator.migrate(queue)
+      if try queue.read({ try migrator.hasBeenSuperseded($0) }) {
+        throw StoreError.database(message: "\(path) was written by a newer version of this program")
+      }
+    } catch { throw Self.error(error, path: path) }
+    let connection = try adopt(queue, path: path)
+    // GRDB's set-up of WAL ends with `synchronous = NORMAL`, under which a power cut loses acknowledged mail
+    // (design §4, Durability). Therefore FULL afterwards, and a look at what came of it.
+    try connection.execute("PRAGMA synchronous = FULL")
+    try connection.execute("PRAGMA wal_autocheckpoint = \(SQLTuning.checkpointPages)")
+    // The WAL's file shrinks again after a burst.
+    try connection.execute("PRAGMA journal_size_limit = \(SQLTuning.walKeptBytes)")
+    guard try connection.pragma("synchronous") == 2 else {
+      throw .database(message: "\(path): synchronous = FULL did not hold")
+    }
+    guard try connection.pragma("auto_vacuum") == 2 else {
+      throw .database(message: "\(path): auto_vacuum is not INCREMENTAL")
+    }
+    return connection
+  }
+
+  /// Opens for reading; the file must exist.
+  static func reader(path: String) throws(StoreError) -> SQLConnection {
+    var configuration = Configuration()
+    configuration.readonly = true
+    configuration.busyMode = .timeout(10)
+    configuration.prepareDatabase { db in
+      try db.execute(sql: "PRAGMA temp_store = MEMORY")
+      try db.execute(sql: "PRAGMA cache_size = -\(SQLTuning.readerCacheKiB)")
+    }
+    let queue: DatabaseQueue
+    do { queue = try DatabaseQueue(path: path, configuration: configuration) } catch { throw Self.error(error, path: path) }
+    return try adopt(queue, path: path)
+  }
+
+  private static func adopt(_ queue: DatabaseQueue, path: String) throws(StoreError) -> SQLConnection {
+    guard let handle = queue.inDatabase({ $0.sqliteConnection }) else {
+      throw .database(message: "\(path) is not open")
+    }
+    // GRDB watches transactions and statements through these hooks, for its own accesses only; they assume that the queue
+    // has been entered.
+    _ = sqlite3_commit_hook(handle, nil, nil)
+    _ = sqlite3_rollback_hook(handle, nil, nil)
+    _ = sqlite3_update_hook(handle, nil, nil)
+    sqlite3_set_authorizer(handle, nil, nil)
+    return SQLConnection(queue: queue, handle: handle, path: path)
+  }
+
+  /// SQLite gives its own files (WAL, shared memory) the mode of the database.
+  private static func createPrivately(_ path: String) throws(StoreError) {
+    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else { throw .io(operation: "open", path: path, errno: errno) }
+    _ = Glibc.close(descriptor)
+  }
+
+  func close() {
+    statements.removeAll()
+    composed.removeAll()
+    try? queue.close()
+  }
+
+  // MARK: Statements
+
+  /// The prepared form of a literal; made at the first use, found by the literal's address later.
+  func callAsFunction(_ sql: StaticString) throws(StoreError) -> SQLStatement {
+    if let statement = statements[sql.utf8Start] { return statement }
+    let statement = try SQLStatement(sql.description, on: handle)
+    statements[sql.utf8Start] = statement
+    return statement
+  }
+
+  /// The prepared form of a text put together from parts of our own.
+  func statement(_ sql: String) throws(StoreError) -> SQLStatement {
+    if let statement = composed[sql] { return statement }
+    let statement = try SQLStatement(sql, on: handle)
+    composed[sql] = statement
+    return statement
+  }
+
+  /// Rows changed by the last INSERT, UPDATE or DELETE.
+  var changes: Int { Int(sqlite3_changes64(handle)) }
+  var isInTransaction: Bool { sqlite3_get_autocommit(handle) == 0 }
+
+  func execute(_ sql: String) throws(StoreError) {
+    let code = sqlite3_exec(handle, sql, nil, nil, nil)
+    guard code == SQLITE_OK else { throw Self.error(code, String(cString: sqlite3_errmsg(handle)), sql: sql) }
+  }
+
+  func pragma(_ name: String) throws(StoreError) -> Int64 {
+    let statement = try SQLStatement("PRAGMA \(name)", on: handle)
+    return try statement.first { $0.int(0) } ?? 0
+  }
+
+  /// Runs `body` in one read transaction: everything it reads is of one commit.
+  func reading<Value>(_ body: () throws(StoreError) -> Value) throws(StoreError) -> Value {
+    try self("BEGIN").run()
+    // Nothing was written, so the outcome of ending it does not matter.
+    defer { try? self("ROLLBACK").run() }
+    return try body()
+  }
+
+  // MARK: Errors
+
+  static func error(_ code: Int32, _ message: String, sql: String) -> StoreError {
+    let primary = code & 0xFF
+    if primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB { return .corrupt(what: "the database: \(message)") }
+    if primary == SQLITE_FULL { return .io(operation: "write", path: "the database", errno: ENOSPC) }
+    return .database(message: "SQLite \(code): \(message) in: \(sql)")
+  }
+
+  static func error(_ error: any Error, path: String) -> StoreError {
+    if let error = error as? StoreError { return error }
+    if let error = error as? DatabaseError {
+      return Self.error(error.resultCode.rawValue, error.message ?? "", sql: path)
+    }
+    return .database(message: "\(path): \(error)")
+  }
+}
+
+/// What was found to be best by measuring; see docs/decisions.
+enum SQLTuning {
+  /// Rows of `content` are 1 to 2 KB; with 4 KB pages half of a page would often stay empty.
+  static let pageSize = 8192
+  /// 32 MB of WAL between two checkpoints.
+  static let checkpointPages = 4000
+  static let walKeptBytes = 64 << 20
+  static let writerCacheKiB = 32 << 10
+  static let readerCacheKiB = 16 << 10
+}

@@ -1,0 +1,206 @@
+import GRDB
+
+/// Tables of a volume. Every mail table's key begins with the account number (design §4), so that a volume can be split
+/// or moved by ranges.
+///
+/// Migrations are only ever added; a released one is never edited.
+enum VolumeSchema {
+  static var migrator: DatabaseMigrator {
+    var migrator = DatabaseMigrator()
+    migrator.registerMigration("1 mail") { db in
+      for statement in accounts + messages + blobs { try db.execute(sql: statement) }
+    }
+    return migrator
+  }
+
+  private static let accounts = [
+    // `state` 0: in use, 1: removed, its mail waits for the reaper.
+    """
+    CREATE TABLE account_state (
+      account INTEGER PRIMARY KEY,
+      state INTEGER NOT NULL DEFAULT 0,
+      modseq INTEGER NOT NULL,
+      next_mailbox INTEGER NOT NULL,
+      last_uidvalidity INTEGER NOT NULL,
+      next_content INTEGER NOT NULL,
+      next_instance INTEGER NOT NULL,
+      uidl_epoch INTEGER NOT NULL,
+      bytes INTEGER NOT NULL,
+      messages INTEGER NOT NULL
+    ) STRICT
+    """,
+    // `name` NULL: deleted, the messages wait for the reaper; `died` is the MODSEQ of the deletion. `expunge_floor`: the
+    // expunge log is complete for changes above this MODSEQ (RFC 7162 §3.2.5.1).
+    """
+    CREATE TABLE mailbox (
+      account INTEGER NOT NULL,
+      id INTEGER NOT NULL,
+      name TEXT,
+      uidvalidity INTEGER NOT NULL,
+      uidnext INTEGER NOT NULL,
+      highestmodseq INTEGER NOT NULL,
+      messages INTEGER NOT NULL DEFAULT 0,
+      unseen INTEGER NOT NULL DEFAULT 0,
+      deleted INTEGER NOT NULL DEFAULT 0,
+      bytes INTEGER NOT NULL DEFAULT 0,
+      recent_floor INTEGER NOT NULL DEFAULT 1,
+      special_use TEXT,
+      selectable INTEGER NOT NULL DEFAULT 1,
+      expunge_floor INTEGER NOT NULL DEFAULT 0,
+      died INTEGER,
+      PRIMARY KEY (account, id)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE UNIQUE INDEX mailbox_name ON mailbox (account, name) WHERE name IS NOT NULL",
+    """
+    CREATE TABLE subscription (
+      account INTEGER NOT NULL,
+      name TEXT NOT NULL,
+      PRIMARY KEY (account, name)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE keyword (
+      account INTEGER NOT NULL,
+      mailbox INTEGER NOT NULL,
+      bit INTEGER NOT NULL,
+      name TEXT NOT NULL,
+      PRIMARY KEY (account, mailbox, bit)
+    ) STRICT, WITHOUT ROWID
+    """,
+    // For METADATA (RFC 5464) and message annotations; not read yet. `mailbox` 0: the account itself.
+    """
+    CREATE TABLE annotation (
+      account INTEGER NOT NULL,
+      mailbox INTEGER NOT NULL,
+      uid INTEGER NOT NULL,
+      viewer INTEGER NOT NULL,
+      entry TEXT NOT NULL,
+      value BLOB,
+      modseq INTEGER NOT NULL,
+      PRIMARY KEY (account, mailbox, uid, viewer, entry)
+    ) STRICT, WITHOUT ROWID
+    """,
+  ]
+
+  private static let messages = [
+    // Small and clustered in UID order, without a secondary index: a STORE on 20,000 rows takes 5 ms, with an index on
+    // MODSEQ 45 ms.
+    """
+    CREATE TABLE message (
+      account INTEGER NOT NULL,
+      mailbox INTEGER NOT NULL,
+      uid INTEGER NOT NULL,
+      modseq INTEGER NOT NULL,
+      flags INTEGER NOT NULL,
+      keywords INTEGER NOT NULL,
+      internal INTEGER NOT NULL,
+      zone INTEGER NOT NULL,
+      saved INTEGER NOT NULL,
+      size INTEGER NOT NULL,
+      content INTEGER NOT NULL,
+      instance INTEGER NOT NULL,
+      uidl TEXT,
+      retrieved INTEGER,
+      PRIMARY KEY (account, mailbox, uid)
+    ) STRICT, WITHOUT ROWID
+    """,
+    // The expunge log. `content` is there while the row still holds on to the bytes (undelete, sessions that have not
+    // been told yet) and NULL after the purge, or when a MOVE took the content along.
+    """
+    CREATE TABLE expunged (
+      account INTEGER NOT NULL,
+      mailbox INTEGER NOT NULL,
+      uid INTEGER NOT NULL,
+      modseq INTEGER NOT NULL,
+      expunged INTEGER NOT NULL,
+      content INTEGER,
+      flags INTEGER NOT NULL,
+      keywords INTEGER NOT NULL,
+      internal INTEGER NOT NULL,
+      zone INTEGER NOT NULL,
+      saved INTEGER NOT NULL,
+      size INTEGER NOT NULL,
+      instance INTEGER NOT NULL,
+      uidl TEXT,
+      retrieved INTEGER,
+      PRIMARY KEY (account, mailbox, uid)
+    ) STRICT, WITHOUT ROWID
+    """,
+    // What the reaper has to do: let go of the bytes of expunged rows between two UIDs. One row an EXPUNGE.
+    """
+    CREATE TABLE purge (
+      id INTEGER PRIMARY KEY AUTOINCREMENT,
+      account INTEGER NOT NULL,
+      mailbox INTEGER NOT NULL,
+      first_uid INTEGER NOT NULL,
+      last_uid INTEGER NOT NULL,
+      modseq INTEGER NOT NULL,
+      expunged INTEGER NOT NULL
+    ) STRICT
+    """,
+    // `key` is account << 36 | content number: begins with the account like all keys, and being a rowid it lets a row
+    // fill a page's leaf without overflow pages. `size` is without the trace.
+    """
+    CREATE TABLE content (
+      key INTEGER PRIMARY KEY,
+      blob INTEGER NOT NULL,
+      thread INTEGER NOT NULL,
+      size INTEGER NOT NULL,
+      version INTEGER NOT NULL,
+      envelope BLOB,
+      structure BLOB,
+      body BLOB,
+      sort BLOB,
+      headers BLOB,
+      trace BLOB,
+      parts BLOB,
+      preview TEXT
+    ) STRICT
+    """,
+    // References to a content beyond the first, so that COPY does not rewrite the wide row and a delivery writes nothing
+    // here. No row: one reference.
+    """
+    CREATE TABLE content_extra (
+      key INTEGER PRIMARY KEY,
+      refs INTEGER NOT NULL
+    ) STRICT
+    """,
+    // Message identifiers seen, for THREADID (RFC 8474 §5.2). `hash` is 64 bits of the identifier.
+    """
+    CREATE TABLE thread_reference (
+      account INTEGER NOT NULL,
+      hash INTEGER NOT NULL,
+      thread INTEGER NOT NULL,
+      PRIMARY KEY (account, hash)
+    ) STRICT, WITHOUT ROWID
+    """,
+  ]
+
+  private static let blobs = [
+    // `refs` counts rows of `content`.
+    """
+    CREATE TABLE blob (
+      id INTEGER PRIMARY KEY,
+      pack INTEGER NOT NULL,
+      offset INTEGER NOT NULL,
+      frame INTEGER NOT NULL,
+      size INTEGER NOT NULL,
+      refs INTEGER NOT NULL
+    ) STRICT
+    """,
+    "CREATE UNIQUE INDEX blob_place ON blob (pack, offset)",
+    // What is in use; the rest of the file is dead. Counted this way round, frames written for a transaction that never
+    // was committed are dead by themselves.
+    """
+    CREATE TABLE pack (
+      id INTEGER PRIMARY KEY,
+      live_frames INTEGER NOT NULL,
+      live_bytes INTEGER NOT NULL
+    ) STRICT
+    """,
+    // `next_blob`: blob numbers are never given out twice.
+    "CREATE TABLE volume_state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    "INSERT INTO volume_state (name, value) VALUES ('next_blob', 1)",
+  ]
+}

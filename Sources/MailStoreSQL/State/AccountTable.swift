@@ -1,0 +1,76 @@
+import MailStore
+
+/// Rows of the directory. Used on the writer's thread, and while opening.
+enum AccountTable {
+  static func load(_ db: SQLConnection, into cache: DirectoryCache) throws(StoreError) {
+    let rows = try db(
+      "SELECT id, name, enabled, credentials, generation, quota_bytes, quota_messages, expire, created FROM account")
+    try rows.forEach { cache.set(account($0)) }
+  }
+
+  private static func account(_ row: SQLStatement) -> Account {
+    Account(
+      id: AccountID(row.int(0)), name: row.text(1), isEnabled: row.int(2) != 0, credentials: row.text(3),
+      credentialsGeneration: row.int(4), quota: QuotaLimits(bytes: row.optionalInt(5), messages: row.optionalInt(6)),
+      pop3Expire: POP3Expire(days: row.int(7)), created: row.int(8))
+  }
+
+  /// Returns the permanent number.
+  static func insert(_ account: NewAccount, name: String, created: Int64, _ db: SQLConnection) throws(StoreError) -> Int64 {
+    let row = try db(
+      """
+      INSERT INTO account (name, credentials, quota_bytes, quota_messages, expire, created) VALUES (?, ?, ?, ?, ?, ?)
+      RETURNING id
+      """)
+    row.bind(1, name)
+    row.bind(2, account.credentials)
+    row.bind(3, account.quota.bytes)
+    row.bind(4, account.quota.messages)
+    row.bind(5, account.pop3Expire.days)
+    row.bind(6, created)
+    defer { row.reset() }
+    guard try row.step() else { throw .database(message: "the account was given no number") }
+    let id = row.int(0)
+    // An INSERT with RETURNING is complete when it says there is no further row.
+    while try row.step() {}
+    return id
+  }
+
+  static func update(_ account: Account, _ db: SQLConnection) throws(StoreError) {
+    let row = try db(
+      """
+      UPDATE account SET name = ?2, enabled = ?3, credentials = ?4, generation = ?5, quota_bytes = ?6,
+        quota_messages = ?7, expire = ?8 WHERE id = ?1
+      """)
+    row.bind(1, account.id.rawValue)
+    row.bind(2, account.name)
+    row.bind(3, account.isEnabled ? 1 : 0)
+    row.bind(4, account.credentials)
+    row.bind(5, account.credentialsGeneration)
+    row.bind(6, account.quota.bytes)
+    row.bind(7, account.quota.messages)
+    row.bind(8, account.pop3Expire.days)
+    try row.run()
+  }
+
+  static func delete(_ id: Int64, _ db: SQLConnection) throws(StoreError) {
+    let row = try db("DELETE FROM account WHERE id = ?")
+    row.bind(1, id)
+    try row.run()
+  }
+}
+
+extension POP3Expire {
+  /// As in the row: -1 never, 0 on retrieve, else days.
+  var days: Int64 {
+    switch self {
+    case .never: -1
+    case .onRetrieve: 0
+    case .days(let days): Int64(max(days, 1))
+    }
+  }
+
+  init(days: Int64) {
+    self = days < 0 ? .never : days == 0 ? .onRetrieve : .days(Int(days))
+  }
+}

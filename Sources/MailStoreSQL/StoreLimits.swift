@@ -1,0 +1,34 @@
+/// Every fixed bound of the store in one place. What an administrator may set stands in `StoreSettings`.
+public enum StoreLimits {
+  /// Mailboxes of one account, INBOX and `\Noselect` names included.
+  public static let mailboxesPerAccount = 10_000
+  /// Keywords of one mailbox; each has a bit in a 64-bit column.
+  public static let keywordsPerMailbox = 64
+  /// Octets of one keyword.
+  public static let keywordBytes = 255
+  /// Octets of a mailbox name in UTF-8, all levels together.
+  public static let mailboxNameBytes = 1000
+  /// Levels of a mailbox name.
+  public static let mailboxDepth = 32
+  /// Octets of an account name.
+  public static let accountNameBytes = 255
+  /// Header lines put before a message for one recipient, in octets.
+  public static let traceBytes = 64 << 10
+  /// Writes that share one commit at most, so that the first of them does not wait too long.
+  public static let jobsPerCommit = 512
+  /// A STORE or EXPUNGE over more rows than this is done in parts of this size, deliveries going between them.
+  public static let rowsPerSlice = 20_000
+  /// Expunged messages whose bytes are let go in one transaction.
+  public static let purgeSlice = 1_000
+  /// Frames that a compaction copies between two transactions.
+  public static let compactionSlice = 256
+  /// Message identifiers of one message that are looked up for its thread, its own included.
+  public static let threadReferences = 24
+  /// Kept in memory while a message comes in; larger ones are spooled to a file (see `PackSettings.spoolThreshold`).
+  public static let pendingViewChanges = 10_000
+
+  /// Account numbers stay below this, so that account and content number fit one 63-bit key.
+  public static let accounts: Int64 = 1 << 27
+  /// Content numbers of one account stay below this.
+  public static let contentsPerAccount: Int64 = 1 << 36
+}

@@ -1,0 +1,63 @@
+public import BlobStore
+public import MailStore
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// What an administrator may set. Fixed bounds stand in `StoreLimits`.
+public struct StoreSettings: Sendable {
+  /// How message bytes are stored.
+  public var packs: PackSettings
+  /// Holds for accounts whose own bound is nil.
+  public var defaultQuota: QuotaLimits
+  /// Octets of one message without trace headers.
+  public var maximumMessageBytes: Int
+  /// Threads that read. Two keep two cores busy.
+  public var readerThreads: Int
+  /// Threads that parse and compress mail on its way in.
+  public var prepareThreads: Int
+  /// Days that an expunged message's bytes are kept for undelete. 0: until the next round of upkeep.
+  public var expungedRetentionDays: Int
+  /// Days that the expunge log remembers UIDs (RFC 7162 §5).
+  public var expungeLogDays: Int
+  /// Seconds between two rounds of upkeep (purge, compaction). 0: only when `compact()` is called.
+  public var upkeepInterval: Int
+  /// A pack with more than this share of dead bytes (0 to 1) is rewritten.
+  public var deadShare: Double
+  /// Entries of mailboxes that nobody has open and that stay in memory for the next SELECT (24 octets each).
+  public var cachedViewEntries: Int
+  /// Seconds since 1970. Tests set it.
+  public var now: @Sendable () -> Int64
+
+  public init(
+    packs: PackSettings = PackSettings(), defaultQuota: QuotaLimits = QuotaLimits(),
+    maximumMessageBytes: Int = 100 << 20, readerThreads: Int = 2, prepareThreads: Int = 2,
+    expungedRetentionDays: Int = 0, expungeLogDays: Int = 30, upkeepInterval: Int = 60, deadShare: Double = 0.5,
+    cachedViewEntries: Int = 1_000_000, now: @escaping @Sendable () -> Int64 = Clock.seconds
+  ) {
+    self.packs = packs
+    self.defaultQuota = defaultQuota
+    self.maximumMessageBytes = maximumMessageBytes
+    self.readerThreads = readerThreads
+    self.prepareThreads = prepareThreads
+    self.expungedRetentionDays = expungedRetentionDays
+    self.expungeLogDays = expungeLogDays
+    self.upkeepInterval = upkeepInterval
+    self.deadShare = deadShare
+    self.cachedViewEntries = cachedViewEntries
+    self.now = now
+  }
+}
+
+/// The system's clock.
+public enum Clock {
+  /// Seconds since 1970.
+  @Sendable public static func seconds() -> Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return Int64(time.tv_sec)
+  }
+}

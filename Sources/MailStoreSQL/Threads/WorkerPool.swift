@@ -1,0 +1,79 @@
+import MailStore
+
+/// A few threads, each with a worker of its own (a database connection, a compressor), that take jobs from one queue.
+final class WorkerPool<Worker: AnyObject & Sendable>: Sendable {
+  typealias Job = @Sendable (Worker) -> Void
+
+  private struct Queue {
+    var jobs: [Job] = []
+    var head = 0
+    var isClosed = false
+
+    mutating func next() -> Job?? {
+      if head < jobs.count {
+        let job = jobs[head]
+        head += 1
+        if head == jobs.count {
+          jobs.removeAll(keepingCapacity: true)
+          head = 0
+        } else if head > 1024 {
+          jobs.removeFirst(head)
+          head = 0
+        }
+        return .some(job)
+      }
+      return isClosed ? .some(nil) : nil
+    }
+  }
+
+  private let queue = Monitor(Queue())
+  private let threads: [StoreThread]
+
+  init(name: String, workers: [Worker]) throws(StoreError) {
+    var threads: [StoreThread] = []
+    for worker in workers {
+      let thread = StoreThread { [queue] in
+        while let job = queue.wait({ $0.next() }) { job(worker) }
+      }
+      guard let thread else {
+        queue.broadcast { $0.isClosed = true }
+        for thread in threads { thread.join() }
+        throw .io(operation: "start a thread", path: name, errno: 0)
+      }
+      threads.append(thread)
+    }
+    self.threads = threads
+  }
+
+  /// False when the pool is closed; the job is not run then.
+  func submit(_ job: @escaping Job) -> Bool {
+    var accepted = false
+    queue.signal {
+      guard !$0.isClosed else { return }
+      $0.jobs.append(job)
+      accepted = true
+    }
+    return accepted
+  }
+
+  /// One hop to a thread of the pool and back.
+  func run<Value: Sendable>(
+    _ body: @escaping @Sendable (Worker) throws(StoreError) -> Value
+  ) async throws(StoreError) -> Value {
+    let result: Result<Value, StoreError> = await withUnsafeContinuation { continuation in
+      let accepted = submit { worker in
+        let result: Result<Value, StoreError>
+        do throws(StoreError) { result = .success(try body(worker)) } catch { result = .failure(error) }
+        continuation.resume(returning: result)
+      }
+      if !accepted { continuation.resume(returning: .failure(.shuttingDown)) }
+    }
+    return try result.get()
+  }
+
+  /// Finishes what is queued and ends the threads. Blocks; later submissions are refused.
+  func close() {
+    queue.broadcast { $0.isClosed = true }
+    for thread in threads { thread.join() }
+  }
+}

@@ -1,0 +1,331 @@
+import BlobStore
+import MailStore
+
+/// Verifies every invariant and checksum, in one read transaction, so that it may run while mail comes in. Writes
+/// nothing.
+struct Checker {
+  let db: SQLConnection
+  let packs: PackStore
+  let directory: DirectoryCache
+  private(set) var report = CheckReport()
+  /// A damaged store could name a million things; the first ones are enough to act on.
+  private static let problemLimit = 1000
+
+  init(db: SQLConnection, packs: PackStore, directory: DirectoryCache) {
+    self.db = db
+    self.packs = packs
+    self.directory = directory
+  }
+
+  func run() throws(StoreError) -> CheckReport {
+    var checker = self
+    // The list of packs is taken after the transaction has begun: whatever its rows name is there.
+    try db("BEGIN").run()
+    defer { try? db("ROLLBACK").run() }
+    try checker.checkDatabase()
+    try checker.checkAccounts()
+    try checker.checkMailboxes()
+    try checker.checkMessages()
+    try checker.checkReferences()
+    try checker.checkPacks()
+    return checker.report
+  }
+
+  private mutating func note(_ problem: String) {
+    if report.problems.count < Self.problemLimit { report.problems.append(problem) }
+  }
+
+  /// One problem for each row of a query that finds what must not be.
+  private mutating func each(
+    _ sql: StaticString, _ text: (SQLStatement) -> String
+  ) throws(StoreError) {
+    var found: [String] = []
+    let rows = try db(sql)
+    defer { rows.reset() }
+    while found.count < Self.problemLimit, try rows.step() { found.append(text(rows)) }
+    for problem in found { note(problem) }
+  }
+
+  // MARK: Database
+
+  private mutating func checkDatabase() throws(StoreError) {
+    try each("PRAGMA integrity_check(100)") { $0.text(0) }
+    report.problems.removeAll { $0 == "ok" }
+    for index in report.problems.indices { report.problems[index] = "mail.sqlite: \(report.problems[index])" }
+  }
+
+  private mutating func checkAccounts() throws(StoreError) {
+    var known: Set<Int64> = []
+    let rows = try db("SELECT account FROM account_state WHERE state = 0")
+    try rows.forEach { known.insert($0.int(0)) }
+    report.accounts = known.count
+    // Accounts made or removed since the transaction began are not looked at.
+    for id in known.sorted() where directory.account(id) == nil {
+      note("account \(id): it has mail, and is not in the directory")
+    }
+    try each(
+      """
+      SELECT s.account, s.bytes, COALESCE(SUM(m.bytes), 0), s.messages, COALESCE(SUM(m.messages), 0)
+      FROM account_state s LEFT JOIN mailbox m ON m.account = s.account AND m.name IS NOT NULL
+      WHERE s.state = 0 GROUP BY s.account
+      HAVING s.bytes <> COALESCE(SUM(m.bytes), 0) OR s.messages <> COALESCE(SUM(m.messages), 0)
+      """
+    ) {
+      """
+      account \($0.int(0)): its quota counts \($0.int(1)) octets in \($0.int(3)) messages, its mailboxes \($0.int(2)) \
+      octets in \($0.int(4))
+      """
+    }
+    try each(
+      """
+      SELECT s.account FROM account_state s
+      WHERE s.state = 0 AND NOT EXISTS (SELECT 1 FROM mailbox m WHERE m.account = s.account AND m.name = 'INBOX')
+      """
+    ) { "account \($0.int(0)): it has no INBOX" }
+    try each(
+      """
+      SELECT s.account, m.id FROM account_state s JOIN mailbox m ON m.account = s.account
+      WHERE m.id >= s.next_mailbox OR m.uidvalidity > s.last_uidvalidity
+      """
+    ) { "account \($0.int(0)): mailbox \($0.int(1)) has a number or UIDVALIDITY that was never given out" }
+    try each(
+      """
+      SELECT s.account, MAX(c.key) FROM account_state s
+      JOIN content c ON c.key >= (s.account << 36) AND c.key < ((s.account + 1) << 36)
+      GROUP BY s.account HAVING MAX(c.key) - (s.account << 36) >= s.next_content
+      """
+    ) { "account \($0.int(0)): a content has a number that was never given out" }
+  }
+
+  private mutating func checkMailboxes() throws(StoreError) {
+    let count = try db("SELECT COUNT(*) FROM mailbox WHERE name IS NOT NULL")
+    report.mailboxes = Int(try count.first { $0.int(0) } ?? 0)
+    try each(
+      """
+      SELECT b.account, b.id, b.name, b.messages, b.unseen, b.deleted, b.bytes,
+        COUNT(m.uid), COALESCE(SUM(m.flags & 1 = 0 AND m.uid IS NOT NULL), 0), COALESCE(SUM(m.flags & 8 <> 0), 0),
+        COALESCE(SUM(m.size), 0)
+      FROM mailbox b LEFT JOIN message m ON m.account = b.account AND m.mailbox = b.id
+      WHERE b.name IS NOT NULL GROUP BY b.account, b.id
+      HAVING b.messages <> COUNT(m.uid) OR b.unseen <> COALESCE(SUM(m.flags & 1 = 0 AND m.uid IS NOT NULL), 0)
+        OR b.deleted <> COALESCE(SUM(m.flags & 8 <> 0), 0) OR b.bytes <> COALESCE(SUM(m.size), 0)
+      """
+    ) {
+      """
+      account \($0.int(0)), mailbox \($0.int(1)) (\($0.text(2))): it counts \($0.int(3)) messages, \($0.int(4)) unseen, \
+      \($0.int(5)) deleted, \($0.int(6)) octets; its rows are \($0.int(7)), \($0.int(8)), \($0.int(9)), \($0.int(10))
+      """
+    }
+    try each(
+      """
+      SELECT b.account, b.id, b.uidnext, b.highestmodseq, MAX(m.uid), MAX(m.modseq)
+      FROM mailbox b JOIN message m ON m.account = b.account AND m.mailbox = b.id
+      WHERE b.name IS NOT NULL GROUP BY b.account, b.id
+      HAVING MAX(m.uid) >= b.uidnext OR MAX(m.modseq) > b.highestmodseq
+      """
+    ) {
+      """
+      account \($0.int(0)), mailbox \($0.int(1)): UIDNEXT \($0.int(2)) and HIGHESTMODSEQ \($0.int(3)) are not beyond UID \
+      \($0.int(4)) and MODSEQ \($0.int(5))
+      """
+    }
+    try each(
+      """
+      SELECT b.account, b.id, MAX(e.uid), MAX(e.modseq)
+      FROM mailbox b JOIN expunged e ON e.account = b.account AND e.mailbox = b.id
+      WHERE b.name IS NOT NULL GROUP BY b.account, b.id
+      HAVING MAX(e.uid) >= b.uidnext OR MAX(e.modseq) > b.highestmodseq
+      """
+    ) {
+      """
+      account \($0.int(0)), mailbox \($0.int(1)): the expunge log has UID \($0.int(2)) and MODSEQ \($0.int(3)), beyond \
+      those of the mailbox
+      """
+    }
+    try each(
+      """
+      SELECT b.account, b.id, s.modseq FROM mailbox b JOIN account_state s ON s.account = b.account
+      WHERE b.highestmodseq > s.modseq
+      """
+    ) { "account \($0.int(0)), mailbox \($0.int(1)): HIGHESTMODSEQ is beyond the account's \($0.int(2))" }
+    try each(
+      """
+      SELECT b.account, b.id, b.name FROM mailbox b WHERE b.name LIKE '%/%' AND NOT EXISTS (
+        SELECT 1 FROM mailbox p WHERE p.account = b.account AND p.name IS NOT NULL
+          AND p.name = rtrim(rtrim(b.name, replace(b.name, '/', '')), '/'))
+      """
+    ) { "account \($0.int(0)), mailbox \($0.int(1)) (\($0.text(2))): the name above it is missing" }
+  }
+
+  // MARK: Messages and contents
+
+  private mutating func checkMessages() throws(StoreError) {
+    let count = try db(
+      """
+      SELECT COUNT(*) FROM message m JOIN mailbox b ON b.account = m.account AND b.id = m.mailbox
+      WHERE b.name IS NOT NULL
+      """)
+    report.messages = Int(try count.first { $0.int(0) } ?? 0)
+    try each(
+      """
+      SELECT m.account, m.mailbox, COUNT(*) FROM message m
+      WHERE NOT EXISTS (SELECT 1 FROM mailbox b WHERE b.account = m.account AND b.id = m.mailbox)
+      GROUP BY m.account, m.mailbox
+      """
+    ) { "account \($0.int(0)), mailbox \($0.int(1)): \($0.int(2)) messages, and no such mailbox" }
+    try each(
+      """
+      SELECT m.account, m.mailbox, m.uid, m.content FROM message m
+      LEFT JOIN content c ON c.key = (m.account << 36) + m.content WHERE c.key IS NULL
+      """
+    ) { "account \($0.int(0)), mailbox \($0.int(1)), UID \($0.int(2)): its content \($0.int(3)) is missing" }
+    try each(
+      """
+      SELECT m.account, m.mailbox, m.uid, m.size, c.size + COALESCE(LENGTH(c.trace), 0) FROM message m
+      JOIN content c ON c.key = (m.account << 36) + m.content WHERE m.size <> c.size + COALESCE(LENGTH(c.trace), 0)
+      """
+    ) {
+      "account \($0.int(0)), mailbox \($0.int(1)), UID \($0.int(2)): its size is \($0.int(3)), its content's \($0.int(4))"
+    }
+    try each(
+      """
+      SELECT e.account, e.mailbox, e.uid FROM expunged e
+      JOIN message m ON m.account = e.account AND m.mailbox = e.mailbox AND m.uid = e.uid
+      """
+    ) { "account \($0.int(0)), mailbox \($0.int(1)), UID \($0.int(2)): it is there, and in the expunge log" }
+    try each(
+      """
+      SELECT m.account, m.instance, COUNT(*) FROM message m GROUP BY m.account, COALESCE(m.uidl, m.instance)
+      HAVING COUNT(*) > 1
+      """
+    ) { "account \($0.int(0)): \($0.int(2)) messages share a UIDL (instance \($0.int(1)))" }
+    try each(
+      """
+      SELECT m.account, m.mailbox, m.uid FROM message m
+      JOIN mailbox b ON b.account = m.account AND b.id = m.mailbox AND b.name IS NOT NULL
+      WHERE m.keywords <> 0 AND EXISTS (
+        WITH RECURSIVE bits (bit) AS (SELECT 0 UNION ALL SELECT bit + 1 FROM bits WHERE bit < 63)
+        SELECT 1 FROM bits WHERE (m.keywords >> bit) & 1 AND NOT EXISTS (
+          SELECT 1 FROM keyword k WHERE k.account = m.account AND k.mailbox = m.mailbox AND k.bit = bits.bit))
+      """
+    ) { "account \($0.int(0)), mailbox \($0.int(1)), UID \($0.int(2)): it has a keyword without a name" }
+  }
+
+  private mutating func checkReferences() throws(StoreError) {
+    // References by rows, against what is counted: `content_extra` counts those beyond the first.
+    try each(
+      """
+      WITH used (key, refs) AS (
+        SELECT key, COUNT(*) FROM (
+          SELECT (account << 36) + content AS key FROM message
+          UNION ALL SELECT (account << 36) + content FROM expunged WHERE content IS NOT NULL)
+        GROUP BY key)
+      SELECT c.key >> 36, c.key & 68719476735, COALESCE(x.refs, 0) + 1, COALESCE(u.refs, 0)
+      FROM content c LEFT JOIN used u ON u.key = c.key LEFT JOIN content_extra x ON x.key = c.key
+      WHERE COALESCE(x.refs, 0) + 1 <> COALESCE(u.refs, 0)
+      """
+    ) {
+      """
+      account \($0.int(0)), content \($0.int(1)): it counts \($0.int(2)) references, \($0.int(3)) messages refer to it
+      """
+    }
+    try each("SELECT x.key FROM content_extra x LEFT JOIN content c ON c.key = x.key WHERE c.key IS NULL") {
+      """
+      account \(ContentKey.account($0.int(0))), content \(ContentKey.content($0.int(0))): references are counted, and it \
+      is missing
+      """
+    }
+    try each(
+      """
+      SELECT c.key FROM content c LEFT JOIN blob b ON b.id = c.blob WHERE b.id IS NULL OR b.size <> c.size
+      """
+    ) {
+      """
+      account \(ContentKey.account($0.int(0))), content \(ContentKey.content($0.int(0))): its blob is missing or of \
+      another size
+      """
+    }
+    try each(
+      """
+      WITH used (blob, refs) AS (SELECT blob, COUNT(*) FROM content GROUP BY blob)
+      SELECT b.id, b.refs, COALESCE(u.refs, 0) FROM blob b LEFT JOIN used u ON u.blob = b.id
+      WHERE b.refs <> COALESCE(u.refs, 0)
+      """
+    ) { "blob \($0.int(0)): it counts \($0.int(1)) references, \($0.int(2)) contents refer to it" }
+    try each(
+      """
+      WITH used (pack, frames, bytes) AS (SELECT pack, COUNT(*), SUM(frame) FROM blob GROUP BY pack)
+      SELECT p.id, p.live_frames, p.live_bytes, COALESCE(u.frames, 0), COALESCE(u.bytes, 0)
+      FROM pack p LEFT JOIN used u ON u.pack = p.id
+      WHERE p.live_frames <> COALESCE(u.frames, 0) OR p.live_bytes <> COALESCE(u.bytes, 0)
+      UNION ALL SELECT u.pack, 0, 0, u.frames, u.bytes FROM used u WHERE u.pack NOT IN (SELECT id FROM pack)
+      """
+    ) {
+      """
+      pack \($0.int(0)): it counts \($0.int(1)) frames in use with \($0.int(2)) octets; blobs use \($0.int(3)) with \
+      \($0.int(4))
+      """
+    }
+  }
+
+  // MARK: Packs
+
+  private mutating func checkPacks() throws(StoreError) {
+    let all = packs.packs()
+    report.packs = all.count
+    var numbers: [Int64] = []
+    let rows = try db("SELECT DISTINCT pack FROM blob ORDER BY pack")
+    try rows.forEach { numbers.append($0.int(0)) }
+    for number in numbers where !all.contains(where: { $0.number == number }) {
+      note("pack \(number): the file is missing, and blobs refer to it")
+    }
+    for pack in all { try checkPack(pack) }
+  }
+
+  /// Every frame is read and verified, and every blob of the pack must be one of them.
+  private mutating func checkPack(_ pack: PackInfo) throws(StoreError) {
+    var expected: [(id: Int64, location: BlobLocation)] = []
+    let rows = try db("SELECT id, offset, frame, size FROM blob WHERE pack = ? ORDER BY offset")
+    rows.bind(1, pack.number)
+    try rows.forEach { row in
+      let location = BlobLocation(pack: pack.number, offset: row.int(1), frameLength: row.int(2), rawSize: row.int(3))
+      expected.append((row.int(0), location))
+    }
+    var next = 0
+    var problems: [String] = []
+    var bytes: Int64 = 0
+    let result: ScanResult
+    do {
+      result = try packs.scan(pack.number, verify: true) { frame in
+        while next < expected.count, expected[next].location.offset < frame.location.offset {
+          problems.append(Self.missing(expected[next], pack.number))
+          next += 1
+        }
+        // A frame that no row refers to is dead space, or of a commit after this transaction.
+        guard next < expected.count, expected[next].location.offset == frame.location.offset else { return }
+        bytes += frame.location.rawSize
+        if expected[next].location != frame.location { problems.append(Self.missing(expected[next], pack.number)) }
+        if frame.owners.isEmpty || frame.owners.contains(where: { $0.account < 1 || $0.mailbox < 1 || $0.uid < 1 }) {
+          problems.append("pack \(pack.number) at \(frame.location.offset): the frame does not say whose it is")
+        }
+        next += 1
+      }
+    } catch {
+      note("pack \(pack.number): \(error)")
+      return
+    }
+    while next < expected.count {
+      problems.append(Self.missing(expected[next], pack.number))
+      next += 1
+    }
+    for problem in problems { note(problem) }
+    // Damage in dead space harms nobody, but says something about the disk.
+    for damaged in result.damaged { note("pack \(pack.number): \(damaged.what)") }
+    report.blobs += expected.count
+    report.blobBytes += bytes
+  }
+
+  private static func missing(_ blob: (id: Int64, location: BlobLocation), _ pack: Int64) -> String {
+    "pack \(pack) at \(blob.location.offset): the frame of blob \(blob.id) is missing or damaged"
+  }
+}

@@ -1,0 +1,133 @@
+import BlobStore
+import Logging
+import MailStore
+
+/// Rewriting packs with much dead space. Order (design §4): copy, sync, switch rows, and only then unlink; readers that
+/// hold the old pack go on reading it.
+extension Upkeep {
+  /// Packs still written to are closed when they have dead space worth the while, so that they can be rewritten.
+  func rollActivePacks() throws(StoreError) {
+    let packs = packs
+    let share = settings.deadShare
+    // Between two commits: no frame is under way.
+    try writer.aloneBlocking { writer throws(StoreError) in
+      for pack in packs.packs() where pack.isActive {
+        let live = try Self.liveBytes(pack.number, writer.transaction.db)
+        if Self.isWorthRewriting(live: live, bytes: pack.bytes, share: share) {
+          packs.roll()
+          return
+        }
+      }
+    }
+  }
+
+  func compactPacks(_ report: inout CompactionReport) throws(StoreError) {
+    for pack in packs.packs() where !pack.isActive && !isStopping {
+      if try removeIfDead(pack.number) {
+        report.removedPacks += 1
+        continue
+      }
+      let live = try writer.aloneBlocking { writer throws(StoreError) in
+        try Self.liveBytes(pack.number, writer.transaction.db)
+      }
+      guard Self.isWorthRewriting(live: live, bytes: pack.bytes, share: settings.deadShare) else { continue }
+      try rewrite(pack.number)
+      if try removeIfDead(pack.number) {
+        report.rewrittenPacks += 1
+        report.removedPacks += 1
+      }
+    }
+  }
+
+  private static func isWorthRewriting(live: Int64, bytes: Int64, share: Double) -> Bool {
+    bytes > 0 && Double(bytes - live) > Double(bytes) * share
+  }
+
+  private static func liveBytes(_ pack: Int64, _ db: SQLConnection) throws(StoreError) -> Int64 {
+    let row = try db("SELECT live_bytes FROM pack WHERE id = ?")
+    row.bind(1, pack)
+    return try row.first { $0.int(0) } ?? 0
+  }
+
+  /// Removes a pack that no row refers to. Between two commits, so that a commit that has written frames to it and not
+  /// yet its rows cannot be under way.
+  private func removeIfDead(_ pack: Int64) throws(StoreError) -> Bool {
+    let packs = packs
+    return try writer.aloneBlocking { writer throws(StoreError) in
+      if let error = writer.hasFailed { throw error }
+      guard packs.packs().contains(where: { $0.number == pack && !$0.isActive && $0.bytes > 0 }) else { return false }
+      let row = try writer.transaction.db("SELECT 1 FROM blob WHERE pack = ? LIMIT 1")
+      row.bind(1, pack)
+      guard try row.first({ $0.int(0) }) == nil else { return false }
+      try blobCall { () throws(BlobError) in try packs.remove(pack) }
+      try writer.inTransaction { transaction throws(StoreError) in
+        transaction.hasWritten = true
+        let row = try transaction.db("DELETE FROM pack WHERE id = ?")
+        row.bind(1, pack)
+        try row.run()
+      }
+      return true
+    }
+  }
+
+  private func rewrite(_ pack: Int64) throws(StoreError) {
+    var offset: Int64 = -1
+    while !isStopping {
+      let start = offset
+      let blobs = try writer.aloneBlocking { writer throws(StoreError) in
+        try Self.blobs(of: pack, after: start, writer.transaction.db)
+      }
+      guard let last = blobs.last else { return }
+      offset = last.location.offset
+      var moves: [(id: Int64, from: BlobLocation, to: BlobLocation)] = []
+      for blob in blobs {
+        do throws(BlobError) {
+          moves.append((blob.id, blob.location, try packs.copyFrame(blob.location)))
+        } catch {
+          // A damaged frame stays where it is, and so does its pack: `check` names it, and a backup may mend it.
+          guard case .corrupt = error else { throw StoreError(error) }
+          logger.error("compaction: \(error)")
+        }
+      }
+      try blobCall { () throws(BlobError) in try packs.sync(.copied) }
+      let done = moves
+      try writer.writeBlocking { transaction throws(StoreError) in
+        for move in done { try transaction.moveBlob(move.id, from: move.from, to: move.to) }
+      }
+    }
+  }
+
+  private static func blobs(
+    of pack: Int64, after offset: Int64, _ db: SQLConnection
+  ) throws(StoreError) -> [(id: Int64, location: BlobLocation)] {
+    let rows = try db(
+      "SELECT id, offset, frame, size FROM blob WHERE pack = ? AND offset > ? ORDER BY offset LIMIT ?")
+    rows.bind(1, pack)
+    rows.bind(2, offset)
+    rows.bind(3, StoreLimits.compactionSlice)
+    var result: [(id: Int64, location: BlobLocation)] = []
+    try rows.forEach { row in
+      let location = BlobLocation(pack: pack, offset: row.int(1), frameLength: row.int(2), rawSize: row.int(3))
+      result.append((row.int(0), location))
+    }
+    return result
+  }
+}
+
+extension Transaction {
+  /// A blob that was let go meanwhile is not brought back; its copy is dead space in the new pack.
+  fileprivate func moveBlob(_ id: Int64, from: BlobLocation, to: BlobLocation) throws(StoreError) {
+    hasWritten = true
+    let row = try db("UPDATE blob SET pack = ?, offset = ?, frame = ? WHERE id = ? AND pack = ? AND offset = ?")
+    row.bind(1, to.pack)
+    row.bind(2, to.offset)
+    row.bind(3, to.frameLength)
+    row.bind(4, id)
+    row.bind(5, from.pack)
+    row.bind(6, from.offset)
+    try row.run()
+    guard db.changes > 0 else { return }
+    countPack(from.pack, frames: -1, bytes: -from.frameLength)
+    countPack(to.pack, frames: 1, bytes: to.frameLength)
+  }
+}

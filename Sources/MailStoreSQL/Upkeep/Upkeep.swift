@@ -1,0 +1,197 @@
+import BlobStore
+import Logging
+import MailStore
+import Synchronization
+
+/// One thread that clears up behind the others: lets go of expunged messages' bytes, rewrites packs, gives disk back,
+/// and verifies. Its tasks run one after the other, so a check never meets a compaction.
+///
+/// It writes through the writer in small steps, so that nobody's delivery waits for a whole round.
+final class Upkeep: Sendable {
+  typealias Task = @Sendable (Upkeep) -> Void
+
+  private struct Queue {
+    var tasks: [Task] = []
+    var isStopped = false
+  }
+
+  private enum Step {
+    case task(Task)
+    case stop
+  }
+
+  let writer: Writer
+  let packs: PackStore
+  let cache: MailCache
+  let pins: PinRegistry
+  let database: String
+  let settings: StoreSettings
+  let logger: Logger
+  private let queue = Monitor(Queue())
+  private let thread = Mutex<StoreThread?>(nil)
+  private let stopping = Atomic(false)
+
+  init(
+    writer: Writer, packs: PackStore, cache: MailCache, pins: PinRegistry, database: String, settings: StoreSettings,
+    logger: Logger
+  ) {
+    self.writer = writer
+    self.packs = packs
+    self.cache = cache
+    self.pins = pins
+    self.database = database
+    self.settings = settings
+    self.logger = logger
+  }
+
+  func start() throws(StoreError) {
+    let started = StoreThread { [self] in main() }
+    guard let started else { throw .io(operation: "start a thread", path: "store-upkeep", errno: 0) }
+    thread.withLock { $0 = started }
+  }
+
+  /// Ends after the step under way. Blocks.
+  func stop() {
+    stopping.store(true, ordering: .releasing)
+    queue.broadcast { $0.isStopped = true }
+    thread.withLock { thread in
+      defer { thread = nil }
+      return thread
+    }?.join()
+  }
+
+  /// A round stops at the next step.
+  var isStopping: Bool { stopping.load(ordering: .acquiring) }
+
+  func run<Value: Sendable>(
+    _ body: @escaping @Sendable (Upkeep) throws(StoreError) -> Value
+  ) async throws(StoreError) -> Value {
+    let result: Result<Value, StoreError> = await withUnsafeContinuation { continuation in
+      var accepted = false
+      queue.signal {
+        guard !$0.isStopped else { return }
+        accepted = true
+        $0.tasks.append { upkeep in
+          let result: Result<Value, StoreError>
+          do throws(StoreError) { result = .success(try body(upkeep)) } catch { result = .failure(error) }
+          continuation.resume(returning: result)
+        }
+      }
+      if !accepted { continuation.resume(returning: .failure(.shuttingDown)) }
+    }
+    return try result.get()
+  }
+
+  private func main() {
+    let interval = settings.upkeepInterval > 0 ? settings.upkeepInterval * 1000 : 3_600_000
+    while true {
+      let step = queue.wait(milliseconds: interval) { queue -> Step? in
+        if !queue.tasks.isEmpty { return .task(queue.tasks.removeFirst()) }
+        return queue.isStopped ? .stop : nil
+      }
+      switch step {
+      case .task(let task): task(self)
+      case .stop:
+        saveFloors()
+        return
+      case nil:
+        saveFloors()
+        if settings.upkeepInterval > 0 { backgroundRound() }
+      }
+    }
+  }
+
+  private func backgroundRound() {
+    do throws(StoreError) {
+      var report = CompactionReport()
+      try purge(&report)
+      try trimExpungeLog()
+      try compactPacks(&report)
+      try vacuum(all: false)
+      if report != CompactionReport() {
+        logger.info(
+          "upkeep",
+          metadata: [
+            "purged": "\(report.purgedMessages)", "rewritten": "\(report.rewrittenPacks)",
+            "removed": "\(report.removedPacks)",
+          ])
+      }
+    } catch {
+      // The next round tries again; a store that is closing or has failed says so itself.
+      if error != .shuttingDown { logger.error("upkeep: \(error)") }
+    }
+  }
+
+  /// Purges and compacts all there is (see `MailStore.compact`).
+  func compact() throws(StoreError) -> CompactionReport {
+    var report = CompactionReport()
+    let before = diskUsage()
+    try purge(&report)
+    try trimExpungeLog()
+    try rollActivePacks()
+    try compactPacks(&report)
+    try vacuum(all: true)
+    report.freedBytes = max(0, before - diskUsage())
+    return report
+  }
+
+  /// Octets of packs and database files.
+  private func diskUsage() -> Int64 {
+    packs.packs().reduce(0) { $0 + $1.bytes } + FileSizes.of(database) + FileSizes.of("\(database)-wal")
+  }
+
+  /// `\Recent` floors of sessions: at worst a crash shows a message as recent a second time.
+  func saveFloors() {
+    let floors = cache.takeRaisedFloors()
+    guard !floors.isEmpty else { return }
+    _ = try? writer.writeBlocking { transaction throws(StoreError) in
+      transaction.hasWritten = true
+      let row = try transaction.db("UPDATE mailbox SET recent_floor = ?3 WHERE account = ?1 AND id = ?2")
+      for (ref, floor) in floors {
+        row.bind(1, ref.account.rawValue)
+        row.bind(2, ref.mailbox.rawValue)
+        row.bind(3, floor)
+        try row.run()
+        try transaction.accountIfAny(ref.account.rawValue)?.mailboxes[ref.mailbox.rawValue]?.state.recentFloor = floor
+      }
+    }
+  }
+
+  /// Mailboxes for accounts whose making was cut short, and an end to mail whose account is gone.
+  func reconcileAccounts(_ directory: DirectoryCache) throws(StoreError) {
+    try writer.aloneBlocking { writer throws(StoreError) in
+      var known: Set<Int64> = []
+      let rows = try writer.transaction.db("SELECT account FROM account_state WHERE state = 0")
+      try rows.forEach { known.insert($0.int(0)) }
+      for account in directory.all() where !known.contains(account.id.rawValue) {
+        try writer.provision(account.id.rawValue)
+      }
+      for id in known where directory.account(id) == nil { try writer.bury(AccountID(id)) }
+    }
+  }
+
+  // MARK: Giving disk back
+
+  /// Free pages of the database go back to the file system, in steps between which others write.
+  func vacuum(all: Bool) throws(StoreError) {
+    while !isStopping {
+      let free = try writer.aloneBlocking { writer throws(StoreError) in
+        let db = writer.transaction.db
+        let free = try db.pragma("freelist_count")
+        // In the background only when it is worth it: pages that are free now are used by the next deliveries.
+        guard free > (all ? 0 : Self.freePagesKept) else { return Int64(0) }
+        try db.execute("PRAGMA incremental_vacuum(\(Self.vacuumStep))")
+        return free
+      }
+      if free <= Self.vacuumStep { break }
+    }
+    guard all else { return }
+    // Fails when somebody reads at this moment; then the WAL is cut at the next occasion.
+    try? writer.aloneBlocking { writer throws(StoreError) in
+      try writer.transaction.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    }
+  }
+
+  private static let vacuumStep: Int64 = 1000
+  private static let freePagesKept: Int64 = 4096
+}

@@ -1,0 +1,242 @@
+import BlobStore
+import Logging
+import MailStore
+import Synchronization
+
+/// The one thread that writes. Jobs that arrive while a commit is under way share the next one (group commit, design §4,
+/// Durability).
+///
+/// `@unchecked`: `queue`, `failure` and the immutable rest are safe from any thread; `transaction` and `directoryDB` are
+/// touched by the writer's thread only, from its start to its end, and by `close` after joining it.
+final class Writer: @unchecked Sendable {
+  enum Work {
+    /// Shares a commit with others.
+    case write(WriteJob)
+    /// Has the thread to itself between two commits.
+    case alone(@Sendable (Writer) -> Void)
+  }
+
+  private struct Queue {
+    var work: [Work] = []
+    var isClosed = false
+  }
+
+  let transaction: Transaction
+  let directoryDB: SQLConnection
+  let directory: DirectoryCache
+  let packs: PackStore
+  let cache: MailCache
+  let views: ViewRegistry
+  private let logger: Logger
+  private let queue = Monitor(Queue())
+  /// Why nothing is acknowledged any more.
+  private let failure = Mutex<StoreError?>(nil)
+  private var thread: StoreThread?
+  private var work: [Work] = []
+
+  init(
+    db: SQLConnection, directoryDB: SQLConnection, directory: DirectoryCache, packs: PackStore, cache: MailCache,
+    views: ViewRegistry, settings: StoreSettings, logger: Logger
+  ) throws(StoreError) {
+    transaction = try Transaction(db: db, settings: settings, directory: directory, views: views)
+    self.directoryDB = directoryDB
+    self.directory = directory
+    self.packs = packs
+    self.cache = cache
+    self.views = views
+    self.logger = logger
+  }
+
+  func start() throws(StoreError) {
+    thread = StoreThread { [self] in main() }
+    if thread == nil { throw .io(operation: "start a thread", path: "store-writer", errno: 0) }
+  }
+
+  // MARK: Any thread
+
+  /// One transaction; returns when it is on disk and published.
+  func write<Value: Sendable>(
+    _ body: @escaping TypedWriteJob<Value>.Body
+  ) async throws(StoreError) -> Value {
+    let result: Result<Value, StoreError> = await withUnsafeContinuation { continuation in
+      let job = TypedWriteJob(body, continuation)
+      if !enqueue(.write(job)) { job.finish(.shuttingDown) }
+    }
+    return try result.get()
+  }
+
+  /// Runs on the writer's thread between two commits.
+  func alone<Value: Sendable>(
+    _ body: @escaping @Sendable (Writer) throws(StoreError) -> Value
+  ) async throws(StoreError) -> Value {
+    let result: Result<Value, StoreError> = await withUnsafeContinuation { continuation in
+      let accepted = enqueue(
+        .alone { writer in
+          let result: Result<Value, StoreError>
+          do throws(StoreError) { result = .success(try body(writer)) } catch { result = .failure(error) }
+          continuation.resume(returning: result)
+        })
+      if !accepted { continuation.resume(returning: .failure(.shuttingDown)) }
+    }
+    return try result.get()
+  }
+
+  func enqueue(_ work: Work) -> Bool {
+    var accepted = false
+    queue.signal {
+      guard !$0.isClosed else { return }
+      $0.work.append(work)
+      accepted = true
+    }
+    return accepted
+  }
+
+  var hasFailed: StoreError? { failure.withLock { $0 } }
+
+  /// Finishes what is queued, then ends the thread. Blocks.
+  func close() {
+    queue.broadcast { $0.isClosed = true }
+    thread?.join()
+    thread = nil
+  }
+
+  // MARK: The writer's thread
+
+  private func main() {
+    while true {
+      let isOpen = queue.wait { queue -> Bool? in
+        if queue.work.isEmpty { return queue.isClosed ? false : nil }
+        // Swapped, so that both arrays keep their memory.
+        swap(&queue.work, &work)
+        return true
+      }
+      guard isOpen else { return }
+      var batch: [WriteJob] = []
+      for item in work {
+        switch item {
+        case .write(let job):
+          batch.append(job)
+          if batch.count >= StoreLimits.jobsPerCommit { commit(&batch) }
+        case .alone(let body):
+          commit(&batch)
+          body(self)
+        }
+      }
+      commit(&batch)
+      work.removeAll(keepingCapacity: true)
+    }
+  }
+
+  /// One transaction on the writer's thread, for work that runs alone.
+  func inTransaction<Value: Sendable>(
+    _ body: @escaping (Transaction) throws(StoreError) -> Value
+  ) throws(StoreError) -> Value {
+    let job = LocalJob(body)
+    var batch: [WriteJob] = [job]
+    commit(&batch)
+    guard let value = job.value, job.error == nil else { throw job.error ?? .shuttingDown }
+    return value
+  }
+
+  /// Nothing is acknowledged after this: what the disk holds is not known any more (a later fsync would report success
+  /// for pages the kernel has dropped).
+  func poison(_ error: StoreError) {
+    failure.withLock { $0 = $0 ?? error }
+    logger.critical("a write could not be made durable; the store refuses writes until it is opened again: \(error)")
+  }
+
+  private func commit(_ batch: inout [WriteJob]) {
+    guard !batch.isEmpty else { return }
+    defer { batch.removeAll(keepingCapacity: true) }
+    if let error = hasFailed {
+      for job in batch { job.finish(error) }
+      return
+    }
+    var outcomes: [StoreError?] = []
+    outcomes.reserveCapacity(batch.count)
+    let publication: Publication?
+    do throws(StoreError) {
+      try transaction.db("BEGIN IMMEDIATE").run()
+      for job in batch { outcomes.append(try attempt(job)) }
+      publication = try makeDurable()
+    } catch {
+      rollBack()
+      for (index, job) in batch.enumerated() {
+        job.finish(index < outcomes.count ? outcomes[index] ?? error : error)
+      }
+      return
+    }
+    // Design §4, Durability: the order is blob bytes synced, rows synced (both in `makeDurable`), then views and the
+    // change feed, and only then does anybody hear OK. So a session that is told of a message can read it, and whoever
+    // hears OK finds his change in every view.
+    if let publication {
+      cache.publish(publication)
+      views.publish(publication, cache: cache)
+    }
+    for (job, outcome) in zip(batch, outcomes) { job.finish(outcome) }
+  }
+
+  /// Runs one job in its own savepoint: a failing one rolls back alone. Throws only when the whole commit is lost.
+  private func attempt(_ job: WriteJob) throws(StoreError) -> StoreError? {
+    transaction.beginJob()
+    let mark = transaction.mark()
+    try transaction.db("SAVEPOINT job").run()
+    do throws(StoreError) {
+      try job.run(transaction)
+      try transaction.db("RELEASE job").run()
+      transaction.keepJob()
+      return nil
+    } catch {
+      transaction.takeBack(to: mark)
+      // On a full disk and the like SQLite rolls the whole transaction back by itself.
+      guard transaction.db.isInTransaction else { throw error }
+      try transaction.db("ROLLBACK TO job").run()
+      try transaction.db("RELEASE job").run()
+      return error
+    }
+  }
+
+  private func makeDurable() throws(StoreError) -> Publication? {
+    guard transaction.hasWritten else {
+      try transaction.db("ROLLBACK").run()
+      transaction.end()
+      return nil
+    }
+    let locations: [BlobLocation]
+    do { locations = try packs.append(transaction.frames) } catch { throw StoreError(error) }
+    try transaction.flush(locations)
+    // First the bytes: a row must never point to bytes that a power cut may take away.
+    do { try packs.sync(.appended) } catch {
+      let error = StoreError(error)
+      poison(error)
+      throw error
+    }
+    // Then the rows. With synchronous = FULL this returns after the WAL was synced.
+    do throws(StoreError) { try transaction.db("COMMIT").run() } catch {
+      // A full disk is found while the WAL is written, before any sync; the commit has not happened and that is known.
+      if case .io(_, _, let code) = error, code == noSpace { throw error }
+      poison(error)
+      throw error
+    }
+    let publication = transaction.publication()
+    transaction.end()
+    return publication
+  }
+
+  private func rollBack() {
+    if transaction.db.isInTransaction { try? transaction.db("ROLLBACK").run() }
+    transaction.abandon()
+    // Frames that no row will refer to.
+    packs.forgetUnsynced()
+  }
+}
+
+/// A job whose result is taken from it after the commit, by the writer's thread itself.
+private final class LocalJob<Value>: WriteJob {
+  private let body: (Transaction) throws(StoreError) -> Value
+  var value: Value?
+  var error: StoreError?
+  init(_ body: @escaping (Transaction) throws(StoreError) -> Value) { self.body = body }
+  override func run(_ transaction: Transaction) throws(StoreError) { value = try body(transaction) }
+  override func finish(_ error: StoreError?) { self.error = error }
+}

@@ -1,0 +1,106 @@
+/// What a configuration value looks like.
+public enum ConfigKind: Sendable, Hashable {
+  case text
+  case path
+  case integer(ClosedRange<Int>)
+  /// Octets: `52428800`, `50M`, `1G` (powers of 1024); `none` where `nil` is allowed.
+  case size(optional: Bool)
+  /// Seconds: `90`, `90s`, `30m`, `12h`, `7d`.
+  case duration
+  case flag
+  case choice([String])
+  /// Permission bits in octal.
+  case mode
+  /// `ADDRESS:PORT`, `*:PORT`, `[ADDRESS]:PORT` or `unix:PATH`; several parted by commas.
+  case listeners
+}
+
+/// One key of the configuration: the same key in the YAML file (`imap.listen`), the environment
+/// (`MERPATI_IMAP_LISTEN`) and, where `flag` is given, on the command line of `merpati serve`.
+public struct ConfigRow: Sendable {
+  public let key: String
+  public let kind: ConfigKind
+  public let fallback: String
+  public let flag: String?
+  public let isSecret: Bool
+  public let help: String
+
+  init(
+    _ key: String, _ kind: ConfigKind, _ fallback: String, flag: String? = nil, isSecret: Bool = false, _ help: String
+  ) {
+    self.key = key
+    self.kind = kind
+    self.fallback = fallback
+    self.flag = flag
+    self.isSecret = isSecret
+    self.help = help
+  }
+}
+
+/// Every key there is. `docs/configuration.md` is held against this table by a test; a key that is not here is refused
+/// by name.
+public enum ConfigTable {
+  public static let rows: [ConfigRow] = [
+    ConfigRow("data", .path, "", flag: "data", "The data folder. Empty: the place usual for the user."),
+    ConfigRow("hostname", .text, "", "The name in greetings and Received lines. Empty: the machine's own."),
+
+    ConfigRow("imap.listen", .listeners, "", flag: "imap", "IMAP with STARTTLS."),
+    ConfigRow("imaps.listen", .listeners, "", flag: "imaps", "IMAP over TLS."),
+    ConfigRow("pop3.listen", .listeners, "", flag: "pop3", "POP3 with STLS."),
+    ConfigRow("pop3s.listen", .listeners, "", flag: "pop3s", "POP3 over TLS."),
+    ConfigRow("lmtp.listen", .listeners, "", flag: "lmtp", "LMTP, for the MTA on this machine."),
+
+    ConfigRow("tls.certificate", .path, "", "PEM file with the certificate chain. Empty: self-signed, made on first run."),
+    ConfigRow("tls.key", .path, "", "PEM file with the private key."),
+    ConfigRow("tls.directory", .path, "", "Folder of NAME.crt and NAME.key pairs, chosen by the name the client asks for."),
+
+    ConfigRow(
+      "auth.allow-cleartext-login", .flag, "false", flag: "allow-cleartext-login",
+      "Passwords without TLS from other machines too. From loopback they are always allowed."),
+    ConfigRow("auth.scram-iterations", .integer(15_000...10_000_000), "15000", "For passwords set from now on."),
+    ConfigRow("auth.failure-delay", .duration, "1s", "Before the answer to a wrong password; doubles up to 15 s."),
+    ConfigRow("auth.failures-per-connection", .integer(1...100), "5", "Then the connection ends."),
+
+    ConfigRow("limits.connections", .integer(1...1_000_000), "20000", "Connections in total, each listener."),
+    ConfigRow("limits.connections-per-address", .integer(1...1_000_000), "200", "IPv6: per /64. Loopback is exempt."),
+    ConfigRow("limits.connections-per-account", .integer(1...100_000), "50", "Logged-in sessions of an account."),
+    ConfigRow("limits.message-size", .size(optional: false), "100M", "The largest message taken in (SIZE, APPENDLIMIT)."),
+    ConfigRow("limits.login-timeout", .duration, "60s", "From the greeting to the login."),
+    ConfigRow("limits.write-timeout", .duration, "60s", "A reader that takes nothing for so long is cut off."),
+    ConfigRow("limits.shutdown-grace", .duration, "20s", "What running commands get before a shutdown cuts them."),
+
+    ConfigRow("imap.idle-timeout", .duration, "30m", "At least 29 minutes (RFC 9051 §5.4 wants 30)."),
+    ConfigRow("pop3.idle-timeout", .duration, "10m", "At least 10 minutes (RFC 1939 §3)."),
+    ConfigRow("pop3.login-delay", .duration, "0s", "Between logins of an account (RFC 2449 §6.5). 0: none, not announced."),
+    ConfigRow(
+      "pop3.utf8-fallback", .choice(["as-is", "surrogate", "refuse"]), "as-is",
+      "What a client that never said UTF8 gets of a message with UTF-8 in its header (RFC 6856 §2.1)."),
+    ConfigRow("pop3.language", .choice(["en", "id"]), "en", "Of POP3 texts before LANG."),
+    ConfigRow("lmtp.socket-mode", .mode, "0660", "Of unix sockets for LMTP: who may deliver."),
+    ConfigRow("lmtp.idle-timeout", .duration, "5m", "RFC 5321 §4.5.3.2.7 wants 5 minutes."),
+    ConfigRow(
+      "lmtp.quota-full", .choice(["552", "452"]), "552",
+      "What a full account answers: 552 bounces at once, 452 lets the MTA try again."),
+    ConfigRow("lmtp.recipient-delimiter", .text, "+", "Between user and folder in an address. Empty: no folders."),
+
+    ConfigRow("quota.default-bytes", .size(optional: true), "none", "For accounts with no bound of their own."),
+    ConfigRow("quota.default-messages", .text, "none", "For accounts with no bound of their own."),
+
+    ConfigRow("store.compression", .choice(["zstd", "none"]), "zstd", "Of message bytes at rest."),
+    ConfigRow("store.keep-expunged-days", .integer(0...3650), "0", "How long the bytes of expunged messages are kept."),
+    ConfigRow("store.compact-interval", .duration, "60s", "Between looks for packs worth rewriting."),
+    ConfigRow("store.expire-interval", .duration, "1h", "Between looks for mail whose days after POP3 retrieval are over."),
+
+    ConfigRow("log.level", .choice(["trace", "debug", "info", "notice", "warning", "error"]), "info", "The least that is written."),
+    ConfigRow("log.file", .path, "", "Appended to. Empty: standard error."),
+    ConfigRow("log.format", .choice(["text", "json"]), "text", "One line an event in either."),
+    ConfigRow("pid-file", .path, "", flag: "pid-file", "Written when ready, removed at the end. Empty: none."),
+  ]
+
+  public static func row(_ key: String) -> ConfigRow? { rows.first { $0.key == key } }
+
+  /// `imap.listen` → `MERPATI_IMAP_LISTEN`
+  public static func environmentName(_ key: String) -> String {
+    "MERPATI_" + key.map { $0 == "." || $0 == "-" ? "_" : String($0).uppercased() }.joined()
+  }
+}

@@ -1,0 +1,138 @@
+import Foundation
+public import MailNet
+public import MailStore
+
+/// The configuration as typed values.
+public struct Settings: Sendable {
+  public var dataDirectory: String
+  public var hostname: String
+  public var listeners: [(name: ListenerKind, address: ListenAddress)]
+  public var tlsCertificate: String
+  public var tlsKey: String
+  public var tlsDirectory: String
+  public var allowCleartextLogin: Bool
+  public var scramIterations: Int
+  public var failureDelaySeconds: Int
+  public var failuresPerConnection: Int
+  public var maximumConnections: Int
+  public var connectionsPerAddress: Int
+  public var connectionsPerAccount: Int
+  public var maximumMessageOctets: Int
+  public var loginTimeoutSeconds: Int
+  public var writeTimeoutSeconds: Int
+  public var shutdownGraceSeconds: Int
+  public var imapIdleSeconds: Int
+  public var pop3IdleSeconds: Int
+  public var pop3LoginDelaySeconds: Int
+  /// `as-is`, `surrogate` or `refuse`.
+  public var pop3UTF8Fallback: String
+  public var pop3Language: String
+  public var lmtpIdleSeconds: Int
+  public var fullIsTemporary: Bool
+  public var recipientDelimiter: Character?
+  public var defaultQuota: QuotaLimits
+  public var compressed: Bool
+  public var keepExpungedDays: Int
+  public var compactIntervalSeconds: Int
+  public var expireIntervalSeconds: Int
+  public var logLevel: String
+  public var logFile: String
+  public var logJSON: Bool
+  public var pidFile: String
+
+  public enum ListenerKind: String, Sendable, CaseIterable { case imap, imaps, pop3, pop3s, lmtp }
+
+  public init(_ config: EffectiveConfig) throws(ConfigError) {
+    dataDirectory = Self.dataDirectory(config["data"])
+    hostname = config["hostname"].isEmpty ? Self.machineName() : config["hostname"]
+    listeners = try Self.listeners(config, dataDirectory)
+    tlsCertificate = config["tls.certificate"]
+    tlsKey = config["tls.key"]
+    guard tlsCertificate.isEmpty == tlsKey.isEmpty else {
+      throw ConfigError("tls.certificate and tls.key go together: set both or neither")
+    }
+    tlsDirectory = config["tls.directory"]
+    allowCleartextLogin = ConfigValues.flag(config["auth.allow-cleartext-login"]) ?? false
+    scramIterations = Self.number(config, "auth.scram-iterations")
+    failureDelaySeconds = Self.seconds(config, "auth.failure-delay")
+    failuresPerConnection = Self.number(config, "auth.failures-per-connection")
+    maximumConnections = Self.number(config, "limits.connections")
+    connectionsPerAddress = Self.number(config, "limits.connections-per-address")
+    connectionsPerAccount = Self.number(config, "limits.connections-per-account")
+    maximumMessageOctets = Int(ConfigValues.octets(config["limits.message-size"]) ?? 0)
+    loginTimeoutSeconds = Self.seconds(config, "limits.login-timeout")
+    writeTimeoutSeconds = Self.seconds(config, "limits.write-timeout")
+    shutdownGraceSeconds = Self.seconds(config, "limits.shutdown-grace")
+    imapIdleSeconds = try Self.atLeast(29 * 60, config, "imap.idle-timeout")
+    pop3IdleSeconds = try Self.atLeast(10 * 60, config, "pop3.idle-timeout")
+    pop3LoginDelaySeconds = Self.seconds(config, "pop3.login-delay")
+    pop3UTF8Fallback = config["pop3.utf8-fallback"]
+    pop3Language = config["pop3.language"]
+    lmtpIdleSeconds = Self.seconds(config, "lmtp.idle-timeout")
+    fullIsTemporary = config["lmtp.quota-full"] == "452"
+    let delimiter = config["lmtp.recipient-delimiter"]
+    guard delimiter.count <= 1 else { throw ConfigError("lmtp.recipient-delimiter: '\(delimiter)' is not one character") }
+    recipientDelimiter = delimiter.first
+    let messages = config["quota.default-messages"]
+    guard messages == "none" || Int64(messages) ?? -1 >= 0 else {
+      throw ConfigError("quota.default-messages: '\(messages)' is not a number or none")
+    }
+    defaultQuota = QuotaLimits(
+      bytes: ConfigValues.octets(config["quota.default-bytes"]), messages: Int64(messages))
+    compressed = config["store.compression"] == "zstd"
+    keepExpungedDays = Self.number(config, "store.keep-expunged-days")
+    compactIntervalSeconds = Self.seconds(config, "store.compact-interval")
+    expireIntervalSeconds = Self.seconds(config, "store.expire-interval")
+    logLevel = config["log.level"]
+    logFile = config["log.file"]
+    logJSON = config["log.format"] == "json"
+    pidFile = config["pid-file"]
+  }
+
+  /// `/var/lib/merpati` for root, else the user's own data folder (XDG).
+  public static func dataDirectory(_ configured: String) -> String {
+    if !configured.isEmpty { return configured }
+    if geteuid() == 0 { return "/var/lib/merpati" }
+    let environment = ProcessInfo.processInfo.environment
+    if let base = environment["XDG_DATA_HOME"], !base.isEmpty { return base + "/merpati" }
+    return (environment["HOME"] ?? ".") + "/.local/share/merpati"
+  }
+
+  private static func machineName() -> String {
+    var buffer = [CChar](repeating: 0, count: 256)
+    guard gethostname(&buffer, buffer.count - 1) == 0 else { return "localhost" }
+    let name = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    return name.isEmpty ? "localhost" : name
+  }
+
+  private static func listeners(
+    _ config: EffectiveConfig, _ data: String
+  ) throws(ConfigError) -> [(name: ListenerKind, address: ListenAddress)] {
+    var result: [(name: ListenerKind, address: ListenAddress)] = []
+    let mode = UInt16(config["lmtp.socket-mode"], radix: 8) ?? 0o660
+    for kind in ListenerKind.allCases {
+      for part in config["\(kind.rawValue).listen"].split(separator: ",") {
+        guard let address = ListenAddress(String(part), unixMode: mode) else { throw ConfigError("\(kind.rawValue).listen: '\(part)'") }
+        result.append((kind, address))
+      }
+    }
+    if result.isEmpty {
+      // Nothing named: the ports everybody expects.
+      result = [
+        (.imap, .tcp(host: "::", port: 143)), (.imaps, .tcp(host: "::", port: 993)),
+        (.pop3, .tcp(host: "::", port: 110)), (.pop3s, .tcp(host: "::", port: 995)),
+        (.lmtp, .unix(path: data + "/lmtp.sock", mode: mode)),
+      ]
+    }
+    return result
+  }
+
+  // The values were checked when they were loaded.
+  private static func number(_ config: EffectiveConfig, _ key: String) -> Int { Int(config[key]) ?? 0 }
+  private static func seconds(_ config: EffectiveConfig, _ key: String) -> Int { ConfigValues.seconds(config[key]) ?? 0 }
+  private static func atLeast(_ least: Int, _ config: EffectiveConfig, _ key: String) throws(ConfigError) -> Int {
+    let value = seconds(config, key)
+    guard value >= least else { throw ConfigError("\(key): \(config[key]) is under \(least / 60) minutes") }
+    return value
+  }
+}

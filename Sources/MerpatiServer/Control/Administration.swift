@@ -1,0 +1,139 @@
+import Foundation
+import MailStore
+import NIOPosix
+import SASL
+
+/// Carries out what `account`, `quota`, `check` and `compact` ask, on any store.
+struct Administration: Sendable {
+  let store: any MailStore
+  let defaultQuota: QuotaLimits
+  let scramIterations: Int
+  /// Told after every change that logins depend on.
+  let credentialsChanged: @Sendable () -> Void
+
+  func perform(_ request: ControlRequest) async throws(ControlFailure) -> ControlReply {
+    do {
+      return try await reply(to: request)
+    } catch let failure as ControlFailure {
+      throw failure
+    } catch let error as StoreError {
+      throw ControlFailure(error)
+    } catch let error as CredentialsError {
+      throw ControlFailure(.data, error.description)
+    } catch {
+      throw ControlFailure(.software, "\(error)")
+    }
+  }
+
+  private func reply(to request: ControlRequest) async throws -> ControlReply {
+    var reply = ControlReply()
+    switch request {
+    case .accountAdd(let name, let password, let settings):
+      let credentials = try await stored(password)
+      reply.message = try await add(name, credentials, settings)
+    case .accountImportHash(let name, let hash, let settings):
+      reply.message = try await add(name, try Credentials(stored: hash).stored, settings)
+    case .accountChange(let name, let settings):
+      let account = try await account(name)
+      _ = try await store.updateAccount(account.id, change(of: account, settings))
+      credentialsChanged()
+      reply.message = "changed \(account.name)"
+    case .accountPassword(let name, let password):
+      let account = try await account(name)
+      _ = try await store.updateAccount(account.id, AccountChange(credentials: try await stored(password)))
+      credentialsChanged()
+      reply.message = "changed the password of \(account.name)"
+    case .accountRemove(let name):
+      let account = try await account(name)
+      try await store.removeAccount(account.id)
+      credentialsChanged()
+      reply.message = "removed \(account.name)"
+    case .accountList:
+      reply.accounts = try await list()
+    case .quotaShow(let name):
+      let account = try await account(name)
+      let (usage, limits) = try await store.quota(of: account.id)
+      reply.quota = QuotaReport(
+        account: account.name, storage: .init(usage: usage.bytes, limit: limits.bytes),
+        messages: .init(usage: usage.messages, limit: limits.messages))
+    case .check:
+      reply.check = try await store.check()
+    case .compact:
+      reply.compaction = try await store.compact()
+    case .expire:
+      reply.count = try await store.expireRetrieved(of: nil, now: Int64(time(nil)))
+    case .deliver:
+      throw ControlFailure(.software, "a delivery carries a message; it does not come this way")
+    }
+    return reply
+  }
+
+  private func account(_ name: String) async throws -> Account {
+    guard let account = try await store.account(named: name) else { throw StoreError.noSuchAccount(name) }
+    return account
+  }
+
+  private func add(_ name: String, _ credentials: String, _ settings: AccountSettings) async throws -> String {
+    let account = try await store.addAccount(
+      NewAccount(
+        name: name, credentials: credentials, quota: quota(QuotaLimits(), settings),
+        pop3Expire: try settings.expire() ?? .never))
+    credentialsChanged()
+    return "added \(account.name)"
+  }
+
+  private func change(of account: Account, _ settings: AccountSettings) throws(ControlFailure) -> AccountChange {
+    AccountChange(
+      isEnabled: settings.enabled, quota: quota(account.quota, settings), pop3Expire: try settings.expire())
+  }
+
+  private func quota(_ limits: QuotaLimits, _ settings: AccountSettings) -> QuotaLimits {
+    var limits = limits
+    if let bytes = settings.quotaBytes { limits.bytes = bytes < 0 ? nil : bytes }
+    if let messages = settings.quotaMessages { limits.messages = messages < 0 ? nil : messages }
+    return limits
+  }
+
+  /// PBKDF2 takes milliseconds: not on an event loop.
+  private func stored(_ password: String) async throws -> String {
+    let iterations = scramIterations
+    return try await NIOThreadPool.singleton.runIfActive {
+      try Credentials.make(password: Array(password.utf8), iterations: iterations).stored
+    }
+  }
+
+  private func list() async throws -> [AccountReport] {
+    var reports: [AccountReport] = []
+    for account in try await store.accounts() {
+      let (usage, limits) = try await store.quota(of: account.id)
+      let credentials = try? Credentials(stored: account.credentials)
+      reports.append(
+        AccountReport(
+          name: account.name, enabled: account.isEnabled, messages: usage.messages, bytes: usage.bytes,
+          quotaBytes: limits.bytes, quotaMessages: limits.messages, pop3Expire: account.pop3Expire.text,
+          scram: credentials?.servesSCRAM ?? false))
+    }
+    return reports
+  }
+}
+
+extension ControlFailure {
+  /// What a person at the terminal reads for a store's refusal.
+  init(_ error: StoreError) {
+    switch error {
+    case .noSuchAccount(let name): self.init(.noUser, "\(name): no such account; 'merpati account list' shows those there are")
+    case .accountExists(let name): self.init(.cannotCreate, "\(name): there is such an account already")
+    case .invalidAccountName(let name, let reason): self.init(.data, "\(name): not an account name: \(reason)")
+    case .noSuchMailbox(let name): self.init(.data, "\(name): no such mailbox")
+    case .overQuota(let over):
+      self.init(.cannotCreate, "the account is full: \(over.usage) of \(over.limit) \(over.resource == .storage ? "octets" : "messages")")
+    case .messageTooLarge(let limit): self.init(.data, "the message is larger than \(limit) octets")
+    case .corrupt(let what): self.init(.inputOutput, "damaged: \(what); 'merpati check' tells more")
+    case .io(let operation, let path, let code):
+      self.init(.inputOutput, "\(path): \(operation): \(String(cString: strerror(code)))")
+    case .database(let message): self.init(.inputOutput, message)
+    case .shuttingDown: self.init(.temporary, "the server is shutting down; try again")
+    default: self.init(.data, "\(error)")
+    }
+  }
+}

@@ -1,0 +1,130 @@
+public import MailStore
+
+/// What the other commands ask of a running server, or of the folder itself when no server runs.
+/// On the control socket: one JSON line each way; `deliver` is followed by the message in counted chunks.
+public enum ControlRequest: Codable, Sendable {
+  case accountAdd(name: String, password: String, settings: AccountSettings)
+  case accountChange(name: String, settings: AccountSettings)
+  case accountImportHash(name: String, hash: String, settings: AccountSettings)
+  case accountList
+  case accountRemove(name: String)
+  case accountPassword(name: String, password: String)
+  case quotaShow(name: String)
+  case check
+  case compact
+  case expire
+  case deliver(Delivery)
+
+  public struct Delivery: Codable, Sendable {
+    public var recipient: String
+    public var sender: String
+    public init(recipient: String, sender: String) {
+      self.recipient = recipient
+      self.sender = sender
+    }
+  }
+}
+
+/// What may be set of an account. A field that is nil is left as it is (or at its default when the account is new).
+public struct AccountSettings: Codable, Sendable {
+  /// Octets; negative: no bound of its own.
+  public var quotaBytes: Int64?
+  /// Negative: no bound of its own.
+  public var quotaMessages: Int64?
+  /// `never`, `on-retrieve` or `Nd`.
+  public var pop3Expire: String?
+  public var enabled: Bool?
+  public init(quotaBytes: Int64? = nil, quotaMessages: Int64? = nil, pop3Expire: String? = nil, enabled: Bool? = nil) {
+    self.quotaBytes = quotaBytes
+    self.quotaMessages = quotaMessages
+    self.pop3Expire = pop3Expire
+    self.enabled = enabled
+  }
+
+  func expire() throws(ControlFailure) -> POP3Expire? {
+    guard let pop3Expire else { return nil }
+    guard let value = POP3Expire(text: pop3Expire) else {
+      throw ControlFailure(.usage, "--pop3-expire: '\(pop3Expire)' is not never, on-retrieve or a number of days such as 14d")
+    }
+    return value
+  }
+}
+
+extension POP3Expire {
+  /// `never`, `on-retrieve` or `14d`.
+  public init?(text: String) {
+    switch text {
+    case "never": self = .never
+    case "on-retrieve": self = .onRetrieve
+    default:
+      guard text.hasSuffix("d"), let days = Int(text.dropLast()), (1...36_500).contains(days) else { return nil }
+      self = .days(days)
+    }
+  }
+
+  public var text: String {
+    switch self {
+    case .never: "never"
+    case .onRetrieve: "on-retrieve"
+    case .days(let days): "\(days)d"
+    }
+  }
+}
+
+/// The answer: exactly one field beside `failure` is set, by the request.
+public struct ControlReply: Codable, Sendable {
+  public var failure: ControlFailure?
+  public var accounts: [AccountReport]?
+  public var quota: QuotaReport?
+  public var check: CheckReport?
+  public var compaction: CompactionReport?
+  public var count: Int?
+  public var message: String?
+  public init() {}
+}
+
+/// A refusal with its sysexits(3) code and a sentence for the person at the terminal.
+public struct ControlFailure: Error, Codable, Sendable, CustomStringConvertible {
+  public enum Code: Int32, Codable, Sendable {
+    case usage = 64
+    case data = 65
+    case noInput = 66
+    case noUser = 67
+    case unavailable = 69
+    case software = 70
+    case cannotCreate = 73
+    case inputOutput = 74
+    case temporary = 75
+    case noPermission = 77
+    case configuration = 78
+  }
+  public var code: Code
+  public var sentence: String
+  public init(_ code: Code, _ sentence: String) {
+    self.code = code
+    self.sentence = sentence
+  }
+  public var description: String { sentence }
+}
+
+public struct AccountReport: Codable, Sendable {
+  public var name: String
+  public var enabled: Bool
+  public var messages: Int64
+  public var bytes: Int64
+  public var quotaBytes: Int64?
+  public var quotaMessages: Int64?
+  public var pop3Expire: String
+  public var scram: Bool
+}
+
+public struct QuotaReport: Codable, Sendable {
+  public struct Resource: Codable, Sendable {
+    public var usage: Int64
+    public var limit: Int64?
+  }
+  public var account: String
+  /// Octets.
+  public var storage: Resource
+  public var messages: Resource
+}

@@ -1,0 +1,74 @@
+import BlobStore
+import Foundation
+import Logging
+import MailStore
+import MailStoreSQL
+import NIOCore
+
+/// The data folder as commands other than `serve` see it: through the running server if there is one, else opened for
+/// the moment.
+public enum DataFolder {
+  /// The folder that flag, environment and configuration file name.
+  public static func resolve(flag: String?) async throws -> String {
+    let config = try await EffectiveConfig.load(flags: flag.map { ["data": $0] } ?? [:])
+    return Settings.dataDirectory(config["data"])
+  }
+
+  static func controlSocket(_ directory: String) -> String { directory + "/control.sock" }
+
+  public static func call(
+    _ request: ControlRequest, in directory: String, body: (() throws -> [UInt8]?)? = nil
+  ) async throws -> ControlReply {
+    if let client = try ControlClient(socket: controlSocket(directory)) {
+      return try client.call(request, body: body)
+    }
+    return try await withStore(directory) { store, settings, logger in
+      if case .deliver(let delivery) = request {
+        let intake = LocalDeliveries(store: store, settings: settings, logger: logger).begin(delivery)
+        while let chunk = try body?(), !chunk.isEmpty { await intake.append(ByteBuffer(bytes: chunk)) }
+        return try await intake.finish()
+      }
+      return try await Administration(
+        store: store, defaultQuota: settings.defaultQuota, scramIterations: settings.scramIterations,
+        credentialsChanged: {}
+      ).perform(request)
+    }
+  }
+
+  private static func withStore(
+    _ directory: String, _ body: (any MailStore, Settings, Logger) async throws -> ControlReply
+  ) async throws -> ControlReply {
+    let settings = try Settings(await EffectiveConfig.load(flags: ["data": directory]))
+    let logger = Logger(label: "store") { label in
+      var handler = StreamLogHandler.standardError(label: label)
+      handler.logLevel = .error
+      return handler
+    }
+    let store: any MailStore
+    do {
+      store = try openStore(directory, settings, logger: logger, upkeep: false)
+    } catch {
+      throw ControlFailure(error)
+    }
+    do {
+      let reply = try await body(store, settings, logger)
+      await store.close()
+      return reply
+    } catch {
+      await store.close()
+      throw error
+    }
+  }
+
+  static func openStore(
+    _ directory: String, _ settings: Settings, logger: Logger, upkeep: Bool
+  ) throws(StoreError) -> any MailStore {
+    var store = StoreSettings()
+    store.packs.codec = settings.compressed ? .zstd : .raw
+    store.defaultQuota = settings.defaultQuota
+    store.maximumMessageBytes = settings.maximumMessageOctets
+    store.expungedRetentionDays = settings.keepExpungedDays
+    store.upkeepInterval = upkeep ? settings.compactIntervalSeconds : 0
+    return try SQLStore.open(directory: directory, settings: store, logger: logger)
+  }
+}

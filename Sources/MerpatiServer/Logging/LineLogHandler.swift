@@ -1,0 +1,122 @@
+import Foundation
+public import Logging
+import Synchronization
+
+/// Writes one line an event, `key=value` or JSON, to a file or to standard error. Control characters in values never
+/// reach the log as such, so a client cannot forge lines.
+public struct LineLogHandler: LogHandler {
+  public var logLevel: Logger.Level
+  public var metadata: Logger.Metadata = [:]
+  public var metadataProvider: Logger.MetadataProvider?
+  let label: String
+  let sink: LogSink
+
+  public init(label: String, sink: LogSink, level: Logger.Level) {
+    self.label = label
+    self.sink = sink
+    self.logLevel = level
+  }
+
+  public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  public func log(event: LogEvent) {
+    var all = metadata
+    if let provided = metadataProvider?.get() { all.merge(provided) { _, new in new } }
+    if let given = event.metadata { all.merge(given) { _, new in new } }
+    let pairs = all.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") }
+    let line =
+      sink.json
+      ? Self.json(event.level, label, "\(event.message)", pairs) : Self.text(event.level, label, "\(event.message)", pairs)
+    sink.write(line)
+  }
+
+  static func text(_ level: Logger.Level, _ label: String, _ message: String, _ pairs: [(String, String)]) -> String {
+    var line = "\(timestamp()) \(level.rawValue) \(label): \(escaped(message))"
+    for (key, value) in pairs {
+      let safe = escaped(value)
+      line += " \(key)=" + (safe.contains(" ") || safe.isEmpty ? "\"\(safe.replacing("\"", with: "\\\""))\"" : safe)
+    }
+    return line + "\n"
+  }
+
+  static func json(_ level: Logger.Level, _ label: String, _ message: String, _ pairs: [(String, String)]) -> String {
+    func quoted(_ text: String) -> String {
+      "\"" + escaped(text.replacing("\\", with: "\\\\")).replacing("\"", with: "\\\"") + "\""
+    }
+    var line = "{\"time\":\"\(timestamp())\",\"level\":\"\(level.rawValue)\",\"room\":\(quoted(label))"
+    line += ",\"event\":\(quoted(message))"
+    for (key, value) in pairs { line += ",\(quoted(key)):\(quoted(value))" }
+    return line + "}\n"
+  }
+
+  /// Control characters (C0, DEL, C1, line separators) as `\u00XX`.
+  static func escaped(_ text: String) -> String {
+    guard text.unicodeScalars.contains(where: needsEscape) else { return text }
+    var result = ""
+    for scalar in text.unicodeScalars {
+      if needsEscape(scalar) {
+        let hex = String(scalar.value, radix: 16)
+        result += "\\u" + String(repeating: "0", count: max(0, 4 - hex.count)) + hex
+      } else {
+        result.unicodeScalars.append(scalar)
+      }
+    }
+    return result
+  }
+
+  private static func needsEscape(_ scalar: Unicode.Scalar) -> Bool {
+    scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) || scalar.value == 0x2028 || scalar.value == 0x2029
+  }
+
+  private static func timestamp() -> String {
+    var now = timespec()
+    clock_gettime(CLOCK_REALTIME, &now)
+    var parts = tm()
+    var seconds = now.tv_sec
+    gmtime_r(&seconds, &parts)
+    func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
+    let millis = now.tv_nsec / 1_000_000
+    let fraction = millis < 10 ? "00\(millis)" : millis < 100 ? "0\(millis)" : "\(millis)"
+    return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))T"
+      + "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)).\(fraction)Z"
+  }
+}
+
+/// Where log lines go. One `write` call a line, so that lines of several threads never mix.
+public final class LogSink: Sendable {
+  let json: Bool
+  private let path: String
+  private let descriptor: Mutex<Int32>
+
+  /// - Throws: `ConfigError` when the file cannot be opened for appending.
+  public init(path: String, json: Bool) throws(ConfigError) {
+    self.json = json
+    self.path = path
+    descriptor = Mutex(STDERR_FILENO)
+    if !path.isEmpty { try reopen() }
+  }
+
+  /// After the file was rotated away (SIGHUP).
+  public func reopen() throws(ConfigError) {
+    guard !path.isEmpty else { return }
+    let fresh = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o640)
+    guard fresh >= 0 else { throw ConfigError("log.file: \(path): \(String(cString: strerror(errno)))") }
+    descriptor.withLock { old in
+      if old != STDERR_FILENO { close(old) }
+      old = fresh
+    }
+  }
+
+  func write(_ line: String) {
+    var line = line
+    line.withUTF8 { bytes in
+      descriptor.withLock { descriptor in
+        // A log that cannot be written must not stop the mail.
+        _ = Foundation.write(descriptor, bytes.baseAddress, bytes.count)
+      }
+    }
+  }
+}

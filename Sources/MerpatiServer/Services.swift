@@ -1,0 +1,65 @@
+import Foundation
+import Logging
+import MailNet
+import MailStore
+import NIOCore
+import ServiceLifecycle
+
+/// A listener in the life of the process: a graceful shutdown lets running commands finish.
+struct ListenerService: Service {
+  let listener: Listener
+  let grace: TimeAmount
+
+  func run() async throws {
+    try await withGracefulShutdownHandler {
+      try await listener.run()
+    } onGracefulShutdown: {
+      listener.beginShutdown(grace: grace)
+    }
+  }
+}
+
+/// Removes mail whose days after POP3 retrieval are over.
+struct Upkeep: Service {
+  let store: any MailStore
+  let seconds: Int
+  let logger: Logger
+
+  func run() async throws {
+    guard seconds > 0 else {
+      try? await gracefulShutdown()
+      return
+    }
+    try? await cancelWhenGracefulShutdown {
+      while !Task.isCancelled {
+        do {
+          let count = try await store.expireRetrieved(of: nil, now: Int64(time(nil)))
+          if count > 0 { logger.info("expired after retrieval", metadata: ["messages": "\(count)"]) }
+        } catch {
+          logger.error("expiry failed", metadata: ["error": "\(error)"])
+        }
+        try await Task.sleep(for: .seconds(seconds))
+      }
+    }
+  }
+}
+
+/// SIGHUP reads certificates again and reopens the log; certificates are also looked at twice a minute.
+struct Reloads: Service {
+  let contexts: TLSContexts
+  let sink: LogSink
+  let logger: Logger
+
+  func run() async throws {
+    signal(SIGHUP, SIG_IGN)
+    let source = DispatchSource.makeSignalSource(signal: SIGHUP, queue: .global())
+    source.setEventHandler {
+      _ = contexts.reloadIfChanged()
+      do { try sink.reopen() } catch { logger.error("\(error)") }
+      logger.notice("reloaded")
+    }
+    source.resume()
+    await cancelWhenGracefulShutdown { await contexts.watch() }
+    source.cancel()
+  }
+}

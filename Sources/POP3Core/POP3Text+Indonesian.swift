@@ -1,0 +1,65 @@
+extension POP3Text {
+  var indonesian: String {
+    switch self {
+    case .greeting(let host): "Server POP3 \(host) siap"
+    case .goodbye: "Sampai jumpa"
+    case .goodbyeRemoved(let count): "Sampai jumpa (\(count) pesan dihapus)"
+    case .removalFailed: "Sebagian pesan yang ditandai belum terhapus"
+    case .idleTooLong: "Terlalu lama tidak ada perintah, sambungan ditutup; tidak ada pesan yang dihapus"
+    case .shuttingDown: "Server sedang dimatikan; tidak ada pesan yang dihapus"
+    case .tooManyErrors: "Terlalu banyak kesalahan, sambungan ditutup"
+    case .sendPassword: "Kirimkan kata sandi Anda"
+    case .loggedIn(let count, let octets): "Anda sudah masuk, \(count) pesan (\(octets) oktet)"
+    case .wrongCredentials: "Nama pengguna atau kata sandi salah"
+    case .accountDisabled: "Akun ini dinonaktifkan"
+    case .authorizationFailed: "Anda tidak boleh bertindak atas nama pengguna lain"
+    case .privacyRequired: "Kata sandi hanya diterima melalui TLS; gunakan STLS dahulu atau porta TLS"
+    case .maildropInUse: "Kotak surat sedang dibuka oleh sesi POP3 lain"
+    case .loginDelay(let seconds): "Anda boleh masuk sekali dalam \(seconds) detik; mohon tunggu"
+    case .tooManyConnections: "Terlalu banyak sambungan, coba lagi nanti"
+    case .temporaryFailure: "Gangguan sementara, coba lagi nanti"
+    case .permanentFailure: "Kesalahan internal, mohon hubungi administrator"
+    case .authenticationCancelled: "Autentikasi dibatalkan"
+    case .authenticationMalformed: "Pertukaran autentikasi tidak sesuai aturan"
+    case .unknownMechanism: "Mekanisme autentikasi ini tidak tersedia"
+    case .mechanismsFollow: "Berikut daftar mekanisme"
+    case .onlyBeforeLogin: "Perintah ini hanya berlaku sebelum masuk"
+    case .onlyAfterLogin: "Silakan masuk dahulu"
+    case .userFirst: "Kirimkan USER dahulu"
+    case .syntax(let error): Self.indonesian(error)
+    case .noSuchMessage(let number): "Tidak ada pesan nomor \(number)"
+    case .messageIsDeleted(let number): "Pesan \(number) sudah dihapus"
+    case .messageDeleted(let number): "Pesan \(number) dihapus"
+    case .messagesFollow(let count, let octets): "\(count) pesan (\(octets) oktet)"
+    case .messageFollows(let octets): "\(octets) oktet"
+    case .topFollows: "Berikut bagian awal pesan"
+    case .uniqueIDsFollow: "Berikut daftar pengenal unik"
+    case .stillHere: "Masih di sini"
+    case .maildropHas(let count, let octets): "Kotak surat berisi \(count) pesan (\(octets) oktet)"
+    case .messageUnreadable: "Pesan ini sedang tidak dapat dibaca"
+    case .needsUTF8: "Pesan ini memerlukan perintah UTF8 terlebih dahulu"
+    case .capabilitiesFollow: "Berikut daftar kemampuan"
+    case .beginTLS: "Silakan mulai TLS"
+    case .tlsActive: "TLS sudah aktif"
+    case .tlsUnavailable: "TLS tidak tersedia"
+    case .tlsAfterUTF8: "STLS tidak boleh diberikan sesudah UTF8"
+    case .utf8Enabled: "UTF-8 diaktifkan"
+    case .languagesFollow: "Berikut daftar bahasa"
+    case .languageChanged: "Sekarang saya berbahasa Indonesia"
+    case .languageUnknown: "Saya tidak menguasai bahasa itu"
+    }
+  }
+
+  private static func indonesian(_ error: POP3SyntaxError) -> String {
+    switch error {
+    case .unknownCommand: "Perintah tidak dikenal"
+    case .missingArgument: "Argumen kurang"
+    case .tooManyArguments: "Argumen terlalu banyak"
+    case .badNumber: "Angka tidak sah"
+    case .badBase64: "Base64 tidak sah"
+    case .notUTF8: "UTF-8 tidak sah"
+    case .controlCharacter: "Karakter kendali tidak diperbolehkan"
+    case .lineTooLong: "Baris terlalu panjang"
+    }
+  }
+}

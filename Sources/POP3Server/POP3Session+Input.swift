@@ -1,0 +1,69 @@
+import Bytes
+import MailAuth
+import MailNet
+import NIOCore
+import POP3Core
+
+/// Lines in, commands out.
+extension POP3Session {
+  func take(_ buffer: inout ByteBuffer) {
+    armDeadline()
+    drop?.lease.touch()
+    while !isBusy, !isStartingTLS, !connection.isClosing {
+      let isCommand = if case .command = expecting { true } else { false }
+      switch framer.next(from: &buffer, mode: isCommand ? .command : .authentication) {
+      case .incomplete:
+        if !batch.items.isEmpty { startBatch() }
+        return
+      case .tooLong:
+        expecting = .command
+        bad(.syntax(.lineTooLong))
+      case .line(let line):
+        if isCommand { command(line) } else { response(line) }
+      }
+      if batch.items.count >= POP3Sizes.batch, !isBusy { startBatch() }
+    }
+  }
+
+  private func command(_ line: ByteBuffer) {
+    counts.commands += 1
+    if case .authorization = phase, counts.commands > settings.commandsBeforeLogin {
+      err(.tooManyErrors)
+      return end("too many commands before login")
+    }
+    do throws(POP3SyntaxError) {
+      perform(try POP3Command.parse(line))
+    } catch {
+      bad(.syntax(error))
+    }
+  }
+
+  /// Carries a command out, or keeps it back until the messages before it are sent.
+  func perform(_ command: POP3Command) {
+    guard let row = CommandTable.row(for: command) else { return bad(.syntax(.unknownCommand)) }
+    switch phase {
+    case .authorization:
+      guard row.states.contains(.authorization) else { return bad(.onlyAfterLogin) }
+    case .transaction:
+      guard row.states.contains(.transaction) else { return bad(.onlyBeforeLogin) }
+    case .update, .ended:
+      return
+    }
+    if !batch.items.isEmpty, !row.joinsBatch {
+      deferred = command
+      startBatch()
+      return
+    }
+    row.run(self, command)
+  }
+
+  /// A command that is none, or not here: the session ends when there are too many of them.
+  func bad(_ text: POP3Text) {
+    counts.bad += 1
+    err(text)
+    if counts.bad >= settings.badCommands {
+      err(.tooManyErrors)
+      end("too many errors")
+    }
+  }
+}

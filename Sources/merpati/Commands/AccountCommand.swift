@@ -1,0 +1,119 @@
+import ArgumentParser
+import MerpatiServer
+
+struct AccountCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "account", abstract: "Add, list, change and remove accounts.",
+    subcommands: [Add.self, List.self, Remove.self, Passwd.self, Set.self])
+
+  /// Options of `add` and `set`.
+  struct Policy: ParsableArguments {
+    @Option(help: ArgumentHelp("Bound on the mail's octets: 500M, 1G, none.", valueName: "size"))
+    var quota: String?
+    @Option(help: ArgumentHelp("Bound on the number of messages, or none.", valueName: "n"))
+    var quotaMessages: String?
+    @Option(help: ArgumentHelp("When POP3 removes what it sent: never, on-retrieve or a number of days (14d).", valueName: "when"))
+    var pop3Expire: String?
+
+    func settings(enabled: Bool? = nil) throws -> AccountSettings {
+      var settings = AccountSettings(pop3Expire: pop3Expire, enabled: enabled)
+      if let quota {
+        guard let octets = quota == "none" ? -1 : ConfigValues.octets(quota) else {
+          throw Terminal.fail(ControlFailure(.usage, "--quota: '\(quota)' is not a size such as 500M or 1G, or none"))
+        }
+        settings.quotaBytes = octets
+      }
+      if let quotaMessages {
+        guard let count = quotaMessages == "none" ? -1 : Int64(quotaMessages), count >= -1 else {
+          throw Terminal.fail(ControlFailure(.usage, "--quota-messages: '\(quotaMessages)' is not a number or none"))
+        }
+        settings.quotaMessages = count
+      }
+      return settings
+    }
+  }
+
+  struct Add: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Add an account with INBOX and the usual mailboxes.")
+    @Argument(help: "user or user@domain") var name: String
+    @OptionGroup var data: DataOptions
+    @Flag(help: "Read the password from the first line of standard input.") var passwordStdin = false
+    @Flag(help: "The line on standard input is a hash ({SHA512-CRYPT}…, {BLF-CRYPT}…, {SSHA}…, $y$…), not a password.")
+    var hashed = false
+    @OptionGroup var policy: Policy
+
+    func run() async throws {
+      let settings = try policy.settings()
+      guard passwordStdin else {
+        throw Terminal.fail(
+          ControlFailure(.usage, "give the password on standard input with --password-stdin; arguments can be seen by others"))
+      }
+      let secret = try Terminal.readPassword()
+      let request: ControlRequest =
+        hashed
+        ? .accountImportHash(name: name, hash: secret, settings: settings)
+        : .accountAdd(name: name, password: secret, settings: settings)
+      let reply = try await Terminal.call(request, in: data.directory)
+      print(reply.message ?? "added \(name)")
+    }
+  }
+
+  struct List: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "List accounts with their usage.")
+    @OptionGroup var data: DataOptions
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+      let accounts = try await Terminal.call(.accountList, in: data.directory).accounts ?? []
+      if json { return try Terminal.json(accounts) }
+      Terminal.table(
+        ["ACCOUNT", "MESSAGES", "SIZE", "QUOTA", "POP3 EXPIRE", "STATE"],
+        accounts.map { account in
+          [
+            account.name, String(account.messages), ConfigValues.readable(octets: account.bytes),
+            account.quotaBytes.map(ConfigValues.readable(octets:)) ?? "none", account.pop3Expire,
+            account.enabled ? "enabled" : "disabled",
+          ]
+        }, right: [1, 2, 3])
+    }
+  }
+
+  struct Remove: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Remove an account and all its mail.")
+    @Argument var name: String
+    @OptionGroup var data: DataOptions
+    func run() async throws {
+      let reply = try await Terminal.call(.accountRemove(name: name), in: data.directory)
+      print(reply.message ?? "removed \(name)")
+    }
+  }
+
+  struct Passwd: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Set an account's password.")
+    @Argument var name: String
+    @OptionGroup var data: DataOptions
+    @Flag(help: "Read the password from the first line of standard input.") var passwordStdin = false
+    func run() async throws {
+      guard passwordStdin else {
+        throw Terminal.fail(ControlFailure(.usage, "give the password on standard input with --password-stdin"))
+      }
+      let reply = try await Terminal.call(
+        .accountPassword(name: name, password: try Terminal.readPassword()), in: data.directory)
+      print(reply.message ?? "changed")
+    }
+  }
+
+  struct Set: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Change quota, POP3 policy or state of an account.")
+    @Argument var name: String
+    @OptionGroup var data: DataOptions
+    @OptionGroup var policy: Policy
+    @Flag(inversion: .prefixedEnableDisable, help: "Whether the account may log in. Mail is taken in either way.")
+    var login: Bool?
+    func run() async throws {
+      let reply = try await Terminal.call(
+        .accountChange(name: name, settings: policy.settings(enabled: login)), in: data.directory)
+      print(reply.message ?? "changed")
+    }
+  }
+}

@@ -1,0 +1,23 @@
+import ArgumentParser
+import MerpatiServer
+
+@main
+struct Merpati: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "merpati",
+    abstract: "A mail access system: IMAP, POP3 and LMTP over one store with exact quotas.",
+    version: MerpatiVersion.text,
+    subcommands: [
+      Serve.self, AccountCommand.self, QuotaCommand.self, Deliver.self, Check.self, Compact.self, Config.self,
+    ])
+}
+
+/// Where the data folder is: every command that touches mail takes it.
+struct DataOptions: ParsableArguments {
+  @Option(help: "The data folder.")
+  var data: String?
+
+  var directory: String {
+    get async throws { try await DataFolder.resolve(flag: data) }
+  }
+}

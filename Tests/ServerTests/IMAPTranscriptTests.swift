@@ -1,0 +1,37 @@
+import IMAPCore
+import IMAPServer
+import MailNet
+import NIOCore
+import Testing
+
+extension TestServer.Kind {
+  /// `@set`: `append-limit`, `idle-seconds`, `login-seconds`, `bad-commands`, `commands-before-login`,
+  /// `whole-message-limit`, `search-whole-message-limit`, `messages-on-loop`, `output-chunk`.
+  static let imap = TestServer.Kind(name: "imap") { parts in
+    var settings = IMAPServerSettings()
+    settings.productVersion = "1"
+    settings.appendLimit = parts.number("append-limit", or: settings.appendLimit)
+    settings.idleTimeout = .milliseconds(Int64(parts.number("idle-milliseconds", or: 1_800_000)))
+    settings.loginTimeout = .milliseconds(Int64(parts.number("login-milliseconds", or: 60_000)))
+    settings.badCommandsBeforeLogin = parts.number("bad-commands", or: settings.badCommandsBeforeLogin)
+    settings.commandsBeforeLogin = parts.number("commands-before-login", or: settings.commandsBeforeLogin)
+    settings.wholeMessageLimit = parts.number("whole-message-limit", or: settings.wholeMessageLimit)
+    settings.searchWholeMessageLimit = parts.number(
+      "search-whole-message-limit", or: settings.searchWholeMessageLimit)
+    settings.messagesOnLoop = parts.number("messages-on-loop", or: settings.messagesOnLoop)
+    settings.outputChunk = parts.number("output-chunk", or: settings.outputChunk)
+    settings.wire.lineBeforeLogin = parts.number("line-before-login", or: settings.wire.lineBeforeLogin)
+    settings.wire.line = parts.number("line", or: settings.wire.line)
+    settings.wire.swallowedLiteral = Int64(parts.number("swallowed-literal", or: 16 << 20))
+    let listener = IMAPListener(
+      store: parts.store, authenticator: parts.authenticator, settings: settings, logger: parts.logger)
+    return { listener.makeSession($0) }
+  }
+}
+
+@Suite struct IMAPTranscripts {
+  @Test(arguments: Transcript.all(of: "imap"))
+  func `An IMAP transcript holds`(transcript: Transcript) async throws {
+    try await TranscriptRun(transcript, server: .imap).play()
+  }
+}
