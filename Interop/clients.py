@@ -1,17 +1,18 @@
 """Each real client: its configuration, one run, and the messages it brought home."""
 
 import imaplib
+import os
 import pathlib
 import poplib
 import re
+import shutil
 import subprocess
 
 from harness import PASSWORD
 
 
 def run(arguments, folder, **more):
-    done = subprocess.run(arguments, cwd=folder, capture_output=True, timeout=600, **more)
-    return done
+    return subprocess.run(arguments, cwd=folder, capture_output=True, timeout=600, stdin=subprocess.DEVNULL, **more)
 
 
 def maildir(path):
@@ -53,7 +54,8 @@ SyncState *
 """)
     (folder / "near").mkdir()
     done = run(["mbsync", "-c", str(config), "-a"], folder)
-    return done, maildir(folder / "near" / "INBOX")
+    # mbsync marks what it has just stored with a header line of its own.
+    return done, [re.sub(rb"X-TUID: .{12}\r?\n", b"", m, count=1) for m in maildir(folder / "near" / "INBOX")]
 
 
 def offlineimap(server, account, folder):
@@ -98,14 +100,19 @@ password = {PASSWORD}
 [destination]
 type = Maildir
 path = {box}/
-user = root
 [options]
 delivered_to = false
 received = false
 verbose = 1
 read_all = true
 """)
-    done = run(["getmail", f"--getmaildir={folder}", f"--rcfile={config}"], folder)
+    # getmail will not deliver as root.
+    who = {}
+    if os.geteuid() == 0:
+        who = {"user": "nobody", "group": "nogroup", "extra_groups": []}
+        for path in (folder, *folder.rglob("*")):
+            shutil.chown(path, "nobody", "nogroup")
+    done = run(["getmail", f"--getmaildir={folder}", f"--rcfile={config}"], folder, env={"HOME": str(folder), "PATH": "/usr/bin:/bin"}, **who)
     return done, maildir(box)
 
 
@@ -127,8 +134,9 @@ n=$(mktemp {box}/tmp/XXXXXXXX) && cat >"$n" && mv "$n" {box}/new/
     config = folder / "fetchmailrc"
     config.write_text(f"""
 set no bouncemail
+set invisible
 poll 127.0.0.1 service {server.ports['pop3']} protocol pop3
-  user "{account}" password "{PASSWORD}" is "root" here options sslproto '' keep fetchall invisible no rewrite mda "{script}"
+  user "{account}" password "{PASSWORD}" is "root" here options sslproto '' keep fetchall no rewrite mda "{script}"
 """)
     config.chmod(0o600)
     # The reason for what it leaves out is in its output.
@@ -205,6 +213,20 @@ def python_pop3(server, account, folder):
     fetched = [b"".join(line + b"\r\n" for line in connection.retr(n + 1)[1]) for n in range(connection.stat()[0])]
     connection.quit()
     return None, fetched
+
+
+def moves_trace(name):
+    """getmail takes Return-Path lines out and puts one back in front."""
+    return name.startswith("getmail")
+
+
+def neutral(name, message):
+    """The message without what the client itself is known to add or move."""
+    if not name.startswith("getmail"):
+        return message
+    header, gap, body = message.replace(b"\r\n", b"\n").partition(b"\n\n")
+    header = re.sub(rb"(?im)^(Return-Path|X-getmail-retrieved-from-mailbox):.*(\n[ \t].*)*(\n|\Z)", b"", header)
+    return header.rstrip(b"\n") + gap + body
 
 
 ALL = {

@@ -43,8 +43,10 @@ struct MessageDateReader: ~Escapable {
   private mutating func number() {
     let (value, digits) = takeDigits()
     guard let value else { return }
-    if reader.peek == 0x3A, time == nil {
-      return clock(hour: value)
+    if time == nil {
+      // RFC 5322 §4.3: comments and blanks may stand around the colons.
+      reader.skipCFWS()
+      if reader.peek == 0x3A { return clock(hour: value) }
     }
     if day == nil, digits <= 2 {
       day = value

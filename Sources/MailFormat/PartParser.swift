@@ -75,12 +75,11 @@ struct PartParser {
     scanBody(bytes, from: bodyStart)
     let insideDigest = part.subtype == "digest"
     while let reached = stop, reached.boundary == own {
-      if reached.isClosing {
+      // RFC 2046 §5.1.1: a boundary line has a line end; one at the very end begins no part.
+      if reached.isClosing || (position == bytes.byteCount && bytes.at(position - 1) != .lf) {
         boundaries.removeLast()
         return scanBody(bytes, from: bodyStart)  // the epilogue
       }
-      // RFC 2046 §5.1.1: a boundary line has a line end; one at the very end begins no part.
-      if position == bytes.byteCount, bytes.at(position - 1) != .lf { break }
       part.children.append(entity(bytes, depth: depth + 1, insideDigest: insideDigest))
     }
     boundaries.removeLast()

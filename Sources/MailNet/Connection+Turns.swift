@@ -43,10 +43,13 @@ extension Connection {
     bytesIn += buffer.readableBytes
     if inbound.readableBytes == 0 {
       inbound = buffer
+      deliver()
+      // What is left moves to storage of its own, so that the channel reads into the same buffer each time.
+      if inbound.readableBytes > 0 { inbound = ByteBuffer(bytes: inbound.readableBytesView) }
     } else {
       inbound.writeImmutableBuffer(buffer)
+      deliver()
     }
-    deliver()
     if flags.contains(.paused) {
       if inbound.readableBytes >= NetLimits.pausedInput { setAutoRead(false) }
     } else if inbound.readableBytes > core.settings.maxBuffered {

@@ -19,8 +19,8 @@ public enum NetLimits {
   public static let pausedInput = 64 << 10
   /// Octets a session may leave unconsumed; beyond it the connection is closed. A session's own limits are lower.
   public static let unconsumedInput = 1 << 20
-  /// One read of the socket: starts at the first, grows up to the second.
+  /// One read of the socket: starts at the first, grows up to the second, which a connection that was busy once keeps.
   static let firstRead = 2 << 10
-  static let largestRead = 32 << 10
+  static let largestRead = 16 << 10
   static let backlog: Int32 = 1024
 }

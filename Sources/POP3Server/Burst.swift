@@ -85,25 +85,25 @@ final class Burst: Sendable {
     var isSurrogate = false
     result.buffer.writeImmutableBuffer(item.before)
     let answered = try row.withMessage { (message: RawSpan) throws(StoreError) -> Bool in
-      let headerLength = self.headerLength(message)
-      let header = message.extracting(0..<headerLength)
       var writer = MessageWriter(lines: item.lines)
-      if fallback != .asIs, UTF8Surrogate.isNeeded(header) {
-        if fallback == .refuse {
-          POP3Response.error(.needsUTF8, code: .utf8, language, into: &result.buffer)
-          return false
-        }
-        isSurrogate = true
-        let surrogate = UTF8Surrogate.header(for: header)
-        writeStatus(item, octets: trace.readableBytes + surrogate.readableBytes + message.byteCount - headerLength, &result)
-        writer.write(trace.readableBytesSpan, to: &result.buffer)
-        writer.write(surrogate.readableBytesSpan, to: &result.buffer)
-        writer.write(message.extracting(headerLength..<message.byteCount), to: &result.buffer)
-      } else {
+      guard fallback != .asIs, let headerLength = Self.utf8HeaderLength(message) else {
         writeStatus(item, octets: item.size, &result)
         writer.write(trace.readableBytesSpan, to: &result.buffer)
         writer.write(message, to: &result.buffer)
+        writer.finish(to: &result.buffer)
+        return true
       }
+      guard fallback == .surrogate else {
+        POP3Response.error(.needsUTF8, code: .utf8, language, into: &result.buffer)
+        return false
+      }
+      isSurrogate = true
+      let header = UTF8Surrogate.header(for: message.extracting(0..<headerLength))
+      let octets = trace.readableBytes + header.readableBytes + message.byteCount - headerLength
+      writeStatus(item, octets: octets, &result)
+      writer.write(trace.readableBytesSpan, to: &result.buffer)
+      writer.write(header.readableBytesSpan, to: &result.buffer)
+      writer.write(message.extracting(headerLength..<message.byteCount), to: &result.buffer)
       writer.finish(to: &result.buffer)
       return true
     }
@@ -118,16 +118,21 @@ final class Burst: Sendable {
     POP3Response.ok(text, language, into: &result.buffer)
   }
 
-  /// Octets up to and with the empty line; all of them when there is none.
-  private func headerLength(_ message: RawSpan) -> Int {
-    message.withUnsafeBytes { bytes in
+  /// Octets of a header that needs UTF8 mode, its empty line included; nil for one that does not.
+  private static func utf8HeaderLength(_ message: RawSpan) -> Int? {
+    let (length, isASCII) = message.withUnsafeBytes { bytes in
+      var high: UInt8 = 0
       var line = 0
-      while let end = bytes[line...].firstIndex(of: .lf) {
-        if end == line || (end == line + 1 && bytes[line] == .cr) { return end + 1 }
-        line = end + 1
+      for index in bytes.indices {
+        let byte = bytes[index]
+        high |= byte
+        guard byte == .lf else { continue }
+        if index == line || (index == line + 1 && bytes[line] == .cr) { return (index + 1, high < 0x80) }
+        line = index + 1
       }
-      return bytes.count
+      return (bytes.count, high < 0x80)
     }
+    return isASCII || !UTF8Surrogate.isNeeded(message.extracting(0..<length)) ? nil : length
   }
 
   private func refuseMissing(_ result: inout Result) {

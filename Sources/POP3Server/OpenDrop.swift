@@ -56,12 +56,12 @@ struct OpenDrop {
     retrieved = []
   }
 
-  /// What QUIT removes, ascending.
+  /// What DELE marked, ascending.
+  var marked: [Int] { deleted.indices.filter { deleted[$0] } }
+
+  /// What QUIT removes, ascending: what is marked, and under `on-retrieve` what was retrieved.
   var leaving: [Int] {
-    var leaving = deleted.indices.filter { deleted[$0] }
-    if account.pop3Expire == .onRetrieve {
-      leaving = Set(leaving).union(retrieved).sorted()
-    }
-    return leaving
+    guard account.pop3Expire == .onRetrieve else { return marked }
+    return deleted.indices.filter { deleted[$0] || retrieved.contains($0) }
   }
 }

@@ -9,16 +9,16 @@ import POP3Core
 extension POP3Session {
   /// QUIT in TRANSACTION: the UPDATE state (RFC 1939 §6).
   func update() async {
-    guard case .transaction(let drop) = phase else { return }
-    // Under EXPIRE 0 only what the client has got to its last byte may go.
+    // An evicted session hears so in a moment.
+    guard case .transaction(let drop) = phase, drop.lease.beginUpdate() else { return }
+    phase = .update
     var leaving = drop.leaving
     do throws(ConnectionClosed) {
+      // Under EXPIRE 0 only what the client has got to its last byte may go. What it marked goes in any case: it said QUIT.
       try await connection.writable()
     } catch {
-      leaving = drop.deleted.indices.filter { drop.deleted[$0] }
+      leaving = drop.marked
     }
-    guard case .transaction = phase, drop.lease.beginUpdate() else { return }
-    phase = .update
     await noteRetrieved(drop, except: leaving)
     var failure: StoreError?
     if !leaving.isEmpty {
@@ -45,14 +45,22 @@ extension POP3Session {
   func end(_ why: String, sessionOf left: OpenDrop? = nil) {
     if counts.why.isEmpty { counts.why = why }
     if let left { server.authenticator.sessionEnded(account: left.account.id) }
-    if let drop { abandon(drop) }
+    if let drop {
+      // The store may be reading for us just now; then the maildrop is let go when it is done.
+      if isBusy { abandoned = drop } else { abandon(drop) }
+    }
     phase = .ended
     connection.close()
   }
 
   /// Lets go of a maildrop without UPDATE.
-  private func abandon(_ drop: OpenDrop) {
+  func abandon(_ drop: OpenDrop) {
     server.authenticator.sessionEnded(account: drop.account.id)
+    guard case .days = drop.account.pop3Expire, !drop.everRetrieved.isEmpty else {
+      drop.maildrop.close()
+      server.locks.release(drop.lease)
+      return
+    }
     // What was retrieved counts its days from now even if the connection was cut; the lease goes when that is noted.
     Task { [server] in
       await self.noteRetrieved(drop, except: [])

@@ -61,9 +61,11 @@ extension POP3Session {
   func bad(_ text: POP3Text) {
     counts.bad += 1
     err(text)
-    if counts.bad >= settings.badCommands {
-      err(.tooManyErrors)
-      end("too many errors")
-    }
+    guard counts.bad >= settings.badCommands else { return }
+    err(.tooManyErrors)
+    if batch.items.isEmpty { return end("too many errors") }
+    // The messages asked for before go out first.
+    endsAfterWork = "too many errors"
+    startBatch()
   }
 }

@@ -42,6 +42,10 @@ actor POP3Session: ConnectionSession {
   var batch = Batch()
   /// The command that ended the batch and comes after it.
   var deferred: POP3Command?
+  /// A maildrop to be let go when the task at work is done.
+  var abandoned: OpenDrop?
+  /// Why the connection is to be closed when the task at work is done.
+  var endsAfterWork: String?
   var user: String?
   var isUTF8 = false
   var language: POP3Language
@@ -161,6 +165,10 @@ actor POP3Session: ConnectionSession {
 
   private func work(_ work: @Sendable (isolated POP3Session) async -> Void) async {
     await work(self)
+    if let drop = abandoned {
+      abandoned = nil
+      abandon(drop)
+    }
     if let next = deferred {
       deferred = nil
       isBusy = false
@@ -170,6 +178,7 @@ actor POP3Session: ConnectionSession {
     isBusy = false
     connection.flush()
     guard !connection.isClosing else { return }
+    if let why = endsAfterWork { return end(why) }
     armDeadline()
     if isShuttingDown { return sayShutdown() }
     connection.resumeReading()

@@ -126,6 +126,20 @@ private func rejection(_ seen: Seen?) -> IMAPSyntaxError? {
     #expect(drive(&framer, [bytes("\r\nb NOOP\r\n")]) == [command("b NOOP")])
   }
 
+  @Test func `A line too long behind a literal that was asked for does not turn the literal into commands`() {
+    var limits = IMAPLimits()
+    limits.line = 30
+    let input = "a LOGIN {12}\r\nx\r\nz NOOP\r\ny " + String(repeating: "y", count: 40) + "\r\nb NOOP\r\n"
+    for split in everySplit(bytes(input)) {
+      var framer = CommandFramer(limits: limits, isLoggedIn: true)
+      let seen = drive(&framer, split)
+      #expect(seen.count == 3)
+      #expect(seen.first == .event(.sendContinuation))
+      #expect(rejection(seen.dropFirst().first)?.tag == "a")
+      #expect(seen.last == command("b NOOP"))
+    }
+  }
+
   @Test func `Text after a literal counts as part of the line`() {
     var limits = IMAPLimits()
     limits.line = 30

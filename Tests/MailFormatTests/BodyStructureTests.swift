@@ -41,7 +41,7 @@ import Testing
     #expect(
       PartTests.mixed.bodyStructure
         == "((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 3 0 NIL NIL NIL NIL)"
-        + "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 212 (NIL \"in\" NIL NIL NIL NIL NIL NIL NIL NIL) "
+        + "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 195 (NIL \"in\" NIL NIL NIL NIL NIL NIL NIL NIL) "
         + "((\"text\" \"plain\" (\"charset\" \"UTF-8\") NIL NIL \"7bit\" 3 0 NIL NIL NIL NIL)"
         + "(\"text\" \"html\" (\"charset\" \"us-ascii\") NIL NIL \"BASE64\" 4 0 NIL NIL NIL NIL) "
         + "\"alternative\" (\"boundary\" \"c\") NIL NIL NIL) 12 NIL NIL NIL NIL) "

@@ -1,4 +1,6 @@
+import MailFormat
 import MailStore
+import MailTestKit
 import NIOCore
 import Testing
 
@@ -18,8 +20,8 @@ import Testing
           DeliveryTarget(account: ana.id, trace: ByteBuffer(string: "Delivered-To: ana\r\n")),
           DeliveryTarget(account: budi.id, trace: ByteBuffer(string: "Delivered-To: budi@x\r\n")),
         ], date: Self.date)
-      for (account, result, name) in zip([ana, budi], results, ["ana", "budi@x"]).map({ ($0.0, $0.1, $1) }) {
-        let delivered = try result.get()
+      for (index, (account, name)) in [(ana, "ana"), (budi, "budi@x")].enumerated() {
+        let delivered = try results[index].get()
         #expect(delivered.uid == 1)
         let whole = "Delivered-To: \(name)\r\n" + Mail.text()
         #expect(try await store.body(1, in: delivered.ref) == whole)
@@ -41,7 +43,7 @@ import Testing
         let ref = try await store.ref(expected, of: ana)
         #expect(try results[0].get().ref == ref)
       }
-    } 
+    }
   }
 
   @Test(arguments: Engine.allCases)

@@ -1,4 +1,7 @@
+import MailFormat
 import MailStore
+import MailTestKit
+import NIOCore
 import Testing
 
 @Suite struct ExpungeConformance {

@@ -1,0 +1,67 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Fuzz targets, each a folder in Sources and a line below; scripts/fuzz runs what it finds in that folder.
+//
+// The rooms under test are symbolic links in Rooms: a dependency on the package above would bring its database and TLS
+// along, and a dependency's targets cannot be given the flags that make the compiler note which edges were taken.
+
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .enableExperimentalFeature("Lifetimes"),
+]
+
+/// Coverage for libFuzzer, and AddressSanitizer for the places that read without bounds checks.
+let instrumentation = ["-sanitize=fuzzer,address"]
+
+let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
+
+func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(
+    name: name, dependencies: dependencies, path: "Rooms/\(name)",
+    swiftSettings: settings + [.unsafeFlags(instrumentation)])
+}
+
+func fuzz(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .executableTarget(
+    name: name, dependencies: dependencies + ["FuzzKit", nio],
+    swiftSettings: settings + [.unsafeFlags(instrumentation + ["-parse-as-library"])],
+    linkerSettings: [.unsafeFlags(instrumentation)])
+}
+
+let package = Package(
+  name: "merpati-fuzz",
+  platforms: [.macOS(.v26)],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+  ],
+  targets: [
+    fuzz("Canary", ["POP3Core"]),
+    fuzz("MessageFuzz", ["MailFormat", "Bytes"]),
+    fuzz("IndexFuzz", ["MailFormat", "Bytes"]),
+    fuzz("HeaderFuzz", ["MailFormat", "Bytes"]),
+    fuzz("IMAPFramerFuzz", ["IMAPCore"]),
+    fuzz("IMAPCommandFuzz", ["IMAPCore"]),
+    fuzz("POP3Fuzz", ["POP3Core"]),
+    fuzz("LMTPFuzz", ["LMTPCore"]),
+    fuzz("DotFuzz", ["POP3Core", "LMTPCore", "Bytes"]),
+    fuzz("SASLFuzz", ["SASL"]),
+    fuzz("CredentialsFuzz", ["SASL"]),
+    fuzz("BytesFuzz", ["Bytes"]),
+
+    .target(name: "FuzzKit", dependencies: [nio], path: "Support/FuzzKit", swiftSettings: settings),
+
+    room("IMAPCore", ["Bytes", nio]),
+    room("POP3Core", ["Bytes", nio]),
+    room("LMTPCore", ["Bytes", nio]),
+    room("SASL", ["Bytes", nio, crypto, cryptoExtras, "CLibc"]),
+    room("MailFormat", ["Bytes", nio, "CLibc"]),
+    room("Bytes", [nio]),
+    .systemLibrary(name: "CLibc", path: "Rooms/CLibc", providers: [.apt(["libcrypt-dev"])]),
+  ]
+)

@@ -1,0 +1,3 @@
+import FuzzKit
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzzOne(_ bytes: FuzzBytes?, _ count: Int) -> CInt { 0 }
