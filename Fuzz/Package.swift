@@ -26,11 +26,14 @@ func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     swiftSettings: settings + [.unsafeFlags(instrumentation)])
 }
 
+/// SwiftPM has the linker look for a program's entry at NAME_main; that name is given to libFuzzer's.
 func fuzz(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .executableTarget(
-    name: name, dependencies: dependencies + ["FuzzKit", nio],
+    name: name, dependencies: dependencies + ["FuzzKit", "FuzzMain", nio],
     swiftSettings: settings + [.unsafeFlags(instrumentation + ["-parse-as-library"])],
-    linkerSettings: [.unsafeFlags(instrumentation)])
+    linkerSettings: [
+      .unsafeFlags(instrumentation + ["-Xlinker", "--defsym=\(name)_main=0", "-Xlinker", "--defsym=main=merpati_fuzz_main"])
+    ])
 }
 
 let package = Package(
@@ -54,6 +57,7 @@ let package = Package(
     fuzz("CredentialsFuzz", ["SASL"]),
     fuzz("BytesFuzz", ["Bytes"]),
 
+    .target(name: "FuzzMain", path: "Support/FuzzMain"),
     .target(name: "FuzzKit", dependencies: [nio], path: "Support/FuzzKit", swiftSettings: settings),
 
     room("IMAPCore", ["Bytes", nio]),

@@ -10,6 +10,8 @@ import subprocess
 
 from harness import PASSWORD
 
+poplib._MAXLINE = 10_000_000  # real mail has longer lines than poplib believes
+
 
 def run(arguments, folder, **more):
     return subprocess.run(arguments, cwd=folder, capture_output=True, timeout=600, stdin=subprocess.DEVNULL, **more)
@@ -207,7 +209,6 @@ def python_imap(server, account, folder):
 
 def python_pop3(server, account, folder):
     connection = poplib.POP3("127.0.0.1", server.ports["pop3"])
-    connection._MAXLINE = poplib._MAXLINE = 10_000_000
     connection.user(account)
     connection.pass_(PASSWORD)
     fetched = [b"".join(line + b"\r\n" for line in connection.retr(n + 1)[1]) for n in range(connection.stat()[0])]

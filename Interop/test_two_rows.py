@@ -9,6 +9,7 @@ import unittest
 import harness
 
 MESSAGES = 500
+poplib._MAXLINE = 10_000_000  # real mail has longer lines than poplib believes
 
 
 class POP3GivesTheSpaceBack(unittest.TestCase):
@@ -21,10 +22,11 @@ class POP3GivesTheSpaceBack(unittest.TestCase):
             usage = server.quota("budi")
             self.assertEqual(usage["messages"]["usage"], len(mail))
             self.assertGreater(usage["storage"]["usage"], sum(map(len, mail)))
+            server.stop()  # what is left is mail and rows, not the write-ahead log of the moment
+            server.start()
             before = server.disk()
 
             connection = poplib.POP3("127.0.0.1", server.ports["pop3"])
-            connection._MAXLINE = poplib._MAXLINE = 10_000_000
             connection.user("budi")
             connection.pass_(harness.PASSWORD)
             fetched = []
@@ -37,6 +39,8 @@ class POP3GivesTheSpaceBack(unittest.TestCase):
             usage = server.quota("budi")
             self.assertEqual((usage["messages"]["usage"], usage["storage"]["usage"]), (0, 0))
             report = json.loads(server.merpati("compact", "--json").stdout)
+            server.stop()
+            server.start()
             after = server.disk()
             print(f"  disk: {before:,} octets with {len(mail)} messages, {after:,} after POP3 took them home: {report}")
             self.assertLess(after, before / 3)

@@ -141,7 +141,7 @@ extension LMTPSession {
   private func deliver() async {
     guard let transaction else { return }
     if let failure = transaction.failure { return refuseAll(failure) }
-    guard let incoming = transaction.incoming else { return }
+    guard let incoming = transaction.incoming else { return refuseAll(.trouble) }
     let prepared: any PreparedMessage
     do throws(StoreError) {
       prepared = try await incoming.finish()

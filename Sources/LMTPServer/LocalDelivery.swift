@@ -139,7 +139,8 @@ public struct LocalDelivery: Sendable {
   }
 
   private func log(
-    _ queueID: String, _ recipient: DeliveryRules.Recipient, _ size: Int, _ result: Result<Delivered, DeliveryRules.Refusal>
+    _ queueID: String, _ recipient: DeliveryRules.Recipient, _ size: Int,
+    _ result: Result<Delivered, DeliveryRules.Refusal>
   ) {
     DeliveryLog.write(logger, queueID: queueID, recipient: recipient, size: size, result: result, more: [:])
   }

@@ -35,7 +35,11 @@ private struct Writer {
   /// `subtype` and, extended, parameters, disposition, language, location.
   private func multipart(_ part: Part, _ bytes: RawSpan, into buffer: inout ByteBuffer) {
     let media = mediaType(part, bytes)
-    if let media { buffer.writeIMAPString(bytes, media.subtype) } else { buffer.writeIMAPString(Array(part.subtype.utf8)) }
+    if let media {
+      buffer.writeIMAPString(bytes, media.subtype)
+    } else {
+      buffer.writeIMAPString(Array(part.subtype.utf8))
+    }
     guard extensible else { return }
     buffer.writeStaticString(" ")
     parameters(media, isText: false, bytes, into: &buffer)

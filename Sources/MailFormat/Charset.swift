@@ -35,7 +35,8 @@ enum Charset: Equatable {
     case "", "us-ascii", "ascii", "ansi_x3.4-1968", "iso646-us", "646", "unknown-8bit", "x-unknown", "unknown",
       "8bit", "7bit", "default", "default_charset", "x-user-defined", "none", "_charset_", "iso-8859", "utf":
       .guess
-    case "iso-8859-1", "iso8859-1", "iso_8859-1", "latin1", "latin-1", "l1", "windows-1252", "cp1252", "cp-1252", "ansi",
+    case "iso-8859-1", "iso8859-1", "iso_8859-1", "latin1", "latin-1", "l1", "windows-1252", "cp1252", "cp-1252",
+      "ansi",
       "x-ansi", "win-1252", "ibm819", "cp819", "iso-8859-1-windows-3.1-latin-1", "windows-1252http-equivcontent-type":
       .windows1252
     // GB18030 contains GB2312 and GBK, and mail says gb2312 for all of them.
@@ -43,7 +44,8 @@ enum Charset: Equatable {
       "chinese", "csgb2312", "gb18030":
       .iconv("GB18030")
     case "hz-gb-2312", "hz": .iconv("HZ")
-    case "ks_c_5601-1987", "ks_c_5601-1989", "ks_c_5601", "ksc5601", "ksc_5601", "ks_c-5601-1987", "euc-kr", "euckr", "korean",
+    case "ks_c_5601-1987", "ks_c_5601-1989", "ks_c_5601", "ksc5601", "ksc_5601", "ks_c-5601-1987", "euc-kr", "euckr",
+      "korean",
       "cseuckr", "cp949", "uhc", "windows-949", "5601":
       .iconv("CP949")
     case "shift_jis", "shift-jis", "x-sjis", "sjis", "ms_kanji", "windows-31j", "cp932", "csshiftjis": .iconv("CP932")
@@ -62,7 +64,8 @@ enum Charset: Equatable {
 
   /// `windows-1251` and its misspellings as iconv calls them.
   private static func windows(_ name: String) -> String {
-    for prefix in ["windows-", "x-windows-", "windows", "win-", "x-cp", "cp-", "x-cp-", "ibm-"] where name.hasPrefix(prefix) {
+    for prefix in ["windows-", "x-windows-", "windows", "win-", "x-cp", "cp-", "x-cp-", "ibm-"]
+    where name.hasPrefix(prefix) {
       let number = name.dropFirst(prefix.count)
       if !number.isEmpty, number.utf8.allSatisfy(\.isASCIIDigit) { return "CP\(number)" }
     }

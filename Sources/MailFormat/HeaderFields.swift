@@ -8,7 +8,8 @@ public enum HeaderFields {
   /// - value: without blanks at its beginning and without the final line end; line ends of folding are in it.
   /// - whole: all lines of the field with their line ends.
   public static func forEach(
-    _ bytes: RawSpan, in header: Range<Int>, _ body: (_ name: Range<Int>, _ value: Range<Int>, _ whole: Range<Int>) -> Bool
+    _ bytes: RawSpan, in header: Range<Int>,
+    _ body: (_ name: Range<Int>, _ value: Range<Int>, _ whole: Range<Int>) -> Bool
   ) {
     let header = bytes.clamped(header)
     var position = header.lowerBound

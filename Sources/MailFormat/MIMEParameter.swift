@@ -99,19 +99,30 @@ struct ParameterReader: ~Escapable {
   @_lifetime(self: copy self)
   private mutating func readValue() {
     isPlain = true
-    guard reader.peek == .quote else {
-      value = reader.token()
-      return
-    }
-    let start = reader.position + 1
-    if let quoted = reader.quotedString() {
-      value = quoted.content
-      isPlain = quoted.plain
+    let start = reader.position
+    if reader.peek == .quote {
+      if let quoted = reader.quotedString() {
+        value = quoted.content
+        isPlain = quoted.plain
+        return
+      }
+      // The closing quote is missing: up to the next separator or the end of the line. What is read again here holds no
+      // further quote that could open, so this stays linear.
+      reader.position = start + 1
+      takeUntil { $0 == 0x3B || $0 == .cr || $0 == .lf }
+      value = start + 1..<reader.position
+    } else if reader.peek == 0x3D, reader.span.peek(start + 1) == 0x3F {
+      // An encoded word, which RFC 2047 §5 forbids here and many programs write; tspecials occur in it.
+      takeUntil { $0 == 0x3B || $0.isWhitespace }
+      value = start..<reader.position
     } else {
-      // The closing quote is missing: all that follows.
-      value = start..<reader.end
-      isPlain = false
+      value = reader.token()
     }
+  }
+
+  @_lifetime(self: copy self)
+  private mutating func takeUntil(_ isEnd: (UInt8) -> Bool) {
+    while let byte = reader.peek, !isEnd(byte) { reader.position += 1 }
   }
 
   /// Skips what does not belong to a parameter.

@@ -183,8 +183,9 @@ extension Part {
 
   /// Notes the field at `field` when it is a content field. The first of several counts.
   mutating func noteContentField(_ bytes: RawSpan, _ field: Range<Int>) {
-    guard bytes.hasWord("content-", at: field.lowerBound), let colon = bytes.firstIndex(
-      of: 0x3A, from: field.lowerBound, to: min(field.upperBound, field.lowerBound + 64))
+    guard bytes.hasWord("content-", at: field.lowerBound),
+      let colon = bytes.firstIndex(
+        of: 0x3A, from: field.lowerBound, to: min(field.upperBound, field.lowerBound + 64))
     else { return }
     var nameEnd = colon
     while nameEnd > field.lowerBound, bytes.at(nameEnd - 1).isBlank { nameEnd -= 1 }

@@ -5,7 +5,7 @@ enum Preview {
   static func make(_ index: MessageIndex, _ bytes: RawSpan, _ converter: inout TextConverter) -> String {
     var plain: [Part] = []
     var html: [Part] = []
-    collect(index.root, &plain, &html)
+    collect(index.root, bytes, &plain, &html)
     for part in plain {
       let text = TextDecoding.text(of: part, in: bytes, maxBytes: MIMELimits.previewBytes / 4, &converter)
       var result = PreviewText()
@@ -23,12 +23,13 @@ enum Preview {
   }
 
   /// Text parts in order, attachments left out.
-  private static func collect(_ part: Part, _ plain: inout [Part], _ html: inout [Part]) {
+  private static func collect(_ part: Part, _ bytes: RawSpan, _ plain: inout [Part], _ html: inout [Part]) {
     guard plain.count + html.count < MIMELimits.previewParts else { return }
-    if part.isText {
+    let isAttachment = part.range(of: .disposition).map { bytes.hasWord("attachment", at: $0.lowerBound) } ?? false
+    if part.isText, !isAttachment {
       if part.subtype == "html" { html.append(part) } else if part.subtype == "plain" { plain.append(part) }
     }
-    for child in part.children { collect(child, &plain, &html) }
+    for child in part.children { collect(child, bytes, &plain, &html) }
   }
 }
 

@@ -39,7 +39,9 @@ extension PreviewText {
   private static let hidden: [(open: StaticString, close: StaticString)] = [
     ("<style", "</style"), ("<script", "</script"), ("<head>", "</head"), ("<head ", "</head"), ("<title", "</title"),
   ]
-  private static let inline: [StaticString] = ["b", "i", "u", "a", "em", "strong", "span", "font", "big", "small", "o:p"]
+  private static let inline: [StaticString] = [
+    "b", "i", "u", "a", "em", "strong", "span", "font", "big", "small", "o:p",
+  ]
 
   private static func has(_ text: [UInt8], _ start: Int, _ word: StaticString) -> Bool {
     guard start + word.utf8CodeUnitCount <= text.count else { return false }

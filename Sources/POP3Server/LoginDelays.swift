@@ -12,17 +12,21 @@ public final class LoginDelays: Sendable {
 
   public init() {}
 
-  /// True, and the login counts, when the account's last one is `delay` seconds old or older.
-  func admit(_ account: AccountID, now: Int64, delay: Int) -> Bool {
-    guard delay > 0 else { return true }
-    return state.withLock { state in
-      if let last = state.last[account], now - last < Int64(delay), now >= last { return false }
+  /// Whether the account's last login is `delay` seconds old or older. A clock that was set back locks nobody out.
+  func admits(_ account: AccountID, now: Int64, delay: Int) -> Bool {
+    guard delay > 0, let last = state.withLock({ $0.last[account] }) else { return true }
+    return now - last >= Int64(delay) || now < last
+  }
+
+  /// The account was told +OK: its delay begins (RFC 2449 §6.5).
+  func note(_ account: AccountID, now: Int64, delay: Int) {
+    guard delay > 0 else { return }
+    state.withLock { state in
       state.last[account] = now
       if state.last.count >= state.sweepAt {
         state.last = state.last.filter { now - $0.value < Int64(delay) }
         state.sweepAt = max(1024, state.last.count * 2)
       }
-      return true
     }
   }
 }

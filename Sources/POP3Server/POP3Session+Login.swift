@@ -47,7 +47,7 @@ extension POP3Session {
   private func open(_ account: Account) async -> Refusal? {
     counts.account = account.name
     // RFC 2449 §8.1.1
-    guard server.delays.admit(account.id, now: settings.now(), delay: settings.loginDelaySeconds) else {
+    guard server.delays.admits(account.id, now: settings.now(), delay: settings.loginDelaySeconds) else {
       return Refusal(code: .loginDelay, text: .loginDelay(seconds: settings.loginDelaySeconds))
     }
     let evict: @Sendable () -> Void = { [weak self] in
@@ -80,6 +80,7 @@ extension POP3Session {
     let drop = OpenDrop(account: account, maildrop: maildrop, lease: lease)
     lease.touch()
     phase = .transaction(drop)
+    server.delays.note(account.id, now: settings.now(), delay: settings.loginDelaySeconds)
     ok(.loggedIn(messages: drop.count, octets: Int64(drop.octets)))
     return nil
   }

@@ -124,9 +124,10 @@ extension POP3Session {
     connection.out.writeImmutableBuffer(item.before)
     let reader: any MessageReader
     var head: ByteBuffer
+    let headLength: Int
     do throws(StoreError) {
       reader = try await drop.maildrop.openMessage(at: item.index)
-      let headLength = reader.trace.readableBytes + reader.index.headerLength
+      headLength = reader.trace.readableBytes + reader.index.headerLength
       head = try await reader.read(0..<min(headLength, POP3Sizes.heldMessage))
     } catch {
       log(error, "opening a message")
@@ -136,7 +137,8 @@ extension POP3Session {
     var offset = head.readableBytes
     var isSurrogate = false
     if !isUTF8, settings.utf8Fallback != .asIs, UTF8Surrogate.isNeeded(head.readableBytesSpan) {
-      if settings.utf8Fallback == .refuse {
+      // A header too large to be held is not worth a surrogate.
+      if settings.utf8Fallback == .refuse || headLength > head.readableBytes {
         POP3Response.error(.needsUTF8, code: .utf8, language, into: &connection.out)
         return
       }

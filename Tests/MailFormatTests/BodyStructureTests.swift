@@ -5,14 +5,17 @@ import Testing
 @Suite struct BodyStructureTests {
   @Test func `A plain message`() {
     let bytes = message("Subject: x\n\nfoo\nbar")
-    #expect(String(buffer: bytes.summary.body) == "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 8 1)")
-    #expect(bytes.bodyStructure == "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 8 1 NIL NIL NIL NIL)")
+    #expect(
+      String(buffer: bytes.summary.body) == "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 8 1)")
+    #expect(
+      bytes.bodyStructure == "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 8 1 NIL NIL NIL NIL)")
   }
 
   @Test func `Types and parameters keep their spelling`() {
     let bytes = message("Content-Type: TEXT/Html; Charset=\"UTF-8\"; x=\"a\\\"b\"\n\n<x>\n")
     #expect(
-      bytes.bodyStructure == "(\"TEXT\" \"Html\" (\"Charset\" \"UTF-8\" \"x\" \"a\\\"b\") NIL NIL \"7bit\" 5 1 NIL NIL NIL NIL)")
+      bytes.bodyStructure
+        == "(\"TEXT\" \"Html\" (\"Charset\" \"UTF-8\" \"x\" \"a\\\"b\") NIL NIL \"7bit\" 5 1 NIL NIL NIL NIL)")
   }
 
   @Test func `All fields of a part`() {
@@ -60,6 +63,8 @@ import Testing
     ("a; b=c", "(\"b\" \"c\")"),
     ("=x; b=", "(\"b\" \"\")"),
     ("a=\"b", "(\"a\" \"b\")"),
+    ("a=\"b; c=d", "(\"a\" \"b\" \"c\" \"d\")"),
+    ("a==?x?b?YQ==/?=; c=d", "(\"a\" \"=?x?b?YQ==/?=\" \"c\" \"d\")"),
     ("n*1=b; y=1; n*0=a", "(\"y\" \"1\" \"n\" \"ab\")"),
     ("n*0*=utf-8'en'a%20; n*1=b%; n*2*=%41", "(\"n*\" \"utf-8'en'a%20b%25%41\")"),
     ("n*0=a; n*2=b; z=y", "(\"z\" \"y\" \"n*0\" \"a\" \"n*2\" \"b\")"),
@@ -70,9 +75,12 @@ import Testing
   }
 
   @Test func `Nesting beyond the limit is one opaque part`() {
-    let bytes = message("Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n")
+    let bytes = message(
+      "Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n")
     let summary = MessageSummary.make(bytes.span.bytes, limits: MIMELimits(depth: 2))
     #expect(summary.index.root.children.map(\.isOpaque) == [true])
-    #expect(String(buffer: summary.body) == "((\"application\" \"octet-stream\" (\"boundary\" \"b\") NIL NIL \"7bit\" 10) \"mixed\")")
+    #expect(
+      String(buffer: summary.body)
+        == "((\"application\" \"octet-stream\" (\"boundary\" \"b\") NIL NIL \"7bit\" 10) \"mixed\")")
   }
 }

@@ -25,7 +25,8 @@ import Testing
       tar.waitUntilExit()
       #expect(tar.terminationStatus == 0)
     }
-    let files = try #require(FileManager.default.enumerator(at: folder, includingPropertiesForKeys: [.isRegularFileKey]))
+    let files = try #require(
+      FileManager.default.enumerator(at: folder, includingPropertiesForKeys: [.isRegularFileKey]))
     var count = 0
     for case let file as URL in files {
       guard try file.resourceValues(forKeys: [.isRegularFileKey]).isRegularFile == true else { continue }

@@ -26,7 +26,9 @@ import Testing
     #expect(read(text) == MailDate(seconds: seconds, zoneMinutes: zone))
   }
 
-  @Test(arguments: ["", "yesterday", "32 Jan 2001 00:00:00 +0000", "29 Feb 2001", "Jan 2001", "(1 Jan 2001)", "1 Jan 99999999999"])
+  @Test(arguments: [
+    "", "yesterday", "32 Jan 2001 00:00:00 +0000", "29 Feb 2001", "Jan 2001", "(1 Jan 2001)", "1 Jan 99999999999",
+  ])
   func `What is no date is nil`(text: String) {
     #expect(read(text) == nil)
   }
@@ -67,7 +69,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "17-Jul-1996 02:44:25 -070", "17-Jul-1996 24:44:25 -0700", "31-Feb-1996 02:44:25 -0700", "17-Jux-1996 02:44:25 -0700",
+    "17-Jul-1996 02:44:25 -070", "17-Jul-1996 24:44:25 -0700", "31-Feb-1996 02:44:25 -0700",
+    "17-Jux-1996 02:44:25 -0700",
     "17-Jul-1996 02:44:25 00700", "7-Jul-1996 02:44:25 -0700", "17-Jul-1996T02:44:25 -0700", "",
   ]) func `Wrong IMAP date-times are nil`(text: String) {
     let bytes = Array(text.utf8)

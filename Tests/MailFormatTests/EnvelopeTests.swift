@@ -38,7 +38,10 @@ import Testing
     ("a@b (Comment (n) \\) Here)", "((\"Comment (n) ) Here\" NIL \"a\" \"b\"))"),
     ("(x) a@b", "((NIL NIL \"a\" \"b\"))"),
     ("A B. <@r1,@r2:a@b>", "((\"A B.\" \"@r1,@r2\" \"a\" \"b\"))"),
-    ("grp: a@b, C <c@d>;, e@f", "((NIL NIL \"grp\" NIL)(NIL NIL \"a\" \"b\")(\"C\" NIL \"c\" \"d\")(NIL NIL NIL NIL)(NIL NIL \"e\" \"f\"))"),
+    (
+      "grp: a@b, C <c@d>;, e@f",
+      "((NIL NIL \"grp\" NIL)(NIL NIL \"a\" \"b\")(\"C\" NIL \"c\" \"d\")(NIL NIL NIL NIL)(NIL NIL \"e\" \"f\"))"
+    ),
     ("undisclosed-recipients:;", "((NIL NIL \"undisclosed-recipients\" NIL)(NIL NIL NIL NIL))"),
     ("grp: a@b", "((NIL NIL \"grp\" NIL)(NIL NIL \"a\" \"b\")(NIL NIL NIL NIL))"),
     ("a . b @ c . d", "((NIL NIL \"a.b\" \"c.d\"))"),
@@ -63,7 +66,8 @@ import Testing
 
   @Test func `Sender and Reply-To fall back to From when empty`() {
     let one = "((NIL NIL \"a\" \"b\"))"
-    #expect(message("From: a@b\nSender:\nReply-To: ,\n\n").envelope == "(NIL NIL \(one) \(one) \(one) NIL NIL NIL NIL NIL)")
+    #expect(
+      message("From: a@b\nSender:\nReply-To: ,\n\n").envelope == "(NIL NIL \(one) \(one) \(one) NIL NIL NIL NIL NIL)")
   }
 
   @Test func `Fields of one kind are put together, of others the last counts`() {

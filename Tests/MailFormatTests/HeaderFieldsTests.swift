@@ -3,12 +3,14 @@ import NIOCore
 import Testing
 
 @Suite struct HeaderFieldsTests {
-  private let bytes = message("From mbox line\nA: 1\n more\nB : 2\nno colon\nSubject: =?utf-8?q?=C3=A9?=\n x\na: 3\n\nA: body\n")
+  private let bytes = message(
+    "From mbox line\nA: 1\n more\nB : 2\nno colon\nSubject: =?utf-8?q?=C3=A9?=\n x\na: 3\n\nA: body\n")
 
   private func fields(_ names: [String], not: Bool) -> String {
     var buffer = ByteBuffer()
     HeaderFields.write(
-      fields: names.map { Array($0.utf8) }, not: not, of: bytes.span.bytes, header: bytes.index.root.headerRange, into: &buffer)
+      fields: names.map { Array($0.utf8) }, not: not, of: bytes.span.bytes, header: bytes.index.root.headerRange,
+      into: &buffer)
     return String(buffer: buffer)
   }
 

@@ -119,7 +119,8 @@ import Testing
     #expect(bytes.section([4]) == "")
   }
 
-  @Test(arguments: ["; boundary=b", "", "; boundary"]) func `A multipart without parts has one empty part`(rest: String) {
+  @Test(arguments: ["; boundary=b", "", "; boundary"]) func `A multipart without parts has one empty part`(rest: String)
+  {
     let bytes = message("Content-Type: multipart/mixed\(rest)\n\nno boundary here\n")
     #expect(bytes.index.root.isMultipart)
     #expect(bytes.section([1]) == "")
@@ -128,7 +129,8 @@ import Testing
 
   @Test func `In a digest the default type is message/rfc822`() {
     let bytes = message(
-      "Content-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: in\n\nbody\n--b\nContent-Type: text/plain\n\nz\n--b--\n")
+      "Content-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: in\n\nbody\n--b\nContent-Type: text/plain\n\nz\n--b--\n"
+    )
     #expect(bytes.index.root.children.map(\.type) == ["message", "text"])
     #expect(bytes.section([1, 1]) == "body")
   }
@@ -162,7 +164,8 @@ import Testing
 
   @Test func `Parameters, disposition and other fields can be asked for`() throws {
     let bytes = message(
-      "Content-Type: a/b; Name*1=y; name*0=\"x \"; z*=utf-8''%41\nContent-ID: <i@d>\nContent-Disposition: Inline; filename=f\n\n")
+      "Content-Type: a/b; Name*1=y; name*0=\"x \"; z*=utf-8''%41\nContent-ID: <i@d>\nContent-Disposition: Inline; filename=f\n\n"
+    )
     let root = bytes.index.root
     let parameters = root.parameters(in: bytes.span.bytes)
     #expect(parameters.map { String(decoding: $0.name, as: UTF8.self) } == ["name", "z*"])

@@ -5,9 +5,11 @@ import Testing
 /// Hostile and broken messages: nothing may crash, and what must hold for every message holds.
 @Suite struct RobustnessTests {
   static let fixtures: [[UInt8]] = [
-    [], message("\n"), message("a"), message("A: b"), message("A: b\n"), message("A: b\n\n"), message("From x@y Mon\nA: b\n\nc"),
+    [], message("\n"), message("a"), message("A: b"), message("A: b\n"), message("A: b\n\n"),
+    message("From x@y Mon\nA: b\n\nc"),
     PartTests.mixed,
-    message("Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/rfc822\n\nSubject: x\n--b\n\ny\n--b--\n"),
+    message(
+      "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/rfc822\n\nSubject: x\n--b\n\ny\n--b--\n"),
     message("Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/rfc822\n\n--b\n\ny\n--b--\n"),
     message("Content-Type: multipart/digest; boundary=\"\"\n\n--\n\n--\nA: b\n----\n--\n"),
     message("Content-Type: multipart/mixed; boundary=b\n\n--b--\n--b\nlate\n"),
@@ -79,7 +81,8 @@ import Testing
 
   @Test func `A hundred thousand tiny parts, limited`() {
     let bytes = message(
-      "Content-Type: multipart/mixed; boundary=b\n\n" + String(repeating: "--b\nContent-Type: message/rfc822\n\n", count: 50))
+      "Content-Type: multipart/mixed; boundary=b\n\n"
+        + String(repeating: "--b\nContent-Type: message/rfc822\n\n", count: 50))
     #expect(violations(of: bytes, limits: MIMELimits(parts: 7)) == [])
     #expect(violations(of: bytes, limits: MIMELimits(depth: 1, parts: 1)) == [])
   }

@@ -4,9 +4,11 @@ import Testing
 
 @Suite struct SummaryTests {
   @Test(arguments: [
-    ("Re: a", "a"), ("RE : [x] Fw: a", "a"), ("[list] a", "a"), ("[list]", "[list]"), ("[a] [b]", "[b]"), ("Re[4]: a", "a"),
+    ("Re: a", "a"), ("RE : [x] Fw: a", "a"), ("[list] a", "a"), ("[list]", "[list]"), ("[a] [b]", "[b]"),
+    ("Re[4]: a", "a"),
     ("a (fwd) (FWD) ", "a"), ("[Fwd: Re: a]", "a"), ("[fwd: [fwd: a] (fwd)]", "a"), ("Fwd: Fwd: a", "a"), ("re", "re"),
-    ("Re:", ""), ("  a \t b  ", "a b"), ("Ref: a", "Ref: a"), ("[x] re: [y] b", "b"), ("=?utf-8?q?Re=3A_=C3=A9?=", "\u{E9}"),
+    ("Re:", ""), ("  a \t b  ", "a b"), ("Ref: a", "Ref: a"), ("[x] re: [y] b", "b"),
+    ("=?utf-8?q?Re=3A_=C3=A9?=", "\u{E9}"),
     ("[a[b] c", "[a[b] c"), ("Reply: a", "Reply: a"),
   ]) func `Base subjects`(subject: String, base: String) {
     #expect(message("Subject: \(subject)\n\n").summary.baseSubject == base)
@@ -23,7 +25,8 @@ import Testing
   }
 
   @Test func `References are normalized, In-Reply-To stands in`() {
-    let summary = message("Message-ID: <\"a\"@b> (x)\nReferences: <1@x> junk <no-at> <2@\n y>\nIn-Reply-To: <3@z>\n\n").summary
+    let summary = message("Message-ID: <\"a\"@b> (x)\nReferences: <1@x> junk <no-at> <2@\n y>\nIn-Reply-To: <3@z>\n\n")
+      .summary
     #expect(summary.messageID == "a@b")
     #expect(summary.references == ["1@x", "2@y"])
     let other = message("References: none\nIn-Reply-To: your \"<q@q>\" of <3@z> <4@z>\nMessage-ID: nothing\n\n").summary
@@ -41,17 +44,21 @@ import Testing
     #expect(message("\n> quoted\nHello\n  world\n-- \nsignature\n").summary.preview == "Hello world")
     #expect(message("\n> only\n> quoted\n").summary.preview == "> only > quoted")
     let html = message(
-      "Content-Type: text/html; charset=utf-8\n\n<html><head><title>t</title></head><style>x{}</style><!-- c --><p>A&amp;B<br>&#233;&nbsp;<b>c</b>d 1 < 2</p>")
+      "Content-Type: text/html; charset=utf-8\n\n<html><head><title>t</title></head><style>x{}</style><!-- c --><p>A&amp;B<br>&#233;&nbsp;<b>c</b>d 1 < 2</p>"
+    )
     #expect(html.summary.preview == "A&B \u{E9} cd 1 < 2")
     let both = message(
       "Content-Type: multipart/alternative; boundary=b\n\n--b\nContent-Type: text/html\n\n<p>h\n--b\n\nplain\n--b--\n")
     #expect(both.summary.preview == "plain")
     #expect(PartTests.mixed.summary.preview == "one")
+    #expect(message("Content-Type: text/plain\nContent-Disposition: attachment\n\nx\n").summary.preview == "")
     #expect(message("Content-Type: image/png\n\nx\n").summary.preview == "")
   }
 
   @Test func `The preview is cut between characters`() {
-    let preview = message("Content-Type: text/plain; charset=utf-8\n\n" + String(repeating: "\u{E9}\u{1F600}", count: 300)).summary.preview
+    let preview = message(
+      "Content-Type: text/plain; charset=utf-8\n\n" + String(repeating: "\u{E9}\u{1F600}", count: 300)
+    ).summary.preview
     #expect(preview == String(repeating: "\u{E9}\u{1F600}", count: 100))
   }
 

@@ -95,7 +95,8 @@ indirect enum SExpression: Equatable {
 
   private static func readLiteral(_ bytes: [UInt8], _ position: inout Int) -> SExpression? {
     guard let close = bytes[position...].firstIndex(of: UInt8(ascii: "}")),
-      let length = Int(String(decoding: bytes[(position + 1)..<close], as: UTF8.self)), close + 3 + length <= bytes.count,
+      let length = Int(String(decoding: bytes[(position + 1)..<close], as: UTF8.self)),
+      close + 3 + length <= bytes.count,
       bytes[close + 1] == 0x0D, bytes[close + 2] == 0x0A
     else { return nil }
     let content = Array(bytes[(close + 3)..<(close + 3 + length)])
@@ -135,7 +136,9 @@ indirect enum SExpression: Equatable {
     let items = Array(items)
     guard items.count == 3, items[2].isNString else { return false }
     if items[0] != .atom("NIL") {
-      guard let parts = items[0].items, parts.count == 2, parts[0].isNString, parts[1].isParameters else { return false }
+      guard let parts = items[0].items, parts.count == 2, parts[0].isNString, parts[1].isParameters else {
+        return false
+      }
     }
     guard items[1] != .atom("NIL") else { return true }
     return items[1].items.map { !$0.isEmpty && $0.allSatisfy(\.isNString) } ?? false
@@ -147,7 +150,9 @@ indirect enum SExpression: Equatable {
     if first.items != nil {
       let children = items.prefix { $0.items != nil }
       let rest = items.dropFirst(children.count)
-      guard children.allSatisfy({ $0.isBody(extensible: extensible) }), rest.first?.isNString == true else { return false }
+      guard children.allSatisfy({ $0.isBody(extensible: extensible) }), rest.first?.isNString == true else {
+        return false
+      }
       guard extensible else { return rest.count == 1 }
       return rest.count == 5 && rest.dropFirst().first?.isParameters == true && Self.areExtensions(rest.dropFirst(2))
     }
@@ -179,7 +184,9 @@ func violations(of bytes: [UInt8], limits: MIMELimits = .init()) -> [String] {
   if index.size != bytes.count { result.append("size") }
   if MessageIndex.decode(index.encoded()) != index { result.append("encoding does not round-trip") }
   func check(_ part: Part, within bounds: Range<Int>) {
-    if part.headerRange.lowerBound < bounds.lowerBound || part.bodyEnd > bounds.upperBound { result.append("part outside") }
+    if part.headerRange.lowerBound < bounds.lowerBound || part.bodyEnd > bounds.upperBound {
+      result.append("part outside")
+    }
     if part.headerRange.upperBound != part.bodyStart { result.append("gap before the body") }
     let lines = bytes[part.bodyRange].count { $0 == 0x0A }
     if lines != part.lineCount { result.append("lines \(part.lineCount), not \(lines)") }

@@ -90,7 +90,9 @@ extension FakeStore {
       try state.checkRoom(in: try state.account(account), bytes: bytes, messages: messages.count, defaults: defaults)
       var new: [FakeMessage] = []
       for message in messages {
-        guard let prepared = message.message as? FakePrepared else { throw .corrupt(what: "a message of another store") }
+        guard let prepared = message.message as? FakePrepared else {
+          throw .corrupt(what: "a message of another store")
+        }
         new.append(
           FakeMessage(
             uid: 0, modSeq: 0, flags: message.flags, keywords: 0, content: prepared.content, trace: ByteBuffer(),

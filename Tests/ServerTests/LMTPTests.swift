@@ -37,9 +37,9 @@ import Testing
     var random = SeededRandom(seed: 1)
     let lines = ["", ".", "..", ".\r", "abc", String(repeating: "x", count: 5000), "\u{e9}"]
     var message = "Subject: large\r\n\r\n"
-    while message.utf8.count < 20_000_000 { message += (lines.randomElement(using: &random) ?? "") + "\r\n" }
+    while message.utf8.count < 3_000_000 { message += (lines.randomElement(using: &random) ?? "") + "\r\n" }
     let expected = message.replacing(".\r\r\n", with: ".\r\n\r\n")
-    let stuffed = ("\r\n" + message).replacing("\r\n.", with: "\r\n..").dropFirst(2)
+    let stuffed = ("\r\n" + message).replacing("\r\n.", with: "\r\n..").dropFirst(1)
     try await peer.send(Array("LHLO mx\r\nMAIL FROM:<>\r\nRCPT TO:<budi>\r\nDATA\r\n".utf8))
     try await peer.send(Array(stuffed.utf8) + Array(".\r\n".utf8))
     try await peer.send(Array("QUIT\r\n".utf8))
@@ -47,6 +47,33 @@ import Testing
     #expect(answers.suffix(2) == ["250 2.1.5 <budi> delivered", "221 2.0.0 Goodbye"])
     #expect(try await contents(store, 1) == expected)
     await server.stop()
+  }
+
+  @Test func `Deliveries cut at any moment come whole or not at all`() async throws {
+    let store = FakeStore()
+    let account = try await store.addAccount(NewAccount(name: "budi", credentials: ""))
+    let server = try await TestServer.start(.lmtp, store: store, settings: ["trace": "no"], clock: TestClock())
+    let body = "Subject: x\r\n\r\n" + String(repeating: "0123456789\r\n", count: 20_000)
+    let script = Array("LHLO mx\r\nMAIL FROM:<>\r\nRCPT TO:<budi>\r\nDATA\r\n\(body).\r\nQUIT\r\n".utf8)
+    var random = SeededRandom(seed: 11)
+    var acknowledged = 0
+    for round in 0..<40 {
+      let peer = try await ScriptPeer.connect(to: server.address)
+      let length = round % 4 == 0 ? script.count : Int.random(in: 1...script.count, using: &random)
+      try await peer.send(Array(script.prefix(length)))
+      if length == script.count {
+        #expect(try await peer.untilClosed().contains("250 2.1.5 <budi> delivered\r\n221"))
+        acknowledged += 1
+      } else if Bool.random(using: &random) {
+        await peer.abort()
+      } else {
+        await peer.close()
+      }
+    }
+    await server.stop()
+    let usage = try await store.quota(of: account.id).usage
+    #expect(usage.messages >= acknowledged)
+    #expect(usage.bytes == usage.messages * Int64(body.utf8.count))
   }
 
   private func contents(_ store: FakeStore, _ uid: UID) async throws -> String {
@@ -69,7 +96,8 @@ import Testing
     let settings = LMTPServerSettings(
       hostname: "mail.example.id", offersSTARTTLS: false, maxMessageBytes: limit, quotaFullIsTemporary: temporary,
       now: { clock.now })
-    let delivery = LocalDelivery(store: store, settings: settings, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    let delivery = LocalDelivery(
+      store: store, settings: settings, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     let stream = AsyncStream<ByteBuffer> { stream in
       for chunk in chunks { stream.yield(ByteBuffer(string: chunk)) }
       stream.finish()
@@ -119,9 +147,12 @@ import Testing
   @Test func `Each refusal has its code of sysexits`() async throws {
     let store = try await store(quota: 300)
     #expect(await deliver(["x\n"], to: "tiada", store: store) == .noSuchAccount)
-    #expect(await deliver([String(repeating: "x", count: 1001)], to: "budi@contoh.id", store: store) == .tooBig(limit: 1000))
+    #expect(
+      await deliver([String(repeating: "x", count: 1001)], to: "budi@contoh.id", store: store) == .tooBig(limit: 1000))
     #expect(await deliver([], to: "budi@contoh.id", store: store) == .empty)
-    #expect(await deliver([String(repeating: "x", count: 900)], to: "budi@contoh.id", store: store) == .full(isTemporary: false))
+    #expect(
+      await deliver([String(repeating: "x", count: 900)], to: "budi@contoh.id", store: store)
+        == .full(isTemporary: false))
     let later = await deliver(
       [String(repeating: "x", count: 900)], to: "budi@contoh.id", temporary: true, store: store)
     #expect(later == .full(isTemporary: true))
@@ -157,7 +188,8 @@ import Testing
       date: 0)
     let lines = String(buffer: trace.lines(sender: nil, recipient: LMTPPath(localPart: "a b", domain: "c")))
     #expect(
-      lines == "Delivered-To: \"a b\"@c\r\nReceived: from mx ([IPv6:2001:db8::1])\r\n\tby mail.example.id with LMTPS id Q\r\n\t"
+      lines
+        == "Delivered-To: \"a b\"@c\r\nReceived: from mx ([IPv6:2001:db8::1])\r\n\tby mail.example.id with LMTPS id Q\r\n\t"
         + "for <\"a b\"@c>;\r\n\tThu, 1 Jan 1970 00:00:00 +0000\r\n")
   }
 

@@ -45,7 +45,8 @@ final class ScriptPeer: Sendable {
   private static func makeTLSHandler() throws -> NIOSSLClientHandler {
     var configuration = TLSConfiguration.makeClientConfiguration()
     configuration.certificateVerification = .none
-    return try NIOSSLClientHandler(context: NIOSSLContext(configuration: configuration), serverHostname: "mail.example.id")
+    return try NIOSSLClientHandler(
+      context: NIOSSLContext(configuration: configuration), serverHostname: "mail.example.id")
   }
 
   func send(_ bytes: [UInt8]) async throws {

@@ -34,7 +34,8 @@ final class TestServer: Sendable {
   let address: SocketAddress
   let authenticator: Authenticator
 
-  private init(listener: Listener, running: Task<Void, any Error>, address: SocketAddress, authenticator: Authenticator) {
+  private init(listener: Listener, running: Task<Void, any Error>, address: SocketAddress, authenticator: Authenticator)
+  {
     self.listener = listener
     self.running = running
     self.address = address

@@ -107,7 +107,9 @@ struct Transcript: Sendable, CustomTestStringConvertible {
     case ("C", ">"): add(.send(try unescape(text, line: number)))
     case ("C", "%"):
       let parts = text.split(separator: " ", maxSplits: 1)
-      guard parts.count == 2, let count = Int(parts[0]) else { throw Malformed(description: "line \(number): C% N TEXT") }
+      guard parts.count == 2, let count = Int(parts[0]) else {
+        throw Malformed(description: "line \(number): C% N TEXT")
+      }
       let unit = try unescape(String(parts[1]), line: number)
       add(.send(Array(repeatElement(unit, count: count).joined())))
     case ("C", "!") where text == "close": add(.close)

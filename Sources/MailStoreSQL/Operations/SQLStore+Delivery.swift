@@ -114,8 +114,8 @@ extension Transaction {
     let account = try account(id)
     let mailbox = try target(name, in: account)
     var uids: [UID] = []
+    try charge(account, bytes: prepared.reduce(0) { $0 + Int64($1.size) }, messages: Int64(prepared.count))
     for (message, prepared) in zip(messages, prepared) {
-      try charge(account, bytes: Int64(prepared.size), messages: 1)
       let keywords = try keywordBits(message.keywords, in: mailbox, of: account, adding: true)
       let date = message.date ?? InternalDate(seconds: now)
       let content = try insertContent(prepared, trace: ByteBuffer(), blob: nextBlob, account: account)

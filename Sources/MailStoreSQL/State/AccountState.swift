@@ -89,9 +89,7 @@ final class AccountBox {
     infos.reserveCapacity(mailboxes.count)
     for (id, box) in mailboxes { infos[id] = info(box) }
     return PublishedAccount(
-      mailboxes: infos, names: names,
-      order: mailboxes.values.sorted { Names.precedes($0.state.name, $1.state.name) }.map(\.state.id),
-      loneSubscriptions: subscriptions.filter { names[$0] == nil }.sorted { Names.precedes($0, $1) },
+      mailboxes: infos, names: names, loneSubscriptions: subscriptions.filter { names[$0] == nil },
       usage: QuotaUsage(bytes: counters.bytes, messages: counters.messages), modSeq: counters.modSeq)
   }
 
@@ -104,8 +102,11 @@ final class AccountBox {
 struct PublishedAccount {
   var mailboxes: [Int64: MailboxInfo]
   var names: [String: Int64]
-  var order: [Int64]
-  var loneSubscriptions: [String]
+  /// Mailbox numbers in name order; made at the first LIST after names have changed.
+  var order: [Int64]?
+  var loneSubscriptions: Set<String>
   var usage: QuotaUsage
   var modSeq: ModSeq
+  /// Another one whenever names or subscriptions have changed.
+  var shape = 0
 }

@@ -8,6 +8,7 @@ final class MailCache: Sendable {
     var accounts: [Int64: PublishedAccount] = [:]
     /// Floors raised by sessions and not yet in the rows.
     var raisedFloors: Set<MailboxRef> = []
+    var shapes = 0
   }
   private let state = Mutex(State())
 
@@ -32,9 +33,18 @@ final class MailCache: Sendable {
 
   func listing(_ id: AccountID) -> MailboxListing? {
     guard let account = account(id) else { return nil }
+    let order =
+      account.order
+      ?? account.mailboxes.values.sorted { Names.precedes($0.name, $1.name) }.map(\.id.rawValue)
+    if account.order == nil {
+      // Names have not changed if the account still has the same ones.
+      state.withLock { state in
+        if state.accounts[id.rawValue]?.shape == account.shape { state.accounts[id.rawValue]?.order = order }
+      }
+    }
     return MailboxListing(
-      mailboxes: account.order.compactMap { account.mailboxes[$0] },
-      subscribedWithoutMailbox: account.loneSubscriptions)
+      mailboxes: order.compactMap { account.mailboxes[$0] },
+      subscribedWithoutMailbox: account.loneSubscriptions.sorted { Names.precedes($0, $1) })
   }
 
   // MARK: The writer's thread
@@ -45,6 +55,8 @@ final class MailCache: Sendable {
 
   private static func set(_ account: PublishedAccount, id: Int64, _ state: inout State) {
     var account = account
+    state.shapes += 1
+    account.shape = state.shapes
     for (mailbox, old) in state.accounts[id]?.mailboxes ?? [:] {
       guard let floor = account.mailboxes[mailbox]?.recentFloor, floor < old.recentFloor else { continue }
       account.mailboxes[mailbox]?.recentFloor = old.recentFloor

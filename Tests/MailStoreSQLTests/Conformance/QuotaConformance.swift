@@ -1,0 +1,64 @@
+import MailStore
+import MailTestKit
+import NIOCore
+import Testing
+
+@Suite struct QuotaConformance {
+  @Test(arguments: Engine.allCases)
+  func `The default bound holds for accounts without their own, the last octet fits`(_ engine: Engine) async throws {
+    let text = Mail.text()
+    let size = Int64(text.utf8.count)
+    try await withStore(engine, BedSettings(quota: QuotaLimits(bytes: size * 2))) { store, _ in
+      let ana = try await store.add("ana")
+      let rich = try await store.add("rich", quota: QuotaLimits(bytes: size * 100))
+      try await store.put(text, of: ana)
+      try await store.checkQuota(of: ana.id, adding: Int(size))
+      #expect(await thrown { try await store.checkQuota(of: ana.id, adding: Int(size) + 1) } != nil)
+      try await store.put(text, of: ana)
+      #expect(try await store.quota(of: ana.id).usage == QuotaUsage(bytes: size * 2, messages: 2))
+      #expect(try await store.quota(of: ana.id).limits.bytes == size * 2)
+      let over = StoreError.overQuota(OverQuota(resource: .storage, limit: size * 2, usage: size * 2))
+      #expect(await thrown { try await store.put(text, of: ana) } == over)
+      for _ in 0..<5 { try await store.put(text, of: rich) }
+      let raised = try await store.updateAccount(ana.id, AccountChange(quota: QuotaLimits(bytes: size * 3)))
+      try await store.put(text, of: raised)
+      let ref = try await store.ref("INBOX", of: ana)
+      _ = try await store.changeFlags(FlagChange(.add, .deleted), of: [1, 2], in: ref)
+      _ = try await store.expunge(nil, in: ref)
+      try await store.put(text, of: ana)
+      #expect(try await store.usage(ana) == QuotaUsage(bytes: size * 2, messages: 2))
+    }
+  }
+
+  /// Usage by the account's counter, by its mailboxes and by the messages must be one number after any sequence of calls.
+  @Test(arguments: Engine.allCases, [1, 2, 3] as [UInt64])
+  func `Usage is exact after any sequence of calls`(_ engine: Engine, _ seed: UInt64) async throws {
+    try await withStore(engine, BedSettings(quota: QuotaLimits(messages: 60))) { store, _ in
+      var random = SeededRandom(seed: seed)
+      let ana = try await store.add("ana")
+      let names = ["INBOX", "Sent", "Archive"]
+      for _ in 0..<120 {
+        let name = names.randomElement(using: &random) ?? "INBOX"
+        let other = names.randomElement(using: &random) ?? "Sent"
+        let ref = try await store.ref(name, of: ana)
+        let uids = (1...40).filter { _ in Int.random(in: 0..<4, using: &random) == 0 }.map(UID.init)
+        do {
+          switch Int.random(in: 0..<6, using: &random) {
+          case 0: try await store.put(Mail.text("\(seed)", body: String(repeating: "x", count: uids.count)), in: name, of: ana)
+          case 1: _ = try await store.copy(uids, from: ref, to: other)
+          case 2: _ = try await store.move(uids, from: ref, to: other)
+          case 3: _ = try await store.changeFlags(FlagChange(.add, .deleted), of: uids, in: ref)
+          case 4: _ = try await store.expunge(uids, in: ref)
+          default: try await store.fill(2, in: name, of: ana)
+          }
+        } catch StoreError.overQuota {}
+      }
+      let listing = try await store.mailboxes(of: ana.id).mailboxes
+      let usage = try await store.usage(ana)
+      #expect(usage.bytes == listing.reduce(0) { $0 + $1.bytes }, "seed \(seed)")
+      #expect(usage.messages == Int64(listing.reduce(0) { $0 + $1.messages }), "seed \(seed)")
+      #expect(usage.messages <= 60)
+      _ = try await store.compact()
+    }
+  }
+}
