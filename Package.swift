@@ -111,7 +111,7 @@ let package = Package(
     // Tests
     .target(
       name: "MailTestKit",
-      dependencies: ["Bytes", "MailStore", "BlobStore", nio, nioPosix],
+      dependencies: ["Bytes", "MailFormat", "MailStore", "BlobStore", nio, nioPosix],
       path: "Tests/MailTestKit", swiftSettings: swiftSettings),
     tests("BytesTests", ["Bytes", nio]),
     tests("MailFormatTests", ["MailFormat", "Bytes", "MailTestKit", nio]),
@@ -125,11 +125,13 @@ let package = Package(
       ["MailStoreSQL", "MailStore", "BlobStore", "MailFormat", "SASL", "Bytes", "MailTestKit", nio, logging]),
     tests("MailNetTests", ["MailNet", nio, nioPosix, nioSSL, logging]),
     tests("MailAuthTests", ["MailAuth", "MailNet", "MailStore", "SASL", "Bytes", nio, nioPosix, logging]),
+    tests("MerpatiServerTests", ["MerpatiServer", nio, logging]),
     tests(
       "ServerTests",
       [
         "MerpatiServer", "IMAPServer", "POP3Server", "LMTPServer", "MailNet", "MailStoreSQL", "MailStore", "IMAPCore",
-        "MailTestKit", "SASL", nio, nioPosix, nioSSL, logging,
+        "MailAuth", "POP3Core", "LMTPCore", "MailFormat", "BlobStore", "Bytes", "MailTestKit", "SASL", nio, nioPosix, nioSSL,
+        logging,
       ]),
   ]
 )

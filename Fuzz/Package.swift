@@ -32,7 +32,8 @@ func fuzz(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     name: name, dependencies: dependencies + ["FuzzKit", "FuzzMain", nio],
     swiftSettings: settings + [.unsafeFlags(instrumentation + ["-parse-as-library"])],
     linkerSettings: [
-      .unsafeFlags(instrumentation + ["-Xlinker", "--defsym=\(name)_main=0", "-Xlinker", "--defsym=main=merpati_fuzz_main"])
+      .unsafeFlags(
+        instrumentation + ["-Xlinker", "--defsym=\(name)_main=0", "-Xlinker", "--defsym=main=merpati_fuzz_main"])
     ])
 }
 

@@ -43,6 +43,20 @@ extension Connection {
     throw ConnectionClosed(reason: reason ?? .peerClosed)
   }
 
+  /// Flushes, and returns once the socket has taken everything: for what may happen only after the last byte went out.
+  public func drained() async throws(ConnectionClosed) {
+    eventLoop.assertInEventLoop()
+    flush()
+    guard flags.isDisjoint(with: [.outputEnded, .inactive]), let context else {
+      throw ConnectionClosed(reason: reason ?? .peerClosed)
+    }
+    guard waitingOctets > 0 else { return }
+    // An empty write completes behind everything that waits.
+    let promise = context.eventLoop.makePromise(of: Void.self)
+    context.writeAndFlush(ConnectionHandler.wrapOutboundOut(ByteBuffer()), promise: promise)
+    do { try await promise.futureResult.get() } catch { throw ConnectionClosed(reason: reason ?? .peerClosed) }
+  }
+
   func writabilityChanged() {
     if context?.channel.isWritable == true { resumeWaiters(true) }
   }

@@ -48,7 +48,11 @@ public final class SQLStore: MailStore {
     let folders = [path, "\(path)/volumes", volumePath]
     for folder in folders { _ = try blobCall { () throws(BlobError) in try PosixFileSystem().createDirectory(folder) } }
     lock = try FolderLock(folder: path)
-    for folder in folders { _ = try blobCall { () throws(BlobError) in try fileSystem.createDirectory(folder) } }
+    for folder in folders {
+      try blobCall { () throws(BlobError) in
+        if try fileSystem.createDirectory(folder) { try fileSystem.syncDirectory(Self.parent(of: folder)) }
+      }
+    }
     let packFolder = "\(volumePath)/packs"
     packs = try blobCall { () throws(BlobError) in
       try PackStore(directory: packFolder, fileSystem: fileSystem, settings: settings.packs)
@@ -58,7 +62,7 @@ public final class SQLStore: MailStore {
     let directoryDB = try SQLConnection.writer(
       path: "\(path)/directory.sqlite", migrator: DirectorySchema.migrator)
     // Names of new files are durable only when their folders are.
-    for folder in folders.reversed() {
+    for folder in folders.reversed() + [Self.parent(of: path)] {
       try blobCall { () throws(BlobError) in try PosixFileSystem().syncDirectory(folder) }
     }
     directory = DirectoryCache()
@@ -81,6 +85,11 @@ public final class SQLStore: MailStore {
     try upkeep.start()
     // What a crash may have left between the directory's commit and the volume's.
     try upkeep.reconcileAccounts(directory)
+  }
+
+  private static func parent(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 
   func checkOpen() throws(StoreError) {

@@ -25,6 +25,11 @@ public struct DotStuffer: Sendable {
     chunk.withUnsafeReadableBytes { stuff($0, into: &output) }
   }
 
+  /// The same for bytes that stand somewhere else: a message goes from the store to the outgoing buffer in one copy.
+  public mutating func stuff(_ chunk: RawSpan, into output: inout ByteBuffer) {
+    chunk.withUnsafeBytes { stuff($0, into: &output) }
+  }
+
   /// Ends the response. A message without a CRLF at its end gets one, for the dot stands on a line of its own
   /// (RFC 1939 §3).
   public mutating func finish(into output: inout ByteBuffer) {

@@ -20,6 +20,9 @@ public struct TopLimiter: Sendable {
     return chunk.getSlice(at: chunk.readerIndex, length: length) ?? ByteBuffer()
   }
 
+  /// How many octets at the front of `chunk` belong to the answer.
+  public mutating func count(_ chunk: RawSpan) -> Int { chunk.withUnsafeBytes { count($0) } }
+
   private mutating func count(_ bytes: UnsafeRawBufferPointer) -> Int {
     if isComplete { return 0 }
     for index in bytes.indices {

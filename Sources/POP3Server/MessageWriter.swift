@@ -17,9 +17,8 @@ struct MessageWriter {
 
   mutating func write(_ bytes: RawSpan, to output: inout ByteBuffer) {
     guard bytes.byteCount > 0, !isDone else { return }
-    var chunk = ByteBuffer()
-    chunk.writeSpan(bytes)
-    stuffer.stuff(limiter?.take(chunk) ?? chunk, into: &output)
+    let wanted = limiter?.count(bytes) ?? bytes.byteCount
+    stuffer.stuff(bytes.extracting(0..<wanted), into: &output)
   }
 
   mutating func finish(to output: inout ByteBuffer) {

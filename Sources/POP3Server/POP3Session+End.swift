@@ -15,7 +15,7 @@ extension POP3Session {
     var leaving = drop.leaving
     do throws(ConnectionClosed) {
       // Under EXPIRE 0 only what the client has got to its last byte may go. What it marked goes in any case: it said QUIT.
-      try await connection.writable()
+      try await connection.drained()
     } catch {
       leaving = drop.marked
     }

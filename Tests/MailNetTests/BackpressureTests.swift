@@ -83,4 +83,21 @@ struct BackpressureTests {
       await server.log.until { $0.closed == [.local] }
     }
   }
+
+  @Test func `A peer that has ended its side still gets all that waits`() async throws {
+    try await withServer { server in
+      let client = try await server.client(autoRead: false, receiveBuffer: 64 << 10)
+      await server.log.until { $0.connections.count == 1 }
+      let connection = try #require(server.log.now.connections.first)
+      try await connection.eventLoop.submit {
+        connection.out.writeRepeatingByte(0x61, count: 16 << 20)
+        connection.flush()
+      }.get()
+      try await client.endOutput()
+      while try await connection.eventLoop.submit({ !connection.isClosing }).get() { await Task.yield() }
+      try await client.channel.setOption(.autoRead, value: true).get()
+      #expect(await client.rest().utf8.count == "hello\r\n".utf8.count + (16 << 20))
+      await server.log.until { $0.closed == [.peerClosed] }
+    }
+  }
 }

@@ -24,6 +24,7 @@ final class FakeMaildrop: Maildrop {
     self.store = store
     self.ref = ref
     self.snapshot = snapshot
+    store.maildrops.withLock { $0 += 1 }
     self.messages = snapshot.map { MaildropMessage(uid: $0.uid, size: $0.size, uidl: $0.uidl) }
   }
 
@@ -64,7 +65,10 @@ final class FakeMaildrop: Maildrop {
     }
   }
 
-  func close() { isClosed.withLock { $0 = true } }
+  func close() {
+    isClosed.withLock { $0 = true }
+    store.maildrops.withLock { $0 -= 1 }
+  }
 
   private func checkOpen() throws(StoreError) {
     if isClosed.withLock({ $0 }) { throw .corrupt(what: "maildrop used after close") }

@@ -5,6 +5,7 @@ import Synchronization
 /// caller's executor, as the real store does, so that sessions meet the same interleavings.
 public final class FakeStore: MailStore {
   let state = Mutex(FakeStoreState())
+  let maildrops = Mutex(0)
   let defaultQuota: QuotaLimits
   let maxMessageBytes: Int
   /// Seconds since 1970.
@@ -18,6 +19,9 @@ public final class FakeStore: MailStore {
     self.maxMessageBytes = maxMessageBytes
     self.now = now
   }
+
+  /// Maildrops opened and not closed; a second `close` of one makes it wrong for good.
+  public var openMaildrops: Int { maildrops.withLock { $0 } }
 
   // MARK: Faults
 

@@ -148,7 +148,13 @@ import Testing
     }
     for peer in old { await peer.close() }
     await server.stop()
+    // A login or a note of retrieval may still be under way when the last connection is gone.
+    for _ in 0..<500 {
+      if server.authenticator.connectionCount(of: account.id) == 0, store.openMaildrops == 0 { break }
+      try await Task.sleep(for: .milliseconds(10))
+    }
     #expect(server.authenticator.connectionCount(of: account.id) == 0)
+    #expect(store.openMaildrops == 0)
     // Nobody said QUIT.
     #expect(try await store.quota(of: account.id).usage.messages == 3)
   }

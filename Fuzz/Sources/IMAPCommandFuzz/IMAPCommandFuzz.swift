@@ -1,3 +1,54 @@
+// The input is a byte that chooses options and a command without its line end, literals in it. Invariants:
+// - What can be read can be printed, and what was printed is read as the same command.
+// - Printed with non-synchronizing literals, it is framed as exactly that one command (APPEND: as its messages).
+// - What cannot be read says so with a place inside the command.
 import FuzzKit
+import IMAPCore
+import NIOCore
+
 @_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzOne(_ bytes: FuzzBytes?, _ count: Int) -> CInt { 0 }
+public func fuzzOne(_ bytes: FuzzBytes?, _ count: Int) -> CInt {
+  var line = input(bytes, count)
+  let options: WireOptions = line.takeByte() & 1 == 0 ? .rev1 : .rev2
+  let command: TaggedCommand
+  do {
+    command = try CommandFrame(line).parse(options: options)
+  } catch {
+    must(error.offset >= 0 && error.offset <= line.readableBytes, "the error is at \(error.offset)")
+    return 0
+  }
+  var printer = CommandPrinter(options: options, nonSynchronizing: true)
+  printer.print(command)
+  let printed = printer.buffer
+  let frame = printed.getSlice(at: printed.readerIndex, length: printed.readableBytes - 2) ?? ByteBuffer()
+  let again = try? CommandFrame(frame).parse(options: options)
+  must(
+    again == command, "\(command)\nis printed as\n\(String(buffer: printed))\nand read as\n\(String(describing: again))"
+  )
+  checkFraming(of: command, printed, options)
+  return 0
+}
+
+private func checkFraming(of command: TaggedCommand, _ printed: ByteBuffer, _ options: WireOptions) {
+  var framer = CommandFramer(options: options, isLoggedIn: true)
+  framer.receive(printed)
+  if case .append(let append) = command.command {
+    for message in append.messages {
+      guard case .appendMessage(let header) = framer.next() else { return must(false, "a message is not announced") }
+      must(header.flags == message.flags && header.date == message.date, "a message is announced otherwise")
+      // RFC 3502 §6.3.11: an empty one cancels.
+      framer.acceptMessage()
+      var event = framer.next()
+      if !message.bytes.readableBytesView.isEmpty {
+        must(event == .appendBytes(message.bytes), "a message is handed over otherwise")
+        event = framer.next()
+      }
+      must(event == .appendMessageEnd, "a message does not end")
+    }
+    must(framer.next() == .appendEnd(tag: command.tag), "an APPEND does not end")
+  } else {
+    guard case .command(let frame) = framer.next() else { return must(false, "no frame: \(String(buffer: printed))") }
+    must((try? frame.parse(options: options)) == command, "framed as something else")
+  }
+  must(framer.isIdle, "something is left behind the command")
+}

@@ -12,7 +12,7 @@ extension IMAPSession {
     let indexes = try resolve(command.set, uid: command.uid)
     guard indexes.count <= settings.messagesOnLoop else { return nil }
     let shown = try shownFlags()
-    indexes.forEach { writeFromView($0, plan, shown) }
+    for range in indexes.ranges { writeFromView(range, plan, shown) }
     tally.fetched += indexes.count
     return .ok(command.uid ? "UID FETCH completed" : "FETCH completed")
   }
@@ -40,12 +40,17 @@ extension IMAPSession {
     return ShownFlags(told: view.told, recent: isRev2 ? [] : view.recent, newlySeen: newlySeen)
   }
 
-  private func writeFromView(_ index: Int, _ plan: FetchPlan, _ shown: ShownFlags) {
-    let entry = shown.told[index]
-    var line = FetchLine(sequence: index + 1, into: &connection.out)
-    if plan.wantsUID { line.writeUID(entry.uid, into: &connection.out) }
-    if plan.wantsFlags { shown.write(entry, &line, into: &connection.out) }
-    line.end(into: &connection.out)
+  private func writeFromView(_ range: Range<Int>, _ plan: FetchPlan, _ shown: ShownFlags) {
+    // Held here while it is written to: a class's property costs a check at each access.
+    var out = ByteBuffer()
+    swap(&out, &connection.out)
+    shown.told.forEach(in: range) { index, entry in
+      var line = FetchLine(sequence: index + 1, into: &out)
+      if plan.wantsUID { line.writeUID(entry.uid, into: &out) }
+      if plan.wantsFlags { shown.write(entry, &line, into: &out) }
+      line.end(into: &out)
+    }
+    swap(&out, &connection.out)
   }
 
   private func fetchSlowlyFromMemory(_ plan: FetchPlan, _ indexes: IndexRanges) async throws(CommandError) -> Bool {
@@ -54,10 +59,8 @@ extension IMAPSession {
       var index = range.lowerBound
       while index < range.upperBound {
         let end = min(index + 1024, range.upperBound)
-        while index < end {
-          writeFromView(index, plan, shown)
-          index += 1
-        }
+        writeFromView(index..<end, plan, shown)
+        index = end
         guard await drained() else { throw .connectionClosed }
       }
     }
@@ -120,7 +123,9 @@ extension IMAPSession {
       put(encoder.out)
       if let large = encoder.large {
         switch try await stream(large, plan, ref) {
-        case .sent(let unknownEncoding): if unknownEncoding { hasUnknownEncoding = true }
+        case .sent(let unknownEncoding, let error):
+          if unknownEncoding { hasUnknownEncoding = true }
+          if damage == nil { damage = error }
         case .gone: isWhole = false
         }
       }

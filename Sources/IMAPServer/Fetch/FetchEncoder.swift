@@ -48,17 +48,21 @@ final class FetchEncoder: @unchecked Sendable {
       large = LargeMessage(uid: row.uid, head: head, headHasItems: head.writerIndex > start)
       return .stop
     }
-    let start = out.writerIndex
+    // Held here while it is written to: a class's property costs a check at each access.
+    var buffer = ByteBuffer()
+    swap(&buffer, &out)
+    let start = buffer.writerIndex
     do throws(StoreError) {
-      var line = FetchLine(sequence: index + 1, into: &out)
-      writeItems(row, index, &line, into: &out)
-      try writeSections(row, &line)
-      line.end(into: &out)
+      var line = FetchLine(sequence: index + 1, into: &buffer)
+      writeItems(row, index, &line, into: &buffer)
+      try writeSections(row, &line, into: &buffer)
+      line.end(into: &buffer)
     } catch {
       // One damaged message does not keep the others from being read.
-      out.moveWriterIndex(to: start)
+      buffer.moveWriterIndex(to: start)
       if firstError == nil { firstError = error }
     }
+    swap(&buffer, &out)
     return out.readableBytes >= chunk ? .stop : .next
   }
 
@@ -86,24 +90,28 @@ final class FetchEncoder: @unchecked Sendable {
     }
   }
 
-  private func writeSections(_ row: any MessageRow, _ line: inout FetchLine) throws(StoreError) {
+  private func writeSections(
+    _ row: any MessageRow, _ line: inout FetchLine, into out: inout ByteBuffer
+  ) throws(StoreError) {
     guard !plan.sections.isEmpty else { return }
     guard plan.opensMessage else {
-      for section in plan.sections { writeCommonHeaders(section, row, &line) }
+      for section in plan.sections { writeCommonHeaders(section, row, &line, into: &out) }
       return
     }
     let index = try row.index()
     let trace = row.trace
-    for section in plan.sections {
-      line.writeName(of: section.item, into: &out)
-      try row.withMessage { (message) throws(StoreError) in
-        let source = MessageBytes(trace: trace, message: message)
-        self.write(section, source, index)
+    try row.withMessage { (message) throws(StoreError) in
+      let source = MessageBytes(trace: trace, message: message)
+      for section in plan.sections {
+        line.writeName(of: section.item, into: &out)
+        write(section, source, index, into: &out)
       }
     }
   }
 
-  private func writeCommonHeaders(_ section: FetchPlan.Section, _ row: any MessageRow, _ line: inout FetchLine) {
+  private func writeCommonHeaders(
+    _ section: FetchPlan.Section, _ row: any MessageRow, _ line: inout FetchLine, into out: inout ByteBuffer
+  ) {
     guard case .fields(_, let names, let not) = section.kind else { return }
     var bytes = ByteBuffer()
     let trace = row.trace
@@ -115,10 +123,12 @@ final class FetchEncoder: @unchecked Sendable {
     // RFC 9051 §6.4.5.1: the blank line is included.
     bytes.writeCRLF()
     line.writeName(of: section.item, into: &out)
-    write(bytes, section.partial)
+    write(bytes, section.partial, into: &out)
   }
 
-  private func write(_ section: FetchPlan.Section, _ source: borrowing MessageBytes, _ index: MessageIndex) {
+  private func write(
+    _ section: FetchPlan.Section, _ source: borrowing MessageBytes, _ index: MessageIndex, into out: inout ByteBuffer
+  ) {
     switch section.kind {
     case .stored(let path):
       guard let place = index.place(of: path, trace: source.traceLength) else {
@@ -135,7 +145,7 @@ final class FetchEncoder: @unchecked Sendable {
       }
       var bytes = ByteBuffer()
       source.writeFields(names, not: not, header: place, into: &bytes)
-      write(bytes, section.partial)
+      write(bytes, section.partial, into: &out)
     case .binary(let path):
       var bytes = ByteBuffer()
       switch source.decode(path, index, into: &bytes) {
@@ -155,7 +165,7 @@ final class FetchEncoder: @unchecked Sendable {
     }
   }
 
-  private func write(_ bytes: ByteBuffer, _ partial: Partial?) {
+  private func write(_ bytes: ByteBuffer, _ partial: Partial?, into out: inout ByteBuffer) {
     let part = partial.map { $0.range(in: bytes.readableBytes) } ?? 0..<bytes.readableBytes
     out.writeLiteralHeader(size: part.count)
     out.writeSpan(bytes.readableBytesSpan.extracting(part))

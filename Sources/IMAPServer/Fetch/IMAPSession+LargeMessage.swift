@@ -8,7 +8,8 @@ import NIOCore
 /// Messages too large to be held: read in pieces, sent in pieces.
 extension IMAPSession {
   enum StreamOutcome {
-    case sent(unknownEncoding: Bool)
+    /// `damage`: a section could not be read and went out as NIL.
+    case sent(unknownEncoding: Bool, damage: StoreError?)
     case gone
   }
 
@@ -25,6 +26,7 @@ extension IMAPSession {
     let index = reader.index
     let trace = reader.trace.readableBytes
     var unknownEncoding = false
+    var damage: StoreError?
     connection.out.writeImmutableBuffer(large.head)
     for (number, section) in plan.sections.enumerated() {
       if number > 0 || large.headHasItems { connection.out.writeSpace() }
@@ -40,32 +42,39 @@ extension IMAPSession {
         connection.out.writeLiteralHeader(size: part.count)
         try await send(reader, place.lowerBound + part.lowerBound..<place.lowerBound + part.upperBound)
       case .fields(let path, let names, let not):
-        try await sendFields(reader, index.place(of: path, trace: trace), names, not: not, section.partial)
-      case .binary(let path):
-        if try await !sendDecoded(reader, path, section.partial) { unknownEncoding = true }
-      case .binarySize(let path):
-        let decoded = try await measure(reader, path)
-        if case .unknown = decoded { unknownEncoding = true }
-        if case .size(let size, _) = decoded {
-          connection.out.writeDecimal(size)
+        if let error = try await sendFields(
+          reader, index.place(of: path, trace: trace), names, not: not, section.partial)
+        {
+          damage = error
+        }
+      case .binary(let path), .binarySize(let path):
+        let measured = try await measure(reader, path)
+        if case .unknown = measured { unknownEncoding = true }
+        if case .damaged(let error) = measured { damage = error }
+        if case .binarySize = section.kind {
+          connection.out.writeDecimal(measured.size)
         } else {
-          connection.out.writeDecimal(0)
+          try await sendDecoded(reader, path, measured, section.partial)
         }
       }
     }
     connection.out.writeStaticString(")\r\n")
-    return .sent(unknownEncoding: unknownEncoding)
+    return .sent(unknownEncoding: unknownEncoding, damage: damage)
   }
 
   /// Sends octets of a message whose literal has been announced. Nothing can be taken back: if they cannot be read the
   /// connection ends here.
   private func send(_ reader: any MessageReader, _ range: Range<Int>) async throws(CommandError) {
-    try await forEachPiece(reader, range, inLiteral: true) { bytes in self.connection.out.writeImmutableBuffer(bytes) }
+    let damage = try await forEachPiece(reader, range, inLiteral: true) { bytes in
+      self.connection.out.writeImmutableBuffer(bytes)
+    }
+    if let damage { throw abandoned(damage) }
   }
 
+  /// Returns why it could not be read to the end.
   private func forEachPiece(
     _ reader: any MessageReader, _ range: Range<Int>, inLiteral: Bool, _ body: (ByteBuffer) -> Void
-  ) async throws(CommandError) {
+  ) async throws(CommandError) -> StoreError? {
     var position = range.lowerBound
     while position < range.upperBound {
       let end = min(position + Self.piece, range.upperBound)
@@ -74,39 +83,44 @@ extension IMAPSession {
         bytes = try await reader.read(position..<end)
         guard bytes.readableBytes == end - position else { throw .corrupt(what: "message shorter than its size") }
       } catch {
-        if inLiteral { abandon(.store(error)) }
-        throw inLiteral ? .connectionClosed : .store(error)
+        return error
       }
       guard !isOver else { throw .connectionClosed }
       body(bytes)
       position = end
       if inLiteral, await !drained() { throw .connectionClosed }
     }
+    return nil
   }
 
   /// Ends the connection in the middle of a literal.
-  private func abandon(_ error: CommandError) {
-    _ = completion(for: error, of: .fetch)
+  private func abandoned(_ error: StoreError) -> CommandError {
+    _ = completion(for: .store(error), of: .fetch)
     isOver = true
     connection.close()
+    return .connectionClosed
   }
 
   private func sendFields(
     _ reader: any MessageReader, _ place: Range<Int>?, _ names: [[UInt8]], not: Bool, _ partial: Partial?
-  ) async throws(CommandError) {
+  ) async throws(CommandError) -> StoreError? {
     guard let place else {
       connection.out.writeStaticString("NIL")
-      return
+      return nil
     }
     // A header is held whole; it is what remains of a message that is mostly header only when that is its fault.
     var header = ByteBuffer()
-    try await forEachPiece(reader, place, inLiteral: false) { header.writeImmutableBuffer($0) }
+    if let damage = try await forEachPiece(reader, place, inLiteral: false, { header.writeImmutableBuffer($0) }) {
+      connection.out.writeStaticString("NIL")
+      return damage
+    }
     var fields = ByteBuffer()
     HeaderFields.write(
       fields: names, not: not, of: header.readableBytesSpan, header: 0..<header.readableBytes, into: &fields)
     let part = partial.map { $0.range(in: fields.readableBytes) } ?? 0..<fields.readableBytes
     connection.out.writeLiteralHeader(size: part.count)
     connection.out.writeSpan(fields.readableBytesSpan.extracting(part))
+    return nil
   }
 
   // MARK: BINARY
@@ -115,6 +129,9 @@ extension IMAPSession {
     case size(Int, hasNUL: Bool)
     case absent
     case unknown
+    case damaged(StoreError)
+
+    var size: Int { if case .size(let size, _) = self { size } else { 0 } }
   }
 
   /// The octets of a decoded part: read once to be counted, since a literal is announced by its size.
@@ -124,23 +141,22 @@ extension IMAPSession {
     guard var decoder = TransferDecoder(part) else { return .unknown }
     var scratch = ByteBuffer()
     let trace = reader.trace.readableBytes
-    try await forEachPiece(reader, part.bodyStart + trace..<part.bodyEnd + trace, inLiteral: false) { bytes in
+    let body = part.bodyStart + trace..<part.bodyEnd + trace
+    let damage = try await forEachPiece(reader, body, inLiteral: false) { bytes in
       scratch.clear()
       decoder.decode(bytes.readableBytesSpan, into: &scratch)
     }
+    if let damage { return .damaged(damage) }
     decoder.finish(into: &scratch)
     return .size(decoder.size, hasNUL: decoder.hasNUL)
   }
 
-  /// False: nobody knows the encoding.
   private func sendDecoded(
-    _ reader: any MessageReader, _ path: [Int], _ partial: Partial?
-  ) async throws(CommandError) -> Bool {
-    let measured = try await measure(reader, path)
+    _ reader: any MessageReader, _ path: [Int], _ measured: Measure, _ partial: Partial?
+  ) async throws(CommandError) {
     guard case .size(let size, let hasNUL) = measured else {
       connection.out.writeStaticString("NIL")
-      if case .unknown = measured { return false }
-      return true
+      return
     }
     let wanted = partial.map { $0.range(in: size) } ?? 0..<size
     if hasNUL {
@@ -150,9 +166,9 @@ extension IMAPSession {
     }
     guard !path.isEmpty else {
       try await send(reader, wanted)
-      return true
+      return
     }
-    guard let part = reader.index.binaryPart(path), var decoder = TransferDecoder(part) else { return true }
+    guard let part = reader.index.binaryPart(path), var decoder = TransferDecoder(part) else { return }
     let trace = reader.trace.readableBytes
     var done = 0
     func put(_ bytes: ByteBuffer) {
@@ -162,14 +178,15 @@ extension IMAPSession {
       done += bytes.readableBytes
     }
     var scratch = ByteBuffer()
-    try await forEachPiece(reader, part.bodyStart + trace..<part.bodyEnd + trace, inLiteral: true) { bytes in
+    let body = part.bodyStart + trace..<part.bodyEnd + trace
+    let damage = try await forEachPiece(reader, body, inLiteral: true) { bytes in
       scratch.clear()
       decoder.decode(bytes.readableBytesSpan, into: &scratch)
       put(scratch)
     }
+    if let damage { throw abandoned(damage) }
     scratch.clear()
     decoder.finish(into: &scratch)
     put(scratch)
-    return true
   }
 }

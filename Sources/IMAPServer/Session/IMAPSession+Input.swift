@@ -6,7 +6,7 @@ import NIOCore
 extension IMAPSession {
   /// Carries out what has come, one command after the other, until one needs a task or more bytes.
   func pump() {
-    while running == nil, !isOver, !isStartingTLS {
+    while running == nil, !isOver, !isStartingTLS, !isDraining, hasRoom() {
       switch framer.next() {
       case .needMore:
         if isShuttingDown { bye("Server is shutting down") }
@@ -80,7 +80,8 @@ extension IMAPSession {
   func begin(_ tag: String, _ name: CommandName, isUID: Bool) {
     running = RunningCommand(tag: tag, name: name, isUID: isUID)
     connection.pauseReading()
-    connection.setDeadline(nil)
+    // Before login the time runs on.
+    if account != nil { connection.setDeadline(nil) }
   }
 
   func launch(_ tagged: TaggedCommand, _ row: CommandRow) {
@@ -117,16 +118,36 @@ extension IMAPSession {
     }
     pump()
     connection.flush()
-    if running == nil, !isOver, !isStartingTLS {
+    if running == nil, !isOver, !isStartingTLS, !isDraining {
       armDeadline()
       connection.resumeReading()
     }
   }
 
-  /// Any command starts the inactivity timer again (RFC 9051 §5.4).
+  /// Any command starts the inactivity timer again (RFC 9051 §5.4). Before login the first deadline stands.
   func armDeadline() {
-    guard account != nil else { return }
-    connection.setDeadline(!framer.isIdle ? settings.commandTimeout : settings.idleTimeout)
+    guard account != nil, running == nil, !isOver else { return }
+    let isMidCommand = idleTag == nil && !framer.isIdle
+    connection.setDeadline(isMidCommand ? min(settings.commandTimeout, settings.idleTimeout) : settings.idleTimeout)
+  }
+
+  /// A client that asks for more than it reads waits here, so that answers do not pile up in memory. False: a task waits
+  /// for the socket, and goes on when it has room.
+  func hasRoom() -> Bool {
+    if connection.out.readableBytes < settings.outputChunk, connection.isWritable { return true }
+    connection.flush()
+    if connection.isWritable || connection.isClosing { return true }
+    isDraining = true
+    connection.pauseReading()
+    Task(executorPreference: connection.taskExecutor) { await self.drain() }
+    return false
+  }
+
+  private func drain() async {
+    do throws(ConnectionClosed) { try await connection.writable() } catch { return }
+    isDraining = false
+    mailboxChanged()
+    proceed()
   }
 
   // MARK: Conversations
@@ -138,11 +159,11 @@ extension IMAPSession {
       let event = framer.next()
       guard case .needMore = event else { return event }
       connection.flush()
-      connection.setDeadline(account == nil ? settings.loginTimeout : settings.commandTimeout)
+      if account != nil { connection.setDeadline(min(settings.commandTimeout, settings.idleTimeout)) }
       connection.resumeReading()
       let alive = await withCheckedContinuation { inputWaiter = $0 }
       guard alive else { throw .connectionClosed }
-      connection.setDeadline(nil)
+      if account != nil { connection.setDeadline(nil) }
     }
   }
 }

@@ -30,6 +30,8 @@ actor IMAPSession: ConnectionSession {
   /// A conversation (APPEND, AUTHENTICATE) that waits for bytes.
   var inputWaiter: CheckedContinuation<Bool, Never>?
   var isStartingTLS = false
+  /// The client does not read as fast as it asks; nothing is done until the socket has room.
+  var isDraining = false
   /// BYE has been said, or the connection is gone.
   var isOver = false
   var isShuttingDown = false
@@ -79,6 +81,7 @@ actor IMAPSession: ConnectionSession {
       waiter.resume(returning: true)
     } else {
       pump()
+      armDeadline()
     }
   }
 
@@ -91,7 +94,10 @@ actor IMAPSession: ConnectionSession {
 
   private func timedOut() {
     // A command that is being worked on has no deadline; slow readers have the write time-out.
-    if running != nil, inputWaiter == nil { return }
+    if running != nil, inputWaiter == nil {
+      if account == nil { connection.setDeadline(.seconds(1)) }
+      return
+    }
     bye(account == nil ? "Too slow in logging in" : "Idle for too long")
   }
 
@@ -135,7 +141,7 @@ actor IMAPSession: ConnectionSession {
 
   /// The store has changed the selected mailbox. While IDLE stands the client hears of it at once (RFC 9051 §6.3.13).
   func mailboxChanged() {
-    guard idleTag != nil, running == nil, !isOver else { return }
+    guard idleTag != nil, running == nil, !isOver, !isDraining, hasRoom() else { return }
     tell(expunge: true, includeUID: isRev2)
     connection.flush()
   }

@@ -12,6 +12,7 @@ final class TestClient: Sendable {
     struct State {
       var bytes = ByteBuffer()
       var ended = false
+      var failure: (any Error)?
       var waiters: [CheckedContinuation<Void, Never>] = []
     }
     let state = Mutex(State())
@@ -35,7 +36,7 @@ final class TestClient: Sendable {
     }
 
     func channelInactive(context: ChannelHandlerContext) { change { $0.ended = true } }
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {}
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { change { $0.failure = error } }
 
     /// Returns when more has come since `seen` octets, or the end.
     func more(than seen: Int) async {
@@ -139,6 +140,9 @@ final class TestClient: Sendable {
       await inbox.more(than: seen)
     }
   }
+
+  /// What the socket or TLS reported besides bytes.
+  var failure: (any Error)? { inbox.state.withLock { $0.failure } }
 
   func endOutput() async throws { try await channel.close(mode: .output) }
   /// Begins to close; NIOSSL waits some seconds for a farewell it may have had already.
