@@ -99,7 +99,7 @@ userdb {{
     def structures(self, account):
         connection = imaplib.IMAP4("127.0.0.1", self.port)
         connection.login(account, "pass")
-        count = int(connection.select("INBOX", readonly=True)[1][0])
-        result = {number: wire.fetch(connection, number, "(ENVELOPE BODYSTRUCTURE)") for number in range(1, count + 1)}
+        connection.select("INBOX", readonly=True)
+        result = wire.fetch_all(connection, "(ENVELOPE BODYSTRUCTURE)")
         connection.logout()
         return result

@@ -21,9 +21,9 @@ SMALL = b"From: a@example.org\r\nSubject: kecil\r\n\r\nisi\r\n"
 def large(octets):
     """A message of about so many octets that compresses a little, like mail."""
     head = b"From: a@example.org\r\nTo: b@example.org\r\nSubject: besar\r\n\r\n"
-    line = b"%07d " + bytes(range(0x21, 0x5b)) + b"\r\n"
-    size = len(line % 0)
-    return head + b"".join(line % number for number in range((octets - len(head)) // size))
+    tail = bytes(range(0x30, 0x7b)) + b"\r\n"
+    size = 8 + len(tail)
+    return head + b"".join(b"%07d " % number + tail for number in range((octets - len(head)) // size))
 
 
 def anonymous_memory(process):

@@ -87,6 +87,11 @@ public final class SQLStore: MailStore {
     try upkeep.reconcileAccounts(directory)
   }
 
+  /// A store that was dropped without `close`: its threads must not go on writing after the lock is gone.
+  deinit {
+    if !isClosed.exchange(true, ordering: .sequentiallyConsistent) { shutDown() }
+  }
+
   private static func parent(of path: String) -> String {
     guard let slash = path.lastIndex(of: "/") else { return "." }
     return slash == path.startIndex ? "/" : String(path[..<slash])

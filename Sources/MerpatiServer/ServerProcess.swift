@@ -135,6 +135,7 @@ public struct ServerProcess: Sendable {
 
   private func authSettings() -> AuthSettings {
     var auth = AuthSettings(allowCleartext: settings.allowCleartextLogin)
+    auth.trustsLoopback = settings.trustsLoopback
     auth.failureDelay = .seconds(Int64(settings.failureDelaySeconds))
     auth.maxFailuresPerConnection = settings.failuresPerConnection
     auth.maxConnectionsPerAccount = settings.connectionsPerAccount

@@ -2,6 +2,7 @@
 // - However the bytes are cut, the same commands, contents and refusals come out.
 // - A path, printed, is read as the same path.
 // - Replies, which show what the client sent, stay on lines of 512 octets.
+import Bytes
 import FuzzKit
 import LMTPCore
 import NIOCore

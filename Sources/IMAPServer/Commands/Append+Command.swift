@@ -62,7 +62,8 @@ extension IMAPSession {
   }
 
   /// Everything that is known before the octets come. Returns the message's size.
-  private func checkSize(_ message: AppendMessage, before: Int, _ account: AccountID) async throws(CommandError) -> Int {
+  private func checkSize(_ message: AppendMessage, before: Int, _ account: AccountID) async throws(CommandError) -> Int
+  {
     let size = message.literal.size
     // RFC 7889 §4
     guard size <= Int64(settings.appendLimit) else { throw .store(.messageTooLarge(limit: settings.appendLimit)) }

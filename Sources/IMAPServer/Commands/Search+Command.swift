@@ -77,7 +77,9 @@ extension IMAPSession {
       if let error = visitor.firstError { throw .store(error) }
       result.found += visitor.found.ranges
       result.undecided += visitor.undecided.ranges
-      for index in visitor.large where try await isFound(node, index, told, ref) { result.found.append(index..<index + 1) }
+      for index in visitor.large where try await isFound(node, index, told, ref) {
+        result.found.append(index..<index + 1)
+      }
       rest = rest.dropFirst(max(done, 1))
     }
     return result

@@ -21,7 +21,9 @@ extension IMAPSession {
     let done = Completion.ok(command.uid ? "UID STORE completed" : "STORE completed")
     guard !uids.isEmpty else { return done }
     let change = FlagChange(mode, flags, keywords: command.flags.keywords)
-    let outcome = try await storeCall { store throws(StoreError) in try await store.changeFlags(change, of: uids, in: ref) }
+    let outcome = try await storeCall { store throws(StoreError) in
+      try await store.changeFlags(change, of: uids, in: ref)
+    }
     guard !isOver else { throw .connectionClosed }
     let own = OwnStore(
       indexes: indexes, isSilent: command.silent, mode: mode, flags: flags,
@@ -40,7 +42,9 @@ extension MailboxSnapshot {
   func bits(of names: [String]) -> UInt64 {
     var bits: UInt64 = 0
     for name in names {
-      if let bit = keywords.firstIndex(where: { $0.equalsIgnoringASCIICase(name) }), bit < 64 { bits |= 1 << UInt64(bit) }
+      if let bit = keywords.firstIndex(where: { $0.equalsIgnoringASCIICase(name) }), bit < 64 {
+        bits |= 1 << UInt64(bit)
+      }
     }
     return bits
   }

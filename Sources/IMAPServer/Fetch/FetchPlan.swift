@@ -78,7 +78,8 @@ struct FetchPlan: Sendable {
         case .header: .stored(SectionPath(path, .header))
         case .text: .stored(SectionPath(path, .text))
         case .mime: .stored(SectionPath(path, .mime))
-        case .headerFields(let names): .fields(SectionPath(path, .header), names: names.map { Array($0.utf8) }, not: false)
+        case .headerFields(let names):
+          .fields(SectionPath(path, .header), names: names.map { Array($0.utf8) }, not: false)
         case .headerFieldsNot(let names):
           .fields(SectionPath(path, .header), names: names.map { Array($0.utf8) }, not: true)
         }

@@ -151,7 +151,9 @@ struct TransferDecoder {
     } else if held.count == 2, let high = held[1].hexValue, let low = byte.hexValue {
       decoded.append(high << 4 | low)
       held.removeAll()
-    } else if byte == .lf, held.count == 1 || held.dropFirst().dropLast().allSatisfy(\.isBlank) && !held[held.count - 1].isHex {
+    } else if byte == .lf,
+      held.count == 1 || held.dropFirst().dropLast().allSatisfy(\.isBlank) && !held[held.count - 1].isHex
+    {
       // A soft line break.
       held.removeAll()
     } else if byte.isBlank || byte == .cr, held.dropFirst().allSatisfy(\.isBlank) {

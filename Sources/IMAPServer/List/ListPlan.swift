@@ -56,7 +56,9 @@ struct ListPlan {
     self.query = query
     for info in listing.mailboxes { names[info.name] = Name(info: info, isSubscribed: info.isSubscribed) }
     if query.selectsSubscribed {
-      for name in listing.subscribedWithoutMailbox { names[name, default: Name(isSubscribed: true)].isSubscribed = true }
+      for name in listing.subscribedWithoutMailbox {
+        names[name, default: Name(isSubscribed: true)].isSubscribed = true
+      }
     }
     for (name, entry) in names {
       let meets = meetsSelection(entry)
@@ -104,7 +106,9 @@ struct ListPlan {
       // Redundant CHILDINFO is suppressed (RFC 9051 §6.3.9.6).
       guard query.recursiveMatch, entry.hasHiddenDescendant else {
         // A level of hierarchy without a mailbox, reached by a wildcard (RFC 9051 §6.3.9).
-        guard entry.info == nil, entry.hasChildren, !query.selectsSubscribed, !query.selectsSpecialUse else { return nil }
+        guard entry.info == nil, entry.hasChildren, !query.selectsSubscribed, !query.selectsSpecialUse else {
+          return nil
+        }
         return ListRow(
           name: name, attributes: [query.isExtended ? .nonExistent : .noSelect, .hasChildren], info: nil,
           isSelected: false)

@@ -43,8 +43,9 @@ extension IMAPSession {
       let trace = reader.trace
       if MessageText.hasFields(needle, trace.readableBytesSpan, 0..<trace.readableBytes) { return .yes }
       return Verdict(try await hasText(needle, reader.index.root, reader, withHeaders: true))
+    case _ where node.level == .snapshot: return node.verdict(index, told[index])
     default:
-      // The snapshot or a column decides it.
+      // A column decides it.
       let row = SearchVisitor(node, told, .columns, wholeMessageLimit: 0)
       let uid = told[index].uid
       let ref = try selectedView().mailbox.ref
@@ -65,7 +66,9 @@ extension IMAPSession {
       if MessageText.hasFields(needle, header.readableBytesSpan, 0..<header.readableBytes) { return true }
     }
     if part.isMultipart || part.isMessage {
-      for child in part.children where try await hasText(needle, child, reader, withHeaders: withHeaders) { return true }
+      for child in part.children where try await hasText(needle, child, reader, withHeaders: withHeaders) {
+        return true
+      }
       return false
     }
     guard part.isText || part.type == "message" else { return false }

@@ -99,10 +99,23 @@ enum MessageText {
     var found = false
     HeaderFields.forEach(bytes, in: range) { name, value, _ in
       guard isEqual(bytes, name, header.name) else { return true }
-      found = header.needle.isEmpty || header.needle.isFound(in: HeaderFields.decodedValue(bytes, value))
+      if header.needle.isEmpty || isPlain(bytes, value) {
+        found = header.needle.isFound(in: bytes.extracting(value.clamped(to: 0..<bytes.byteCount)))
+      } else {
+        found = header.needle.isFound(in: HeaderFields.decodedValue(bytes, value))
+      }
       return !found
     }
     return found
+  }
+
+  /// One line of ASCII without encoded words: it reads as it stands.
+  private static func isPlain(_ bytes: RawSpan, _ value: Range<Int>) -> Bool {
+    for offset in value.clamped(to: 0..<bytes.byteCount) {
+      let byte = bytes.byte(at: offset)
+      if byte >= 0x80 || byte == .cr || byte == .lf || byte == UInt8(ascii: "=") { return false }
+    }
+    return true
   }
 
   /// A criterion that needs the message itself.

@@ -53,7 +53,8 @@ enum ErrorMapper {
     case .bad(let text): Outcome(completion: .bad(text))
     case .no(let code, let text): Outcome(completion: .no(text, code: code))
     case .rejected(let error):
-      Outcome(completion: error.answer == .no ? .no(error.reason, code: error.code) : .bad(error.reason, code: error.code))
+      Outcome(
+        completion: error.answer == .no ? .no(error.reason, code: error.code) : .bad(error.reason, code: error.code))
     case .connectionClosed: Outcome(completion: .no("Connection closed", code: .unavailable))
     case .store(let error): outcome(error, isDestination: isDestination, reference: reference)
     }
@@ -73,7 +74,9 @@ enum ErrorMapper {
     case .notSelectable: user(.cannot, "This name holds no messages")
     case .inboxIsFixed: user(.cannot, "INBOX can neither be created nor deleted")
     case .overQuota(let quota):
-      user(.overQuota, quota.resource == .storage ? "Not enough room left in the quota" : "Too many messages for the quota")
+      user(
+        .overQuota, quota.resource == .storage ? "Not enough room left in the quota" : "Too many messages for the quota"
+      )
     case .messageTooLarge(let limit): user(.tooBig, "Messages may have at most \(limit) octets")
     case .tooManyKeywords(let limit): user(.limit, "At most \(limit) keywords in a mailbox")
     case .tooManyMailboxes(let limit): user(.limit, "At most \(limit) mailboxes in an account")

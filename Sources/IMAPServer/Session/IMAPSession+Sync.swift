@@ -79,7 +79,8 @@ extension IMAPSession {
     // RFC 9051 §6.4.9, appendix E.21.
     if includeUID { line.writeUID(entry.uid, into: &connection.out) }
     line.writeFlags(
-      view.shownFlags(entry, isRev2: isRev2), keywords: entry.keywords, names: view.told.keywords, into: &connection.out)
+      view.shownFlags(entry, isRev2: isRev2), keywords: entry.keywords, names: view.told.keywords, into: &connection.out
+    )
     line.end(into: &connection.out)
   }
 }

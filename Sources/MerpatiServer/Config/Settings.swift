@@ -11,6 +11,7 @@ public struct Settings: Sendable {
   public var tlsKey: String
   public var tlsDirectory: String
   public var allowCleartextLogin: Bool
+  public var trustsLoopback: Bool
   public var scramIterations: Int
   public var failureDelaySeconds: Int
   public var failuresPerConnection: Int
@@ -53,6 +54,7 @@ public struct Settings: Sendable {
     }
     tlsDirectory = config["tls.directory"]
     allowCleartextLogin = ConfigValues.flag(config["auth.allow-cleartext-login"]) ?? false
+    trustsLoopback = ConfigValues.flag(config["auth.trust-loopback"]) ?? true
     scramIterations = Self.number(config, "auth.scram-iterations")
     failureDelaySeconds = Self.seconds(config, "auth.failure-delay")
     failuresPerConnection = Self.number(config, "auth.failures-per-connection")
