@@ -1,4 +1,4 @@
-"""A reader of IMAP responses that shares nothing with the server: atoms, strings, literals and lists to Python values."""
+"""A reader of IMAP responses that shares nothing with the server: atoms, strings and lists to Python values."""
 
 import re
 
@@ -57,8 +57,3 @@ def _value(octets, at):
     if text.upper() == b"NIL":
         return None, atom.end()
     return (int(text) if text.isdigit() else text), atom.end()
-
-
-def explain(item, mine, theirs, message):
-    """The kind of a difference to Dovecot 2.3, as docs/protocols.md lists them; None: not explained."""
-    return None

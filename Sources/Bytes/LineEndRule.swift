@@ -161,6 +161,12 @@ public struct LineFramer: Sendable {
 
   /// Takes the next line from the front of `buffer`. `limit`: octets of the longest line, its end included.
   public mutating func next(from buffer: inout ByteBuffer, limit: Int) -> Frame {
+    next(from: &buffer) { _ in limit }
+  }
+
+  /// The same for limits that depend on the line: `limit` is asked with bytes that begin where a line begins. It is not
+  /// asked for the rest of a line that is being dropped.
+  public mutating func next(from buffer: inout ByteBuffer, limit: (ByteBuffer) -> Int) -> Frame {
     while true {
       guard let length = lineLength(buffer) else {
         if isDropping {
@@ -168,7 +174,7 @@ public struct LineFramer: Sendable {
           scanned = 0
           return .incomplete
         }
-        guard buffer.readableBytes >= limit else {
+        guard buffer.readableBytes >= limit(buffer) else {
           scanned = buffer.readableBytes
           return .incomplete
         }
@@ -183,7 +189,7 @@ public struct LineFramer: Sendable {
         isDropping = false
         continue
       }
-      guard length <= limit else { return .tooLong }
+      guard length <= limit(line) else { return .tooLong }
       let view = line.readableBytesView
       let hasCR = length >= 2 && view[view.startIndex + length - 2] == .cr
       guard let content = line.getSlice(at: line.readerIndex, length: length - (hasCR ? 2 : 1)) else {

@@ -18,7 +18,8 @@ public struct Address: Sendable, Equatable {
     self.host = host
   }
 
-  /// The addresses of a header value, group markers included; never more than `limit`.
+  /// The addresses of a header value, group markers included; never more than `limit`, and one more
+  /// where a group has to be ended.
   public static func parse(_ bytes: RawSpan, in value: Range<Int>, limit: Int = 10_000) -> [Address] {
     var result: [Address] = []
     var parser = AddressParser(limit: limit)

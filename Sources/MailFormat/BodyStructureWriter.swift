@@ -110,8 +110,11 @@ private struct Writer {
 
   private func parameters(_ media: MediaType?, isText: Bool, _ bytes: RawSpan, into buffer: inout ByteBuffer) {
     let list = media.map { MIMEParameter.list(bytes, $0.parameters) } ?? []
-    let hasCharset = list.contains { $0.name.span.bytes.equals("charset", in: 0..<$0.name.count) }
-    // RFC 2045 §5.2: text without a charset is in US-ASCII.
+    // RFC 2231 §4: the asterisk says how the value is written, the parameter is the same.
+    let hasCharset = list.contains {
+      $0.name.span.bytes.equals("charset", in: 0..<$0.name.count - ($0.name.last == 0x2A ? 1 : 0))
+    }
+    // RFC 2045 §5.2, RFC 2046 §4.1.2: text without a charset is in US-ASCII.
     write(list, defaultCharset: isText && !hasCharset, into: &buffer)
   }
 

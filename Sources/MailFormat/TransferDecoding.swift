@@ -92,6 +92,7 @@ enum TransferDecoding {
         output.append(byte)
       }
     }
+    if output.count > limit { output.removeLast(output.count - limit) }
     return output
   }
 

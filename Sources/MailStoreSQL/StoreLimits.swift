@@ -22,10 +22,12 @@ public enum StoreLimits {
   public static let purgeSlice = 1_000
   /// Frames that a compaction copies between two transactions.
   public static let compactionSlice = 256
+  /// A pack still written to is closed for rewriting, by the background upkeep, only from this size on.
+  public static let rolledPackBytes: Int64 = 1 << 20
   /// Message identifiers of one message that are looked up for its thread, its own included.
   public static let threadReferences = 24
-  /// Kept in memory while a message comes in; larger ones are spooled to a file (see `PackSettings.spoolThreshold`).
-  public static let pendingViewChanges = 10_000
+  /// Seconds between two walks over the expunge log for lines that are too old.
+  public static let expungeLogTrimInterval: Int64 = 6 * 3600
 
   /// Account numbers stay below this, so that account and content number fit one 63-bit key.
   public static let accounts: Int64 = 1 << 27

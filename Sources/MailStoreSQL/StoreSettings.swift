@@ -52,8 +52,15 @@ public struct StoreSettings: Sendable {
   }
 }
 
-/// The system's clock.
+/// The system's clocks.
 public enum Clock {
+  /// Runs on evenly whatever is done to the system's date.
+  static func milliseconds() -> Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+  }
+
   /// Seconds since 1970.
   @Sendable public static func seconds() -> Int64 {
     var time = timespec()

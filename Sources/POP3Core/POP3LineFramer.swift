@@ -23,9 +23,10 @@ public struct POP3LineFramer: Sendable {
 
   /// Takes the next line off the front of `buffer`.
   public mutating func next(from buffer: inout ByteBuffer, mode: Mode = .command) -> Frame {
-    let limit =
-      mode == .authentication || Self.startsWithAuth(buffer) ? POP3Limits.authenticationLine : POP3Limits.commandLine
-    switch framer.next(from: &buffer, limit: limit) {
+    let frame = framer.next(from: &buffer) { line in
+      mode == .authentication || Self.startsWithAuth(line) ? POP3Limits.authenticationLine : POP3Limits.commandLine
+    }
+    switch frame {
     case .line(let line, _): return .line(line)
     case .tooLong: return .tooLong
     case .incomplete: return .incomplete

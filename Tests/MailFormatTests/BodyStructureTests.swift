@@ -74,6 +74,16 @@ import Testing
     #expect(text == "(\"a\" \"b\" \(expected) NIL NIL \"7bit\" 0 NIL NIL NIL NIL)")
   }
 
+  @Test(arguments: [
+    ("charset*=utf-8''utf-8", "\"charset*\" \"utf-8''utf-8\""),
+    ("CHARSET*0*=''u; charset*1=tf-8", "\"CHARSET*\" \"''utf-8\""),
+    ("charset*0=utf; charset*1=-8", "\"charset\" \"utf-8\""),
+    ("charse*=utf-8''x", "\"charse*\" \"utf-8''x\" \"charset\" \"us-ascii\""),
+  ]) func `A charset with an asterisk is not contradicted by the default`(parameter: String, expected: String) {
+    let text = message("Content-Type: text/html; \(parameter)\n\n").bodyStructure
+    #expect(text == "(\"text\" \"html\" (\(expected)) NIL NIL \"7bit\" 0 0 NIL NIL NIL NIL)")
+  }
+
   @Test func `Nesting beyond the limit is one opaque part`() {
     let bytes = message(
       "Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n")

@@ -104,7 +104,8 @@ import Testing
         continue
       }
       let ref = try await store.ref("INBOX", of: ana)
-      for number in 0...point where (try? await store.body(UID(number + 1), in: ref)) != Mail.large(2000, seed: UInt64(number)) {
+      for number in 0...point
+      where (try? await store.body(UID(number + 1), in: ref)) != Mail.large(2000, seed: UInt64(number)) {
         lost += 1
       }
       if kind == nil {

@@ -69,6 +69,9 @@ import Testing
     }
     #expect(synchronous == 2 && vacuum == 2 && page == Int64(SQLTuning.pageSize))
     await store.close()
+    // Every connection and statement was let go: SQLite has folded the WAL into the database and removed it.
+    #expect(access("\(bed.data)/volumes/1/mail.sqlite-wal", F_OK) != 0)
+    #expect(access("\(bed.data)/directory.sqlite-wal", F_OK) != 0)
   }
 
   @Test func `An account cut short between the two databases is completed, and orphaned mail is cleared away`()

@@ -25,7 +25,8 @@ import Testing
         case 0:
           let flags = SystemFlags(rawValue: UInt8.random(in: 0..<32, using: &random))
           change.updated.append(
-            MessageEntry(uid: entry.uid, flags: flags, keywords: UInt64.random(in: 0..<9, using: &random), modSeq: modSeq))
+            MessageEntry(
+              uid: entry.uid, flags: flags, keywords: UInt64.random(in: 0..<9, using: &random), modSeq: modSeq))
         case 1: change.expunged.append(entry.uid)
         default: break
         }
@@ -52,7 +53,9 @@ import Testing
   }
 
   @Test(arguments: 1...12 as ClosedRange<UInt64>)
-  func `Changes applied one by one give the mailbox, and differences lead from any state to any later one`(_ seed: UInt64) {
+  func `Changes applied one by one give the mailbox, and differences lead from any state to any later one`(
+    _ seed: UInt64
+  ) {
     var random = SeededRandom(seed: seed)
     var model = Model()
     var snapshot = MailboxSnapshot(entries: [], uidNext: 1, highestModSeq: 1, keywords: [])

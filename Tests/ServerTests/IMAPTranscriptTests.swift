@@ -5,8 +5,9 @@ import NIOCore
 import Testing
 
 extension TestServer.Kind {
-  /// `@set`: `append-limit`, `idle-seconds`, `login-seconds`, `bad-commands`, `commands-before-login`,
-  /// `whole-message-limit`, `search-whole-message-limit`, `messages-on-loop`, `output-chunk`.
+  /// `@set`: `append-limit`, `idle-milliseconds`, `login-milliseconds`, `bad-commands`, `commands-before-login`,
+  /// `whole-message-limit`, `search-whole-message-limit`, `messages-on-loop`, `output-chunk`, `line`,
+  /// `line-before-login`, `swallowed-literal`.
   static let imap = TestServer.Kind(name: "imap") { parts in
     var settings = IMAPServerSettings()
     settings.productVersion = "1"

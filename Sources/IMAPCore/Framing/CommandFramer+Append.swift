@@ -63,7 +63,7 @@ extension CommandFramer {
   /// Behind a message: the line end, or the next message (RFC 3502).
   mutating func nextAfterMessage(_ progress: AppendProgress) -> FramerEvent? {
     guard let end = findLineEnd() else {
-      guard scanned > lineLimit else { return .needMore }
+      guard scanned > lineLimit + 1 else { return .needMore }
       startSwallowing(0)
       return .rejected(appendError(progress, .tooBig, "The command line is too long"))
     }
@@ -120,8 +120,9 @@ extension CommandFramer {
 
   mutating func nextLine() -> FramerEvent {
     guard let end = findLineEnd() else {
-      guard scanned > limits.saslLine else { return .needMore }
-      startSwallowing(0)
+      guard scanned > limits.saslLine + 1 else { return .needMore }
+      resetFrame()
+      state = .swallowLine
       return .rejected(IMAPSyntaxError(code: .tooBig, "The line is too long", at: limits.saslLine))
     }
     state = .command

@@ -39,7 +39,8 @@ extension CommandFramer {
 
   mutating func nextInCommand() -> FramerEvent? {
     guard let end = findLineEnd() else {
-      guard lineOctets(upTo: scanned) > lineLimit else { return .needMore }
+      // One octet more may be the CR of the line's end.
+      guard lineOctets(upTo: scanned) > lineLimit + 1 else { return .needMore }
       return rejectOpenLine(tooLong())
     }
     guard lineOctets(upTo: end.length) <= lineLimit else {
@@ -223,5 +224,15 @@ extension CommandFramer {
       state = .command
     }
     return true
+  }
+
+  /// Throws away what has come of a line. False: its end has not.
+  mutating func swallowLine() -> Bool {
+    let end = findLineEnd()
+    input.moveReaderIndex(forwardBy: end.map { $0.length + $0.terminator } ?? input.readableBytes)
+    trimInput()
+    resetFrame()
+    if end != nil { state = .command }
+    return end != nil
   }
 }

@@ -42,6 +42,8 @@ public struct CommandFramer: Sendable {
     case line
     /// Throwing away the rest of a command: octets of a literal, then a line.
     case swallow(Int64)
+    /// Throwing away the rest of a line that was asked for, which announces no literal however it ends.
+    case swallowLine
     case closed(ResponseCode?, String)
   }
 
@@ -136,6 +138,8 @@ public struct CommandFramer: Sendable {
         return nextLine()
       case .swallow(let left):
         if !swallow(left) { return .needMore }
+      case .swallowLine:
+        if !swallowLine() { return .needMore }
       case .closed(let code, let reason):
         return .close(code: code, reason: reason)
       }

@@ -160,8 +160,11 @@ extension IMAPSession {
       guard case .needMore = event else { return event }
       connection.flush()
       if account != nil { connection.setDeadline(min(settings.commandTimeout, settings.idleTimeout)) }
-      connection.resumeReading()
-      let alive = await withCheckedContinuation { inputWaiter = $0 }
+      // Bytes may come within `resumeReading` already, so the waiter is there before.
+      let alive = await withCheckedContinuation { waiter in
+        inputWaiter = waiter
+        connection.resumeReading()
+      }
       guard alive else { throw .connectionClosed }
       if account != nil { connection.setDeadline(nil) }
     }

@@ -74,7 +74,8 @@ actor IMAPSession: ConnectionSession {
       return
     }
     framer.receive(buffer)
-    buffer.clear()
+    // Let go of, not cleared: the framer shares its storage.
+    buffer = ByteBuffer()
     if let waiter = inputWaiter {
       inputWaiter = nil
       connection.pauseReading()

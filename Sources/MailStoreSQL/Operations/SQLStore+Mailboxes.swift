@@ -96,7 +96,8 @@ extension SQLStore {
 extension Transaction {
   /// Creates missing parents as well (RFC 9051 §6.3.4).
   @discardableResult
-  func createMailbox(_ name: String, of account: AccountBox, specialUse: SpecialUse?) throws(StoreError) -> MailboxInfo {
+  func createMailbox(_ name: String, of account: AccountBox, specialUse: SpecialUse?) throws(StoreError) -> MailboxInfo
+  {
     let canonical = Names.canonical(name)
     // RFC 9051 §6.3.4: it is an error to create INBOX or a name that exists.
     if canonical == Names.inbox, account.names[Names.inbox] != nil { throw .inboxIsFixed }

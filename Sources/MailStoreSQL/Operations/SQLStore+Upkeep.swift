@@ -11,9 +11,7 @@ extension SQLStore {
     }
     var removed = 0
     for account in all {
-      guard case .days(let days) = account.pop3Expire,
-        let inbox = try await mailbox(named: Names.inbox, of: account.id)
-      else { continue }
+      guard case .days(let days) = account.pop3Expire, let inbox = try await inbox(of: account.id) else { continue }
       let ref = MailboxRef(account: account.id, mailbox: inbox.id)
       let before = now - Int64(days) * 86_400
       // Found by a reader, so that the writer is not kept from deliveries by the search.
@@ -29,6 +27,14 @@ extension SQLStore {
     return removed
   }
 
+  /// Nil for an account that was removed since it was listed.
+  private func inbox(of account: AccountID) async throws(StoreError) -> MailboxInfo? {
+    do { return try await mailbox(named: Names.inbox, of: account) } catch {
+      guard case .noSuchAccount = error else { throw error }
+      return nil
+    }
+  }
+
   public func compact() async throws(StoreError) -> CompactionReport {
     try await upkeep.run { upkeep throws(StoreError) in try upkeep.compact() }
   }
@@ -38,7 +44,12 @@ extension SQLStore {
     return try await upkeep.run { upkeep throws(StoreError) in
       let db = try SQLConnection.reader(path: upkeep.database)
       defer { db.close() }
-      return try Checker(db: db, packs: upkeep.packs, directory: directory).run()
+      // Begun between two commits, so that directory and volume are of one moment; a thread at a time uses `db`.
+      let accounts = try upkeep.writer.aloneBlocking { _ throws(StoreError) in
+        try db.beginReading()
+        return directory.all()
+      }
+      return try Checker(db: db, packs: upkeep.packs, accounts: accounts).run()
     }
   }
 }

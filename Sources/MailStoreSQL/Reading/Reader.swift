@@ -53,7 +53,9 @@ final class Reader: @unchecked Sendable {
   /// Where the blob lies now, which the transaction under way cannot see.
   private func relocate(_ blob: Int64) throws(StoreError) -> BlobLocation? {
     let connection: SQLConnection
-    if let fresh { connection = fresh } else {
+    if let fresh {
+      connection = fresh
+    } else {
       connection = try SQLConnection.reader(path: db.path)
       fresh = connection
     }

@@ -79,7 +79,9 @@ final class SQLConnection: @unchecked Sendable {
       try db.execute(sql: "PRAGMA cache_size = -\(SQLTuning.readerCacheKiB)")
     }
     let queue: DatabaseQueue
-    do { queue = try DatabaseQueue(path: path, configuration: configuration) } catch { throw Self.error(error, path: path) }
+    do { queue = try DatabaseQueue(path: path, configuration: configuration) } catch {
+      throw Self.error(error, path: path)
+    }
     return try adopt(queue, path: path)
   }
 
@@ -141,6 +143,13 @@ final class SQLConnection: @unchecked Sendable {
     return try statement.first { $0.int(0) } ?? 0
   }
 
+  /// Begins a read transaction that ends with the connection. What it sees is fixed by the first read, so one follows.
+  func beginReading() throws(StoreError) {
+    try self("BEGIN").run()
+    let first = try self("SELECT COUNT(*) FROM volume_state")
+    _ = try first.first { $0.int(0) }
+  }
+
   /// Runs `body` in one read transaction: everything it reads is of one commit.
   func reading<Value>(_ body: () throws(StoreError) -> Value) throws(StoreError) -> Value {
     try self("BEGIN").run()
@@ -175,5 +184,5 @@ enum SQLTuning {
   static let checkpointPages = 4000
   static let walKeptBytes = 64 << 20
   static let writerCacheKiB = 32 << 10
-  static let readerCacheKiB = 16 << 10
+  static let readerCacheKiB = 4 << 10
 }

@@ -16,7 +16,9 @@ enum AccountTable {
   }
 
   /// Returns the permanent number.
-  static func insert(_ account: NewAccount, name: String, created: Int64, _ db: SQLConnection) throws(StoreError) -> Int64 {
+  static func insert(_ account: NewAccount, name: String, created: Int64, _ db: SQLConnection) throws(StoreError)
+    -> Int64
+  {
     let row = try db(
       """
       INSERT INTO account (name, credentials, quota_bytes, quota_messages, expire, created) VALUES (?, ?, ?, ?, ?, ?)

@@ -6,22 +6,20 @@ import MailStore
 struct Checker {
   let db: SQLConnection
   let packs: PackStore
-  let directory: DirectoryCache
+  let accounts: Set<Int64>
   private(set) var report = CheckReport()
   /// A damaged store could name a million things; the first ones are enough to act on.
   private static let problemLimit = 1000
 
-  init(db: SQLConnection, packs: PackStore, directory: DirectoryCache) {
+  /// `db` is in a read transaction; `accounts` are those of the directory at its beginning.
+  init(db: SQLConnection, packs: PackStore, accounts: [Account]) {
     self.db = db
     self.packs = packs
-    self.directory = directory
+    self.accounts = Set(accounts.map(\.id.rawValue))
   }
 
   func run() throws(StoreError) -> CheckReport {
     var checker = self
-    // The list of packs is taken after the transaction has begun: whatever its rows name is there.
-    try db("BEGIN").run()
-    defer { try? db("ROLLBACK").run() }
     try checker.checkDatabase()
     try checker.checkAccounts()
     try checker.checkMailboxes()
@@ -59,9 +57,9 @@ struct Checker {
     let rows = try db("SELECT account FROM account_state WHERE state = 0")
     try rows.forEach { known.insert($0.int(0)) }
     report.accounts = known.count
-    // Accounts made or removed since the transaction began are not looked at.
-    for id in known.sorted() where directory.account(id) == nil {
-      note("account \(id): it has mail, and is not in the directory")
+    for id in known.subtracting(accounts).sorted() { note("account \(id): it has mail, and is not in the directory") }
+    for id in accounts.subtracting(known).sorted() {
+      note("account \(id): it is in the directory, and has no mailboxes")
     }
     try each(
       """
@@ -271,6 +269,7 @@ struct Checker {
   // MARK: Packs
 
   private mutating func checkPacks() throws(StoreError) {
+    // Taken after the transaction has begun: whatever its rows name is there, since nothing is compacted meanwhile.
     let all = packs.packs()
     report.packs = all.count
     var numbers: [Int64] = []

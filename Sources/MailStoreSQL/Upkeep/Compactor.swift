@@ -6,12 +6,13 @@ import MailStore
 /// hold the old pack go on reading it.
 extension Upkeep {
   /// Packs still written to are closed when they have dead space worth the while, so that they can be rewritten.
-  func rollActivePacks() throws(StoreError) {
+  /// Smaller ones than `minimum` octets are left alone.
+  func rollActivePacks(from minimum: Int64) throws(StoreError) {
     let packs = packs
     let share = settings.deadShare
     // Between two commits: no frame is under way.
     try writer.aloneBlocking { writer throws(StoreError) in
-      for pack in packs.packs() where pack.isActive {
+      for pack in packs.packs() where pack.isActive && pack.bytes >= minimum {
         let live = try Self.liveBytes(pack.number, writer.transaction.db)
         if Self.isWorthRewriting(live: live, bytes: pack.bytes, share: share) {
           packs.roll()
@@ -22,15 +23,19 @@ extension Upkeep {
   }
 
   func compactPacks(_ report: inout CompactionReport) throws(StoreError) {
+    let live = try writer.aloneBlocking { writer throws(StoreError) in
+      var live: [Int64: Int64] = [:]
+      let rows = try writer.transaction.db("SELECT id, live_bytes FROM pack")
+      try rows.forEach { live[$0.int(0)] = $0.int(1) }
+      return live
+    }
     for pack in packs.packs() where !pack.isActive && !isStopping {
-      if try removeIfDead(pack.number) {
+      let live = live[pack.number] ?? 0
+      guard Self.isWorthRewriting(live: live, bytes: pack.bytes, share: settings.deadShare) else { continue }
+      if live == 0, try removeIfDead(pack.number) {
         report.removedPacks += 1
         continue
       }
-      let live = try writer.aloneBlocking { writer throws(StoreError) in
-        try Self.liveBytes(pack.number, writer.transaction.db)
-      }
-      guard Self.isWorthRewriting(live: live, bytes: pack.bytes, share: settings.deadShare) else { continue }
       try rewrite(pack.number)
       if try removeIfDead(pack.number) {
         report.rewrittenPacks += 1

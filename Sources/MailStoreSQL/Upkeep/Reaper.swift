@@ -128,7 +128,8 @@ extension Transaction {
   ) throws(StoreError) -> (purged: Int, isDone: Bool) {
     let all: ClosedRange<UID> = 0...UID.max
     let rows = try db(
-      "SELECT uid, content FROM message WHERE account = ?1 AND mailbox = ?2 AND uid BETWEEN ?3 AND ?4 ORDER BY uid LIMIT ?5")
+      "SELECT uid, content FROM message WHERE account = ?1 AND mailbox = ?2 AND uid BETWEEN ?3 AND ?4 ORDER BY uid LIMIT ?5"
+    )
     bind(rows, account, mailbox, all)
     rows.bind(5, StoreLimits.purgeSlice)
     let live = try contents(rows)
@@ -140,7 +141,8 @@ extension Transaction {
       return (live.count, false)
     }
     let log = try db(
-      "SELECT uid, content FROM expunged WHERE account = ?1 AND mailbox = ?2 AND uid BETWEEN ?3 AND ?4 ORDER BY uid LIMIT ?5")
+      "SELECT uid, content FROM expunged WHERE account = ?1 AND mailbox = ?2 AND uid BETWEEN ?3 AND ?4 ORDER BY uid LIMIT ?5"
+    )
     bind(log, account, mailbox, all)
     log.bind(5, StoreLimits.purgeSlice)
     let gone = try contents(log)

@@ -17,6 +17,7 @@ final class Upkeep: Sendable {
 
   private enum Step {
     case task(Task)
+    case round
     case stop
   }
 
@@ -30,6 +31,7 @@ final class Upkeep: Sendable {
   private let queue = Monitor(Queue())
   private let thread = Mutex<StoreThread?>(nil)
   private let stopping = Atomic(false)
+  private let nextTrim = Atomic<Int64>(0)
 
   init(
     writer: Writer, packs: PackStore, cache: MailCache, pins: PinRegistry, database: String, settings: StoreSettings,
@@ -83,9 +85,13 @@ final class Upkeep: Sendable {
   }
 
   private func main() {
-    let interval = settings.upkeepInterval > 0 ? settings.upkeepInterval * 1000 : 3_600_000
+    let interval = Int64(settings.upkeepInterval > 0 ? settings.upkeepInterval * 1000 : 3_600_000)
+    var nextRound = Clock.milliseconds() + interval
     while true {
-      let step = queue.wait(milliseconds: interval) { queue -> Step? in
+      // However many tasks come in between, the round has its turn.
+      let rest = Int(max(nextRound - Clock.milliseconds(), 0))
+      let step = queue.wait(milliseconds: rest) { queue -> Step? in
+        if rest == 0 { return queue.isStopped ? .stop : .round }
         if !queue.tasks.isEmpty { return .task(queue.tasks.removeFirst()) }
         return queue.isStopped ? .stop : nil
       }
@@ -94,9 +100,10 @@ final class Upkeep: Sendable {
       case .stop:
         saveFloors()
         return
-      case nil:
+      case .round, nil:
         saveFloors()
         if settings.upkeepInterval > 0 { backgroundRound() }
+        nextRound = Clock.milliseconds() + interval
       }
     }
   }
@@ -105,7 +112,12 @@ final class Upkeep: Sendable {
     do throws(StoreError) {
       var report = CompactionReport()
       try purge(&report)
-      try trimExpungeLog()
+      let now = settings.now()
+      if now >= nextTrim.load(ordering: .relaxed) {
+        nextTrim.store(now + StoreLimits.expungeLogTrimInterval, ordering: .relaxed)
+        try trimExpungeLog()
+      }
+      try rollActivePacks(from: StoreLimits.rolledPackBytes)
       try compactPacks(&report)
       try vacuum(all: false)
       if report != CompactionReport() {
@@ -128,7 +140,7 @@ final class Upkeep: Sendable {
     let before = diskUsage()
     try purge(&report)
     try trimExpungeLog()
-    try rollActivePacks()
+    try rollActivePacks(from: 1)
     try compactPacks(&report)
     try vacuum(all: true)
     report.freedBytes = max(0, before - diskUsage())
@@ -186,9 +198,13 @@ final class Upkeep: Sendable {
       if free <= Self.vacuumStep { break }
     }
     guard all else { return }
-    // Fails when somebody reads at this moment; then the WAL is cut at the next occasion.
+    // Fails when somebody reads for longer than a moment; then the WAL is cut at the next occasion. The writer must not
+    // wait for readers.
     try? writer.aloneBlocking { writer throws(StoreError) in
-      try writer.transaction.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+      let db = writer.transaction.db
+      try db.execute("PRAGMA busy_timeout = 50")
+      defer { try? db.execute("PRAGMA busy_timeout = 10000") }
+      try db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     }
   }
 

@@ -116,5 +116,7 @@ final class View: Sendable {
 
   func add(_ slot: MailboxSession.Slot) { state.withLock { $0.sessions[ObjectIdentifier(slot)] = slot } }
 
-  func remove(_ slot: MailboxSession.Slot) { _ = state.withLock { $0.sessions.removeValue(forKey: ObjectIdentifier(slot)) } }
+  func remove(_ slot: MailboxSession.Slot) {
+    _ = state.withLock { $0.sessions.removeValue(forKey: ObjectIdentifier(slot)) }
+  }
 }

@@ -6,11 +6,12 @@ final class ViewRegistry: Sendable {
   private struct Entry {
     let view: View
     var users = 0
-    var lastUse: UInt64 = 0
   }
 
   private struct State {
     var entries: [MailboxRef: Entry] = [:]
+    /// Views without users and when they were used last.
+    var idle: [MailboxRef: UInt64] = [:]
     var clock: UInt64 = 0
   }
 
@@ -32,10 +33,11 @@ final class ViewRegistry: Sendable {
       if var entry = state.entries[ref] {
         entry.users += 1
         state.entries[ref] = entry
+        state.idle[ref] = nil
         return (entry.view, false)
       }
       let view = View(ref)
-      state.entries[ref] = Entry(view: view, users: 1, lastUse: state.clock)
+      state.entries[ref] = Entry(view: view, users: 1)
       return (view, true)
     }
   }
@@ -45,10 +47,13 @@ final class ViewRegistry: Sendable {
       guard var entry = state.entries[view.ref], entry.view === view else { return }
       state.clock += 1
       entry.users -= 1
-      entry.lastUse = state.clock
       state.entries[view.ref] = entry
       guard entry.users == 0 else { return }
-      if view.snapshot == nil { state.entries[view.ref] = nil }
+      guard view.snapshot != nil else {
+        state.entries[view.ref] = nil
+        return
+      }
+      state.idle[view.ref] = state.clock
       trim(&state)
     }
   }
@@ -58,21 +63,18 @@ final class ViewRegistry: Sendable {
     state.withLock { state in
       guard let entry = state.entries[view.ref], entry.view === view else { return }
       state.entries[view.ref] = nil
+      state.idle[view.ref] = nil
     }
   }
 
   private func trim(_ state: inout State) {
-    // Idle views are few; a walk over them is cheap against loading one.
-    var idle = state.entries.filter { $0.value.users == 0 }.map {
-      (ref: $0.key, count: $0.value.view.snapshot?.count ?? 0, lastUse: $0.value.lastUse)
-    }
-    var total = idle.reduce(0) { $0 + $1.count }
-    guard total > idleLimit || idle.count > Self.idleViews else { return }
-    idle.sort { $0.lastUse < $1.lastUse }
-    for (position, view) in idle.enumerated() {
-      guard total > idleLimit || idle.count - position > Self.idleViews else { return }
-      state.entries[view.ref] = nil
-      total -= view.count
+    var total = state.idle.keys.reduce(0) { $0 + (state.entries[$1]?.view.snapshot?.count ?? 0) }
+    while total > idleLimit || state.idle.count > Self.idleViews,
+      let oldest = state.idle.min(by: { $0.value < $1.value })?.key
+    {
+      total -= state.entries[oldest]?.view.snapshot?.count ?? 0
+      state.entries[oldest] = nil
+      state.idle[oldest] = nil
     }
   }
 

@@ -78,7 +78,10 @@ final class Transaction {
   }
 
   func account(_ id: AccountID) throws(StoreError) -> AccountBox {
-    guard let account = try accountIfAny(id.rawValue) else { throw .noSuchAccount("\(id)") }
+    // The directory decides: mail of an account that was removed may still be there.
+    guard directory.account(id.rawValue) != nil, let account = try accountIfAny(id.rawValue) else {
+      throw .noSuchAccount("\(id)")
+    }
     return account
   }
 

@@ -88,7 +88,8 @@ import Testing
         }
         group.addTask {
           for _ in 0..<30 {
-            _ = try await store.visit(inbox, Array(1...120)[...], needs: [.message, .envelope]) { row throws(StoreError) in
+            _ = try await store.visit(inbox, Array(1...120)[...], needs: [.message, .envelope]) {
+              row throws(StoreError) in
               let size = row.size
               let read = try row.withMessage { span throws(StoreError) in span.byteCount }
               #expect(read == size)

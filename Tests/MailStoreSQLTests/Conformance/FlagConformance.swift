@@ -58,12 +58,13 @@ import Testing
       let open = try await store.openMailbox("INBOX", of: ana.id) {}
       let inbox = try await store.ref("INBOX", of: ana)
       let sent = try await store.ref("Sent", of: ana)
-      var random = SystemRandomNumberGenerator()
+      var random = SeededRandom(seed: 11)
       for _ in 0..<60 {
         let uids = (1...60).filter { _ in Bool.random(using: &random) }.map(UID.init)
         let mode = [FlagChange.Mode.add, .remove, .replace].randomElement(using: &random) ?? .add
         let flags = SystemFlags(rawValue: UInt8.random(in: 0..<32, using: &random))
-        let change = FlagChange(mode, flags, keywords: Bool.random() ? ["k\(Int.random(in: 0..<5))"] : [])
+        let change = FlagChange(
+          mode, flags, keywords: Bool.random(using: &random) ? ["k\(Int.random(in: 0..<5, using: &random))"] : [])
         let one = try await store.changeFlags(change, of: uids, in: inbox)
         let two = try await store.changeFlags(change, of: uids, in: sent)
         #expect(one.missing == two.missing)
@@ -128,7 +129,8 @@ import Testing
       try await store.put(in: "Junk", of: ana)
       let ref = try await store.ref("Junk", of: ana)
       try await store.deleteMailbox("Junk", of: ana.id)
-      #expect(await thrown { _ = try await store.changeFlags(FlagChange(.add, .seen), of: [1], in: ref) } == .mailboxGone)
+      #expect(
+        await thrown { _ = try await store.changeFlags(FlagChange(.add, .seen), of: [1], in: ref) } == .mailboxGone)
       #expect(await thrown { _ = try await store.copy([1], from: ref, to: "INBOX") } == .mailboxGone)
       #expect(await thrown { _ = try await store.move([1], from: ref, to: "INBOX") } == .mailboxGone)
       #expect(await thrown { _ = try await store.expunge(nil, in: ref) } == .mailboxGone)

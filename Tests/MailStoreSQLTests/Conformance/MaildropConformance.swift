@@ -27,9 +27,10 @@ import Testing
       let seen = Gathered<String>()
       let done = try await drop.visit([0, 1, 2, 3], needs: .message) { index, row throws(StoreError) in
         seen.add(
-          "\(index) " + (try row.withMessage { span throws(StoreError) in
-            span.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
-          }))
+          "\(index) "
+            + (try row.withMessage { span throws(StoreError) in
+              span.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+            }))
         return .next
       }
       #expect(done == 4)

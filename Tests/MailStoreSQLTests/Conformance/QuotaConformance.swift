@@ -44,7 +44,9 @@ import Testing
         let uids = (1...40).filter { _ in Int.random(in: 0..<4, using: &random) == 0 }.map(UID.init)
         do {
           switch Int.random(in: 0..<6, using: &random) {
-          case 0: try await store.put(Mail.text("\(seed)", body: String(repeating: "x", count: uids.count)), in: name, of: ana)
+          case 0:
+            try await store.put(
+              Mail.text("\(seed)", body: String(repeating: "x", count: uids.count)), in: name, of: ana)
           case 1: _ = try await store.copy(uids, from: ref, to: other)
           case 2: _ = try await store.move(uids, from: ref, to: other)
           case 3: _ = try await store.changeFlags(FlagChange(.add, .deleted), of: uids, in: ref)

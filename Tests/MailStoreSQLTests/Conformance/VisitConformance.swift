@@ -17,7 +17,9 @@ import Testing
       _ = try await store.changeFlags(FlagChange(.add, .deleted), of: gone, in: ref)
       _ = try await store.expunge(nil, in: ref)
       _ = try await store.compact()
-      for wanted: [UID] in [uids, [5], [1, 150, 299], [7, 14], [290, 295, 300, 400, 5000], uids.filter { $0 % 2 == 0 }] {
+      for wanted: [UID] in [
+        uids, [5], [1, 150, 299], [7, 14], [290, 295, 300, 400, 5000], uids.filter { $0 % 2 == 0 },
+      ] {
         let seen = Gathered<UID>()
         let done = try await store.visit(ref, wanted[...], needs: .dates) { row throws(StoreError) in
           seen.add(row.uid)
@@ -116,7 +118,8 @@ import Testing
       let trace = "Delivered-To: ana\r\n"
       let message = try await store.prepare(Mail.text())
       _ = await store.deliver(
-        message, to: [DeliveryTarget(account: ana.id, trace: ByteBuffer(string: trace))], date: InternalDate(seconds: 5))
+        message, to: [DeliveryTarget(account: ana.id, trace: ByteBuffer(string: trace))], date: InternalDate(seconds: 5)
+      )
       let ref = try await store.ref("INBOX", of: ana)
       let reader = try #require(try await store.openMessage(1, in: ref))
       let whole = Array((trace + Mail.text()).utf8)

@@ -26,6 +26,8 @@ struct BedSettings: Sendable {
   var packBytes: Int64 = 64 << 20
   var spoolThreshold = 256 << 10
   var readerThreads = 2
+  var upkeepInterval = 0
+  var cachedViewEntries = 1_000_000
 }
 
 /// A data folder of its own for one test, with a clock that the test moves. Gone with the object.
@@ -63,7 +65,9 @@ final class StoreBed: Sendable {
       directory: data,
       settings: StoreSettings(
         packs: packs, defaultQuota: settings.quota, maximumMessageBytes: settings.maximumMessageBytes,
-        readerThreads: settings.readerThreads, expungedRetentionDays: settings.retentionDays, upkeepInterval: 0,
+        readerThreads: settings.readerThreads, expungedRetentionDays: settings.retentionDays,
+        upkeepInterval: settings.upkeepInterval,
+        cachedViewEntries: settings.cachedViewEntries,
         now: { [clock] in clock.now }),
       fileSystem: fileSystem, logger: logger)
   }
