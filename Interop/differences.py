@@ -283,7 +283,10 @@ def _agrees(structure, part):
 def _stands(values, header):
     if isinstance(values, list):
         return all(_stands(value, header) for value in values)
-    return values is None or (isinstance(values, bytes) and values.lower() in header.lower())
+    if not isinstance(values, bytes):
+        return values is None
+    whole = rb"(?:^|(?<=[\s=\":;/(<,@]))" + re.escape(values) + rb"(?=$|[\s=\":;/)>,@])"
+    return re.search(whole, header, re.IGNORECASE) is not None
 
 
 def _all(part):

@@ -81,7 +81,7 @@ class _Reader:
                 lines[-1] += line
             else:
                 lines.append(line)
-        part.header = self.octets[start:self.at].replace(b"\r\n", b"")
+        part.header = re.sub(rb"\r\n(?=[ \t])", b"", self.octets[start:self.at])
         for line in lines:
             field = _FIELD.match(line.removesuffix(b"\n").removesuffix(b"\r"))
             if field:

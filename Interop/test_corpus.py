@@ -73,8 +73,9 @@ class TheCorpus(unittest.TestCase):
                     unexplained.append((name, *pair))
                     continue
                 # An explanation that also fits a wrong value explains nothing.
-                for wrong in itertools.islice(differences.altered(pair[0]), 200):
-                    self.assertTrue(wrong == pair[1] or differences.explain(item, wrong, pair[1], message) is None, name)
+                for wrong in itertools.islice(differences.altered(pair[0]), 500):
+                    if wrong != pair[1]:
+                        self.assertIsNone(differences.explain(item, wrong, pair[1], message), name)
         print(f"  {len(self.mail)} messages, {differing} differ")
         for kind, cases in sorted(kinds.items()):
             print(f"    {kind}: {len(cases)}, for example {cases[0]}")

@@ -182,9 +182,10 @@ public final class Authenticator: Sendable {
     else { return account }
     do throws(StoreError) {
       // The password may have been changed while this was going on; the new one stays.
-      let now = try await store.account(account.id)
-      guard now?.credentialsGeneration == account.credentialsGeneration else { return account }
-      let upgraded = try await store.updateAccount(account.id, AccountChange(credentials: credentials.stored))
+      let upgraded = try await store.updateAccount(
+        account.id,
+        AccountChange(credentials: credentials.stored, onlyIfGeneration: account.credentialsGeneration))
+      guard upgraded.credentials == credentials.stored else { return account }
       readiness.upgraded(account.id)
       logger.info("password hash upgraded to SCRAM keys", metadata: ["account": "\(LogText.name(account.name))"])
       return upgraded

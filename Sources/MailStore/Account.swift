@@ -80,10 +80,14 @@ public struct AccountChange: Sendable {
   public var credentials: String?
   public var quota: QuotaLimits?
   public var pop3Expire: POP3Expire?
+  /// The change is made only while the account's credentials are of this generation; otherwise nothing changes and the
+  /// account comes back as it is. For upgrades of a stored hash, which must not undo a change of the password.
+  public var onlyIfGeneration: Int64?
   public init(
     name: String? = nil, isEnabled: Bool? = nil, credentials: String? = nil, quota: QuotaLimits? = nil,
-    pop3Expire: POP3Expire? = nil
+    pop3Expire: POP3Expire? = nil, onlyIfGeneration: Int64? = nil
   ) {
+    self.onlyIfGeneration = onlyIfGeneration
     self.name = name
     self.isEnabled = isEnabled
     self.credentials = credentials

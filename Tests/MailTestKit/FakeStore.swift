@@ -112,6 +112,9 @@ public final class FakeStore: MailStore {
   public func updateAccount(_ id: AccountID, _ change: AccountChange) async throws(StoreError) -> Account {
     try await transaction(.account) { state throws(StoreError) in
       var entry = try state.account(id)
+      if let generation = change.onlyIfGeneration, generation != entry.account.credentialsGeneration {
+        return entry.account
+      }
       if let name = change.name { entry.account.name = name.lowercased() }
       if let isEnabled = change.isEnabled { entry.account.isEnabled = isEnabled }
       if let credentials = change.credentials {

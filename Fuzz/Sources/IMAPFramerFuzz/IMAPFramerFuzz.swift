@@ -13,7 +13,7 @@ public func fuzzOne(_ bytes: FuzzBytes?, _ count: Int) -> CInt {
   var sent = input(bytes, count)
   let setup = Setup(sent.takeByte())
   let seed = UInt64(count) &* 31 &+ UInt64(sent.getInteger(at: sent.writerIndex - 1, as: UInt8.self) ?? 0)
-  sent = sent.stretched()
+  sent = sent.stretched(upTo: setup.limits.lineBeforeLogin + 500)
   let whole = drive(setup, [ByteBuffer(bytes: sent.readableBytesView)])
   let cut = drive(setup, sent.cut(seed: seed))
   must(whole == cut, "cut, the framer sees\n\(cut)\nwhole\n\(whole)")

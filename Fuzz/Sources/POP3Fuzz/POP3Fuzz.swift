@@ -11,7 +11,7 @@ public func fuzzOne(_ bytes: FuzzBytes?, _ count: Int) -> CInt {
   var sent = input(bytes, count)
   let setup = sent.takeByte()
   let mode: POP3LineFramer.Mode = setup & 1 == 0 ? .command : .authentication
-  sent = sent.stretched()
+  sent = sent.stretched(upTo: POP3Limits.authenticationLine + 500)
   let pieces = sent.cut(seed: UInt64(count) &+ UInt64(setup) << 32)
 
   let whole = lines([sent], mode)

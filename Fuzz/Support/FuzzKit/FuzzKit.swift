@@ -47,7 +47,8 @@ extension ByteBuffer {
   /// The bytes cut into pieces, in the places that `seed` says: single bytes, short and long ones.
   public func cut(seed: UInt64) -> [ByteBuffer] {
     var numbers = SeededNumbers(seed: seed)
-    let scale = [1, 3, 16, 200, 1500][numbers.number(below: 5)]
+    // Not into single bytes where there are thousands: that would only be slow.
+    let scale = max([1, 3, 16, 200, 1500][numbers.number(below: 5)], readableBytes / 500)
     var rest = self
     var pieces: [ByteBuffer] = []
     while rest.readableBytes > 0 {
@@ -58,8 +59,9 @@ extension ByteBuffer {
   }
 
   /// Lengthens: `FE n` stands for 16 × n repetitions of the byte before it. Limits of thousands of octets would
-  /// otherwise hardly ever be met by inputs that are kept short for speed.
-  public func stretched() -> ByteBuffer {
+  /// otherwise hardly ever be met by inputs that are kept short for speed. Stops lengthening at `limit`
+  /// octets.
+  public func stretched(upTo limit: Int) -> ByteBuffer {
     guard readableBytesView.contains(0xFE) else { return self }
     var output = ByteBuffer()
     var source = self
@@ -69,7 +71,8 @@ extension ByteBuffer {
         continue
       }
       let last = output.getInteger(at: output.writerIndex - 1, as: UInt8.self) ?? 0x20
-      output.writeRepeatingByte(last, count: 16 * Int(count))
+      let room = max(limit - output.readableBytes, 0)
+      output.writeRepeatingByte(last, count: min(16 * Int(count), room))
     }
     return output
   }

@@ -8,7 +8,8 @@ extension LiteralHeader {
   }
 
   /// The literal header that ends a line, found from behind: `{n}`, `{n+}`, `~{n}`, `~{n+}` (RFC 7888 §3).
-  /// A size that does not fit 63 bits is given as the largest that does: too large either way.
+  /// A size that does not fit 63 bits is given as the largest that does: too large either way. More than 40 digits are
+  /// no size: while a line is thrown away only its last octets are kept, and a header must be told from those.
   static func atEnd(of buffer: ByteBuffer, start: Int, length: Int) -> Found {
     func byte(_ index: Int) -> UInt8? { buffer.getInteger(at: start + index, as: UInt8.self) }
     guard length >= 3, byte(length - 1) == UInt8(ascii: "}") else { return .none }
@@ -17,7 +18,7 @@ extension LiteralHeader {
     if !isSynchronizing { index -= 1 }
     let lastDigit = index
     while index >= 0, byte(index)?.isASCIIDigit == true { index -= 1 }
-    guard index >= 0, index < lastDigit, byte(index) == UInt8(ascii: "{") else { return .none }
+    guard index >= 0, index < lastDigit, lastDigit - index <= 40, byte(index) == UInt8(ascii: "{") else { return .none }
     var size: Int64 = 0
     for place in (index + 1)...lastDigit {
       guard let digit = byte(place) else { return .none }

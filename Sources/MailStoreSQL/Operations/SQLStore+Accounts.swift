@@ -66,6 +66,7 @@ extension Writer {
 
   func updateAccount(_ id: AccountID, _ change: AccountChange) throws(StoreError) -> Account {
     guard var account = directory.account(id.rawValue) else { throw .noSuchAccount("\(id)") }
+    if let generation = change.onlyIfGeneration, generation != account.credentialsGeneration { return account }
     if let name = change.name.map(Names.account), name != account.name {
       try Names.checkAccount(name)
       guard directory.account(named: name) == nil else { throw .accountExists(name) }

@@ -49,8 +49,7 @@ public struct EffectiveConfig: Sendable {
           .mapKeys { AbsoluteConfigKey(["merpati"] + $0.components.map { $0.replacing("-", with: "_") }) }
       ),
     ]
-    if let path {
-      try checkFile(path)
+    if let path, try checkFile(path) {
       do {
         layers.append((.file, try await FileProvider<YAMLSnapshot>(filePath: FilePath(path))))
       } catch {
@@ -93,31 +92,37 @@ public struct EffectiveConfig: Sendable {
   /// Names in our space that are not keys.
   private static let reservedEnvironment: Set<String> = ["MERPATI_CONFIG", "MERPATI_SHARED", "MERPATI_TEST_BINARY"]
 
-  private static func checkFile(_ path: String) throws(ConfigError) {
+  /// Refuses what is no setting, and what has not the shape of one. False: the file holds nothing but comments.
+  private static func checkFile(_ path: String) throws(ConfigError) -> Bool {
     let text: String
     do { text = try String(contentsOfFile: path, encoding: .utf8) } catch {
       throw ConfigError("\(path): cannot be read: \(error.localizedDescription)")
     }
     let node: Node?
     do { node = try Yams.compose(yaml: text) } catch { throw ConfigError("\(path): not YAML: \(error)") }
-    guard let node else { return }
+    guard let node else { return false }
     guard case .mapping(let mapping) = node else { throw ConfigError("\(path): the top level must be keys and values") }
     let known = Set(ConfigTable.rows.map(\.key))
     var unknown: [String] = []
+    var misshapen: [String] = []
     func walk(_ mapping: Node.Mapping, _ prefix: String) {
       for (keyNode, value) in mapping {
         let key = prefix + (keyNode.string ?? "?")
-        if case .mapping(let inner) = value, !known.contains(key) {
-          if inner.isEmpty { unknown.append(key) } else { walk(inner, key + ".") }
-        } else if !known.contains(key) {
-          unknown.append(key + (keyNode.mark.map { " (line \($0.line))" } ?? ""))
+        let place = key + (keyNode.mark.map { " (line \($0.line))" } ?? "")
+        switch value {
+        case .scalar where known.contains(key): break
+        case .mapping(let inner) where !known.contains(key) && !inner.isEmpty: walk(inner, key + ".")
+        default: if known.contains(key) { misshapen.append(place) } else { unknown.append(place) }
         }
       }
     }
     walk(mapping, "")
+    // A list or a group in place of a value would otherwise be passed over in silence.
+    if !misshapen.isEmpty { throw ConfigError("\(path): one value was expected at \(misshapen.joined(separator: ", "))") }
     if !unknown.isEmpty {
       throw ConfigError("\(path): no such setting: \(unknown.joined(separator: ", ")); see 'merpati config --keys'")
     }
+    return true
   }
 
   private static func validate(_ row: ConfigRow, _ text: String) throws(ConfigError) {

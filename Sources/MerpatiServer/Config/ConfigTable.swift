@@ -60,7 +60,7 @@ public enum ConfigTable {
     ConfigRow(
       "auth.trust-loopback", .flag, "true",
       "Connections from this machine count as private. Turn it off behind a proxy on this machine."),
-    ConfigRow("auth.scram-iterations", .integer(15_000...10_000_000), "15000", "For passwords set from now on."),
+    ConfigRow("auth.scram-iterations", .integer(15_000...2_000_000), "15000", "For passwords set from now on."),
     ConfigRow("auth.failure-delay", .duration, "1s", "Before the answer to a wrong password; doubles up to 15 s."),
     ConfigRow("auth.failures-per-connection", .integer(1...100), "5", "Then the connection ends."),
 

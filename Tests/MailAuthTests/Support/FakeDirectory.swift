@@ -50,6 +50,7 @@ final class FakeDirectory: MailStore {
     guard let account = try read({ $0.accounts[id] }) else { throw .noSuchAccount("\(id)") }
     return state.withLock { state in
       var account = account
+      if let generation = change.onlyIfGeneration, generation != account.credentialsGeneration { return account }
       state.updates += 1
       if let enabled = change.isEnabled { account.isEnabled = enabled }
       if let credentials = change.credentials {

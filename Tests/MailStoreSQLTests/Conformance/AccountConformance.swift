@@ -19,6 +19,19 @@ import Testing
   }
 
   @Test(arguments: Engine.allCases)
+  func `A change bound to a generation does not undo a later password`(_ engine: Engine) async throws {
+    try await withStore(engine) { store, _ in
+      let account = try await store.add("budi")
+      let changed = try await store.updateAccount(account.id, AccountChange(credentials: "new"))
+      let late = AccountChange(credentials: "upgraded old", onlyIfGeneration: account.credentialsGeneration)
+      #expect(try await store.updateAccount(account.id, late).credentials == "new")
+      #expect(try await store.account(account.id)?.credentials == "new")
+      let timely = AccountChange(credentials: "upgraded", onlyIfGeneration: changed.credentialsGeneration)
+      #expect(try await store.updateAccount(account.id, timely).credentials == "upgraded")
+    }
+  }
+
+  @Test(arguments: Engine.allCases)
   func `Names are found without case, refused twice and when malformed`(_ engine: Engine) async throws {
     try await withStore(engine) { store, _ in
       let account = try await store.add("ana")
