@@ -62,7 +62,8 @@ let package = Package(
     room(
       "MerpatiServer",
       [
-        "IMAPServer", "POP3Server", "LMTPServer", "MailAuth", "MailNet", "POP3Core", "SASL", "MailStoreSQL", "MailStore",
+        "IMAPServer", "POP3Server", "LMTPServer", "MailAuth", "MailNet", "POP3Core", "SASL", "MailStoreSQL",
+        "MailStore",
         "BlobStore", "Bytes", nio, nioPosix, nioSSL, logging,
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -130,7 +131,8 @@ let package = Package(
       "ServerTests",
       [
         "MerpatiServer", "IMAPServer", "POP3Server", "LMTPServer", "MailNet", "MailStoreSQL", "MailStore", "IMAPCore",
-        "MailAuth", "POP3Core", "LMTPCore", "MailFormat", "BlobStore", "Bytes", "MailTestKit", "SASL", nio, nioPosix, nioSSL,
+        "MailAuth", "POP3Core", "LMTPCore", "MailFormat", "BlobStore", "Bytes", "MailTestKit", "SASL", nio, nioPosix,
+        nioSSL,
         logging,
       ]),
   ]

@@ -143,6 +143,17 @@ class Protocols(unittest.TestCase):
                 self.assertEqual(len(names), len(set(names)))
                 self.assertEqual(set(names), self.documented("LMTP", state))
 
+    def test_rfc_numbers(self):
+        """The page names the RFCs that the table in the source names."""
+        for section, file in (("IMAP", "IMAPServer"), ("POP3", "POP3Server"), ("LMTP", "LMTPServer")):
+            source = (ROOT / "Sources" / file / "Capability.swift").read_text()
+            rows = re.findall(r'(?:row\(|name: )"([^"]+)", (?:rfc: )?"([^"]+)"', source)
+            self.assertGreater(len(rows), 6)
+            written = {row["capability"].split()[0]: row["RFC"] for row in self.tables[section]}
+            for name, rfcs in rows:
+                for rfc in re.findall(r"RFC (\d+)", rfcs):
+                    self.assertIn(rfc, written[name], f"{section} {name}")
+
     def test_every_proof_is_there(self):
         proofs = 0
         for heading, rows in self.tables.items():

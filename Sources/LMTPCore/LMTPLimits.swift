@@ -9,8 +9,6 @@ public enum LMTPLimits {
   public static let domain = 255
   /// Octets of a reply line with its CRLF (RFC 5321 §4.5.3.1.5).
   public static let replyLine = 512
-  /// Recipients of a transaction (RFC 5321 §4.5.3.1.8: 100 at least). Past it RCPT is answered by 452 4.5.3.
-  public static let recipients = 1000
   /// Parameters of one MAIL or RCPT.
   public static let parameters = 16
 }

@@ -177,8 +177,10 @@ public struct ServerProcess: Sendable {
   private func announce(_ listeners: [Listener]) {
     for (listener, wanted) in zip(listeners, settings.listeners) {
       switch listener.boundAddress {
-      case .some(.v4(let address)): print("\(listener.name) \(address.host.isEmpty ? "0.0.0.0" : address.host):\(listener.boundAddress?.port ?? 0)")
-      case .some(.v6): print("\(listener.name) [\(listener.boundAddress?.ipAddress ?? "::")]:\(listener.boundAddress?.port ?? 0)")
+      case .some(.v4(let address)):
+        print("\(listener.name) \(address.host.isEmpty ? "0.0.0.0" : address.host):\(listener.boundAddress?.port ?? 0)")
+      case .some(.v6):
+        print("\(listener.name) [\(listener.boundAddress?.ipAddress ?? "::")]:\(listener.boundAddress?.port ?? 0)")
       default: print("\(listener.name) \(wanted.address)")
       }
     }
@@ -192,7 +194,8 @@ public struct ServerProcess: Sendable {
       switch error.errnoCode {
       case EADDRINUSE: return "an address to listen on is in use already; is another server running? (\(error))"
       case EACCES:
-        return "no permission to listen there; ports below 1024 need root or CAP_NET_BIND_SERVICE, or choose others: --imap 127.0.0.1:1143"
+        return
+          "no permission to listen there; ports below 1024 need root or CAP_NET_BIND_SERVICE, or choose others: --imap 127.0.0.1:1143"
       default: break
       }
     }

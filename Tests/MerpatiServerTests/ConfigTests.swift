@@ -11,7 +11,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("0", 0), ("123", 123), ("10K", 10_240), ("1k", 1024), ("500M", 524_288_000), ("2G", 2_147_483_648), ("1GiB", 1 << 30),
+    ("0", 0), ("123", 123), ("10K", 10_240), ("1k", 1024), ("500M", 524_288_000), ("2G", 2_147_483_648),
+    ("1GiB", 1 << 30),
     ("5MB", 5 << 20),
   ])
   func `Sizes read as people write them`(text: String, octets: Int64) {
@@ -62,7 +63,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("imap.listen", "nowhere"), ("limits.message-size", "big"), ("log.level", "loud"), ("auth.scram-iterations", "4096"),
+    ("imap.listen", "nowhere"), ("limits.message-size", "big"), ("log.level", "loud"),
+    ("auth.scram-iterations", "4096"),
     ("imap.idle-timeout", "soon"), ("auth.allow-cleartext-login", "perhaps"), ("lmtp.socket-mode", "999"),
   ])
   func `A value that does not fit is refused by its key`(key: String, value: String) async {

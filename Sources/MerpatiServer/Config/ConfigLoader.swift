@@ -118,7 +118,9 @@ public struct EffectiveConfig: Sendable {
     }
     walk(mapping, "")
     // A list or a group in place of a value would otherwise be passed over in silence.
-    if !misshapen.isEmpty { throw ConfigError("\(path): one value was expected at \(misshapen.joined(separator: ", "))") }
+    if !misshapen.isEmpty {
+      throw ConfigError("\(path): one value was expected at \(misshapen.joined(separator: ", "))")
+    }
     if !unknown.isEmpty {
       throw ConfigError("\(path): no such setting: \(unknown.joined(separator: ", ")); see 'merpati config --keys'")
     }
@@ -135,7 +137,9 @@ public struct EffectiveConfig: Sendable {
       }
     case .size(let optional):
       if optional, text == "none" { return }
-      guard ConfigValues.octets(text) != nil else { throw wrong("a size such as 500M or 2G\(optional ? " or none" : "")") }
+      guard ConfigValues.octets(text) != nil else {
+        throw wrong("a size such as 500M or 2G\(optional ? " or none" : "")")
+      }
     case .duration:
       guard ConfigValues.seconds(text) != nil else { throw wrong("a duration such as 90s, 30m, 12h or 7d") }
     case .flag:

@@ -50,9 +50,11 @@ public enum ConfigTable {
     ConfigRow("pop3s.listen", .listeners, "", flag: "pop3s", "POP3 over TLS."),
     ConfigRow("lmtp.listen", .listeners, "", flag: "lmtp", "LMTP, for the MTA on this machine."),
 
-    ConfigRow("tls.certificate", .path, "", "PEM file with the certificate chain. Empty: self-signed, made on first run."),
+    ConfigRow(
+      "tls.certificate", .path, "", "PEM file with the certificate chain. Empty: self-signed, made on first run."),
     ConfigRow("tls.key", .path, "", "PEM file with the private key."),
-    ConfigRow("tls.directory", .path, "", "Folder of NAME.crt and NAME.key pairs, chosen by the name the client asks for."),
+    ConfigRow(
+      "tls.directory", .path, "", "Folder of NAME.crt and NAME.key pairs, chosen by the name the client asks for."),
 
     ConfigRow(
       "auth.allow-cleartext-login", .flag, "false", flag: "allow-cleartext-login",
@@ -67,14 +69,16 @@ public enum ConfigTable {
     ConfigRow("limits.connections", .integer(1...1_000_000), "20000", "Connections in total, each listener."),
     ConfigRow("limits.connections-per-address", .integer(1...1_000_000), "200", "IPv6: per /64. Loopback is exempt."),
     ConfigRow("limits.connections-per-account", .integer(1...100_000), "50", "Logged-in sessions of an account."),
-    ConfigRow("limits.message-size", .size(optional: false), "100M", "The largest message taken in (SIZE, APPENDLIMIT)."),
+    ConfigRow(
+      "limits.message-size", .size(optional: false), "100M", "The largest message taken in (SIZE, APPENDLIMIT)."),
     ConfigRow("limits.login-timeout", .duration, "60s", "From the greeting to the login."),
     ConfigRow("limits.write-timeout", .duration, "60s", "A reader that takes nothing for so long is cut off."),
     ConfigRow("limits.shutdown-grace", .duration, "20s", "What running commands get before a shutdown cuts them."),
 
     ConfigRow("imap.idle-timeout", .duration, "30m", "At least 29 minutes (RFC 9051 §5.4 wants 30)."),
     ConfigRow("pop3.idle-timeout", .duration, "10m", "At least 10 minutes (RFC 1939 §3)."),
-    ConfigRow("pop3.login-delay", .duration, "0s", "Between logins of an account (RFC 2449 §6.5). 0: none, not announced."),
+    ConfigRow(
+      "pop3.login-delay", .duration, "0s", "Between logins of an account (RFC 2449 §6.5). 0: none, not announced."),
     ConfigRow(
       "pop3.utf8-fallback", .choice(["as-is", "surrogate", "refuse"]), "as-is",
       "What a client that never said UTF8 gets of a message with UTF-8 in its header (RFC 6856 §2.1)."),
@@ -92,9 +96,12 @@ public enum ConfigTable {
     ConfigRow("store.compression", .choice(["zstd", "none"]), "zstd", "Of message bytes at rest."),
     ConfigRow("store.keep-expunged-days", .integer(0...3650), "0", "How long the bytes of expunged messages are kept."),
     ConfigRow("store.compact-interval", .duration, "60s", "Between looks for packs worth rewriting."),
-    ConfigRow("store.expire-interval", .duration, "1h", "Between looks for mail whose days after POP3 retrieval are over."),
+    ConfigRow(
+      "store.expire-interval", .duration, "1h", "Between looks for mail whose days after POP3 retrieval are over."),
 
-    ConfigRow("log.level", .choice(["trace", "debug", "info", "notice", "warning", "error"]), "info", "The least that is written."),
+    ConfigRow(
+      "log.level", .choice(["trace", "debug", "info", "notice", "warning", "error"]), "info",
+      "The least that is written."),
     ConfigRow("log.file", .path, "", "Appended to. Empty: standard error."),
     ConfigRow("log.format", .choice(["text", "json"]), "text", "One line an event in either."),
     ConfigRow("pid-file", .path, "", flag: "pid-file", "Written when ready, removed at the end. Empty: none."),

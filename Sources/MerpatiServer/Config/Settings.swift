@@ -73,7 +73,9 @@ public struct Settings: Sendable {
     lmtpIdleSeconds = Self.seconds(config, "lmtp.idle-timeout")
     fullIsTemporary = config["lmtp.quota-full"] == "452"
     let delimiter = config["lmtp.recipient-delimiter"]
-    guard delimiter.count <= 1 else { throw ConfigError("lmtp.recipient-delimiter: '\(delimiter)' is not one character") }
+    guard delimiter.count <= 1 else {
+      throw ConfigError("lmtp.recipient-delimiter: '\(delimiter)' is not one character")
+    }
     recipientDelimiter = delimiter.first
     let messages = config["quota.default-messages"]
     guard messages == "none" || Int64(messages) ?? -1 >= 0 else {
@@ -114,7 +116,9 @@ public struct Settings: Sendable {
     let mode = UInt16(config["lmtp.socket-mode"], radix: 8) ?? 0o660
     for kind in ListenerKind.allCases {
       for part in config["\(kind.rawValue).listen"].split(separator: ",") {
-        guard let address = ListenAddress(String(part), unixMode: mode) else { throw ConfigError("\(kind.rawValue).listen: '\(part)'") }
+        guard let address = ListenAddress(String(part), unixMode: mode) else {
+          throw ConfigError("\(kind.rawValue).listen: '\(part)'")
+        }
         result.append((kind, address))
       }
     }
@@ -131,7 +135,9 @@ public struct Settings: Sendable {
 
   // The values were checked when they were loaded.
   private static func number(_ config: EffectiveConfig, _ key: String) -> Int { Int(config[key]) ?? 0 }
-  private static func seconds(_ config: EffectiveConfig, _ key: String) -> Int { ConfigValues.seconds(config[key]) ?? 0 }
+  private static func seconds(_ config: EffectiveConfig, _ key: String) -> Int {
+    ConfigValues.seconds(config[key]) ?? 0
+  }
   private static func atLeast(_ least: Int, _ config: EffectiveConfig, _ key: String) throws(ConfigError) -> Int {
     let value = seconds(config, key)
     guard value >= least else { throw ConfigError("\(key): \(config[key]) is under \(least / 60) minutes") }

@@ -121,12 +121,15 @@ extension ControlFailure {
   /// What a person at the terminal reads for a store's refusal.
   init(_ error: StoreError) {
     switch error {
-    case .noSuchAccount(let name): self.init(.noUser, "\(name): no such account; 'merpati account list' shows those there are")
+    case .noSuchAccount(let name):
+      self.init(.noUser, "\(name): no such account; 'merpati account list' shows those there are")
     case .accountExists(let name): self.init(.cannotCreate, "\(name): there is such an account already")
     case .invalidAccountName(let name, let reason): self.init(.data, "\(name): not an account name: \(reason)")
     case .noSuchMailbox(let name): self.init(.data, "\(name): no such mailbox")
     case .overQuota(let over):
-      self.init(.cannotCreate, "the account is full: \(over.usage) of \(over.limit) \(over.resource == .storage ? "octets" : "messages")")
+      self.init(
+        .cannotCreate,
+        "the account is full: \(over.usage) of \(over.limit) \(over.resource == .storage ? "octets" : "messages")")
     case .messageTooLarge(let limit): self.init(.data, "the message is larger than \(limit) octets")
     case .corrupt(let what): self.init(.inputOutput, "damaged: \(what); 'merpati check' tells more")
     case .io(let operation, let path, let code):

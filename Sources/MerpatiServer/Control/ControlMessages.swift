@@ -44,7 +44,8 @@ public struct AccountSettings: Codable, Sendable {
   func expire() throws(ControlFailure) -> POP3Expire? {
     guard let pop3Expire else { return nil }
     guard let value = POP3Expire(text: pop3Expire) else {
-      throw ControlFailure(.usage, "--pop3-expire: '\(pop3Expire)' is not never, on-retrieve or a number of days such as 14d")
+      throw ControlFailure(
+        .usage, "--pop3-expire: '\(pop3Expire)' is not never, on-retrieve or a number of days such as 14d")
     }
     return value
   }

@@ -76,7 +76,9 @@ actor ControlSession: ConnectionSession {
         }
         if length == 0 { finish(intake) } else { state = .chunk(intake, left: length) }
       case .chunk(let intake, let left):
-        guard let bytes = buffer.readSlice(length: min(left, buffer.readableBytes)), bytes.readableBytes > 0 else { return }
+        guard let bytes = buffer.readSlice(length: min(left, buffer.readableBytes)), bytes.readableBytes > 0 else {
+          return
+        }
         take(bytes, intake, left - bytes.readableBytes)
       }
     }

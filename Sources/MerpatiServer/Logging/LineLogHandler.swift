@@ -29,7 +29,8 @@ public struct LineLogHandler: LogHandler {
     let pairs = all.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") }
     let line =
       sink.json
-      ? Self.json(event.level, label, "\(event.message)", pairs) : Self.text(event.level, label, "\(event.message)", pairs)
+      ? Self.json(event.level, label, "\(event.message)", pairs)
+      : Self.text(event.level, label, "\(event.message)", pairs)
     sink.write(line)
   }
 

@@ -12,7 +12,9 @@ struct AccountCommand: AsyncParsableCommand {
     var quota: String?
     @Option(help: ArgumentHelp("Bound on the number of messages, or none.", valueName: "n"))
     var quotaMessages: String?
-    @Option(help: ArgumentHelp("When POP3 removes what it sent: never, on-retrieve or a number of days (14d).", valueName: "when"))
+    @Option(
+      help: ArgumentHelp(
+        "When POP3 removes what it sent: never, on-retrieve or a number of days (14d).", valueName: "when"))
     var pop3Expire: String?
 
     func settings(enabled: Bool? = nil) throws -> AccountSettings {
@@ -46,7 +48,8 @@ struct AccountCommand: AsyncParsableCommand {
       let settings = try policy.settings()
       guard passwordStdin else {
         throw Terminal.fail(
-          ControlFailure(.usage, "give the password on standard input with --password-stdin; arguments can be seen by others"))
+          ControlFailure(
+            .usage, "give the password on standard input with --password-stdin; arguments can be seen by others"))
       }
       let secret = try Terminal.readPassword()
       let request: ControlRequest =
