@@ -17,7 +17,6 @@ struct DeliveryRules: Sendable {
   /// Why a recipient is refused, or a delivery failed.
   enum Refusal: Error, Sendable, Hashable {
     case noSuchUser
-    case disabled
     case full
     case tooBig(limit: Int)
     /// The disk is full, not the account.
@@ -47,9 +46,9 @@ struct DeliveryRules: Sendable {
     return nil
   }
 
-  /// What stands against taking a message of this size for the recipient; nil for nothing.
+  /// What stands against taking a message of this size for the recipient; nil for nothing. An account whose login is
+  /// disabled goes on receiving: bounced mail is lost, a login can be enabled again.
   func objection(to recipient: Recipient, size: Int) async throws(StoreError) -> Refusal? {
-    guard recipient.account.isEnabled else { return .disabled }
     do throws(StoreError) {
       try await store.checkQuota(of: recipient.account.id, adding: max(1, size))
     } catch {
@@ -74,7 +73,6 @@ struct DeliveryRules: Sendable {
   func reply(_ refusal: Refusal, to recipient: LMTPPath) -> LMTPReply {
     switch refusal {
     case .noSuchUser: .noSuchUser(recipient)
-    case .disabled: .userDisabled(recipient)
     case .full: .mailboxFull(recipient, isPermanent: !settings.quotaFullIsTemporary)
     case .tooBig(let limit): .tooBig(limit: Int64(limit))
     case .noRoom: .noRoom

@@ -8,7 +8,6 @@ public import NIOCore
 public enum LocalDeliveryOutcome: Sendable, Hashable {
   case delivered(Delivered, size: Int)
   case noSuchAccount
-  case disabled
   /// `isTemporary` by `LMTPServerSettings.quotaFullIsTemporary`.
   case full(isTemporary: Bool)
   case tooBig(limit: Int)
@@ -26,7 +25,6 @@ public enum LocalDeliveryOutcome: Sendable, Hashable {
     switch self {
     case .delivered: 0
     case .noSuchAccount: 67  // EX_NOUSER
-    case .disabled: 69  // EX_UNAVAILABLE
     case .full(let isTemporary): isTemporary ? 75 : 73  // EX_TEMPFAIL, EX_CANTCREAT
     case .tooBig, .empty: 65  // EX_DATAERR
     case .unreadable, .noRoom, .trouble: 75  // EX_TEMPFAIL: the message is whole at the MTA
@@ -38,7 +36,6 @@ public enum LocalDeliveryOutcome: Sendable, Hashable {
     switch self {
     case .delivered: "\(name): delivered"
     case .noSuchAccount: "\(name): no such user here"
-    case .disabled: "\(name): mailbox is disabled"
     case .full: "\(name): mailbox is full"
     case .tooBig(let limit): "\(name): message is bigger than \(limit) octets"
     case .empty: "\(name): the message is empty"
@@ -130,7 +127,6 @@ public struct LocalDelivery: Sendable {
   private func outcome(_ refusal: DeliveryRules.Refusal) -> LocalDeliveryOutcome {
     switch refusal {
     case .noSuchUser: .noSuchAccount
-    case .disabled: .disabled
     case .full: .full(isTemporary: settings.quotaFullIsTemporary)
     case .tooBig(let limit): .tooBig(limit: limit)
     case .noRoom: .noRoom

@@ -21,7 +21,7 @@ public final class ConnectionLimiter: Sendable {
   public func acquire(_ peer: PeerAddress) -> Refusal? {
     counts.withLock { counts in
       guard counts.total < limits.total else { return .total }
-      if !peer.isUnixSocket {
+      if countsAddress(peer) {
         let count = counts.addresses[peer.limitKey, default: 0]
         guard count < limits.perAddress else { return .address }
         counts.addresses[peer.limitKey] = count + 1
@@ -34,8 +34,12 @@ public final class ConnectionLimiter: Sendable {
   public func release(_ peer: PeerAddress) {
     counts.withLock { counts in
       counts.total -= 1
-      if !peer.isUnixSocket { Self.decrement(&counts.addresses, peer.limitKey) }
+      if countsAddress(peer) { Self.decrement(&counts.addresses, peer.limitKey) }
     }
+  }
+
+  private func countsAddress(_ peer: PeerAddress) -> Bool {
+    !peer.isUnixSocket && !(limits.exemptsLoopback && peer.isLoopback)
   }
 
   /// Counts a logged-in connection of the account unless it has `limit` already. `release(account:)` must follow a true.

@@ -38,7 +38,12 @@ public struct ConnectionLimits: Sendable, Hashable {
   public var total: Int
   /// From one IPv4 address or one IPv6 /64.
   public var perAddress: Int
-  public init(total: Int = NetLimits.connections, perAddress: Int = NetLimits.connectionsPerAddress) {
+  /// Loopback counts in the total only: a webmail on this machine opens hundreds.
+  public var exemptsLoopback: Bool
+  public init(
+    total: Int = NetLimits.connections, perAddress: Int = NetLimits.connectionsPerAddress, exemptsLoopback: Bool = false
+  ) {
+    self.exemptsLoopback = exemptsLoopback
     self.total = total
     self.perAddress = perAddress
   }

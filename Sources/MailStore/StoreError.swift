@@ -31,6 +31,8 @@ public enum StoreError: Error, Sendable, Hashable {
   /// The database refused; `message` is for the log only.
   case database(message: String)
   case shuttingDown
+  /// Another process holds the data folder; `process` is its number where that is known.
+  case folderInUse(folder: String, process: String?)
 }
 
 /// Which bound a message would have crossed.

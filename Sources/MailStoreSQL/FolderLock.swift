@@ -21,8 +21,7 @@ final class FolderLock: Sendable {
       let holder = Self.read(descriptor)
       close(descriptor)
       guard code == EWOULDBLOCK else { throw .io(operation: "lock", path: path, errno: code) }
-      throw .database(
-        message: "the data folder \(folder) is in use by \(holder.isEmpty ? "another process" : "process \(holder)")")
+      throw .folderInUse(folder: folder, process: holder.isEmpty ? nil : holder)
     }
     // For people and for the message above; the lock itself is what counts.
     let text = "\(getpid())\n"

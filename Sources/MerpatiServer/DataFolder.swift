@@ -16,13 +16,45 @@ public enum DataFolder {
 
   static func controlSocket(_ directory: String) -> String { directory + "/control.sock" }
 
+  /// How long a command waits for the folder while another has it: two deliveries of an MTA at once, a server that is
+  /// starting or stopping.
+  private static let patience = Duration.seconds(30)
+
   public static func call(
     _ request: ControlRequest, in directory: String, body: (() throws -> [UInt8]?)? = nil
   ) async throws -> ControlReply {
-    if let client = try ControlClient(socket: controlSocket(directory)) {
-      return try client.call(request, body: body)
+    let deadline = ContinuousClock.now + patience
+    while true {
+      do {
+        if let client = try ControlClient(socket: controlSocket(directory)) {
+          return try client.call(request, body: body)
+        }
+        return try await callAlone(request, directory, body)
+      } catch StoreError.folderInUse where ContinuousClock.now < deadline {
+        // Nothing of the body has been read yet.
+        try await Task.sleep(for: .milliseconds(100))
+      } catch let error as StoreError {
+        throw refusal(of: request, ControlFailure(error))
+      } catch let failure as ControlFailure {
+        throw refusal(of: request, failure)
+      }
     }
-    return try await withStore(directory) { store, settings, logger in
+  }
+
+  /// An MTA bounces a message on any code but 75, so what is our trouble and not the message's is told as 75.
+  private static func refusal(of request: ControlRequest, _ failure: ControlFailure) -> ControlFailure {
+    guard case .deliver = request else { return failure }
+    switch failure.code {
+    case .inputOutput, .software, .unavailable, .configuration, .noPermission:
+      return ControlFailure(.temporary, failure.sentence)
+    default: return failure
+    }
+  }
+
+  private static func callAlone(
+    _ request: ControlRequest, _ directory: String, _ body: (() throws -> [UInt8]?)?
+  ) async throws -> ControlReply {
+    try await withStore(directory) { store, settings, logger in
       if case .deliver(let delivery) = request {
         let intake = LocalDeliveries(store: store, settings: settings, logger: logger).begin(delivery)
         while let chunk = try body?(), !chunk.isEmpty { await intake.append(ByteBuffer(bytes: chunk)) }
@@ -44,12 +76,7 @@ public enum DataFolder {
       handler.logLevel = .error
       return handler
     }
-    let store: any MailStore
-    do {
-      store = try openStore(directory, settings, logger: logger, upkeep: false)
-    } catch {
-      throw ControlFailure(error)
-    }
+    let store = try openStore(directory, settings, logger: logger, upkeep: false)
     do {
       let reply = try await body(store, settings, logger)
       await store.close()

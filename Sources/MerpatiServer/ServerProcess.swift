@@ -73,12 +73,11 @@ public struct ServerProcess: Sendable {
     announce(listeners)
 
     var services: [ServiceGroupConfiguration.ServiceConfiguration] = []
-    for listener in listeners + [control] {
-      services.append(
-        .init(
-          service: ListenerService(listener: listener, grace: .seconds(Int64(settings.shutdownGraceSeconds))),
-          successTerminationBehavior: .gracefullyShutdownGroup, failureTerminationBehavior: .gracefullyShutdownGroup))
-    }
+    services.append(
+      .init(
+        service: ListenersService(
+          listeners: listeners + [control], grace: .seconds(Int64(settings.shutdownGraceSeconds))),
+        successTerminationBehavior: .gracefullyShutdownGroup, failureTerminationBehavior: .gracefullyShutdownGroup))
     services.append(.init(service: Upkeep(store: store, seconds: settings.expireIntervalSeconds, logger: logger)))
     services.append(.init(service: Reloads(contexts: contexts, sink: sink, logger: logger)))
     let serviceGroup = ServiceGroup(
@@ -152,7 +151,8 @@ public struct ServerProcess: Sendable {
       }
     return ListenerSettings(
       name: kind.rawValue, address: address, implicitTLS: kind == .imaps || kind == .pop3s,
-      limits: ConnectionLimits(total: settings.maximumConnections, perAddress: settings.connectionsPerAddress),
+      limits: ConnectionLimits(total: settings.maximumConnections, perAddress: settings.connectionsPerAddress,
+        exemptsLoopback: settings.trustsLoopback),
       refusalLine: refusal, writeTimeout: .seconds(Int64(settings.writeTimeoutSeconds)))
   }
 

@@ -5,16 +5,20 @@ import MailStore
 import NIOCore
 import ServiceLifecycle
 
-/// A listener in the life of the process: a graceful shutdown lets running commands finish.
-struct ListenerService: Service {
-  let listener: Listener
+/// All listeners in the life of the process. A graceful shutdown closes every door at once and lets running commands
+/// finish; one that fails takes the others with it.
+struct ListenersService: Service {
+  let listeners: [Listener]
   let grace: TimeAmount
 
   func run() async throws {
     try await withGracefulShutdownHandler {
-      try await listener.run()
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for listener in listeners { group.addTask { try await listener.run() } }
+        for try await _ in group {}
+      }
     } onGracefulShutdown: {
-      listener.beginShutdown(grace: grace)
+      for listener in listeners { listener.beginShutdown(grace: grace) }
     }
   }
 }

@@ -56,7 +56,7 @@ extension Settings {
       }
     return POP3ServerSettings(
       hostname: hostname, offersSTLS: true, implementation: "Merpati-\(MerpatiVersion.text)",
-      loginDelaySeconds: pop3LoginDelaySeconds, idleSeconds: pop3IdleSeconds,
+      loginDelaySeconds: pop3LoginDelaySeconds, idleSeconds: pop3IdleSeconds, loginSeconds: loginTimeoutSeconds,
       utf8Fallback: fallback, language: POP3Language(rawValue: pop3Language) ?? .english, now: Self.clock)
   }
 

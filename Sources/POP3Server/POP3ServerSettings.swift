@@ -21,6 +21,8 @@ public struct POP3ServerSettings: Sendable {
   public var loginDelaySeconds: Int
   /// Seconds without a command before the connection is closed. RFC 1939 §3 wants 600 or more.
   public var idleSeconds: Int
+  /// Seconds from the greeting to a login, whatever is said meanwhile.
+  public var loginSeconds: Int
   /// A session silent for so many seconds gives its maildrop up to one that asks for it.
   public var lockSilenceSeconds: Int
   /// Commands before login, after which the connection is closed.
@@ -35,7 +37,7 @@ public struct POP3ServerSettings: Sendable {
 
   public init(
     hostname: String, offersSTLS: Bool, implementation: String = "Merpati", loginDelaySeconds: Int = 0,
-    idleSeconds: Int = 600, lockSilenceSeconds: Int = 60, commandsBeforeLogin: Int = 50, badCommands: Int = 20,
+    idleSeconds: Int = 600, loginSeconds: Int = 60, lockSilenceSeconds: Int = 60, commandsBeforeLogin: Int = 50, badCommands: Int = 20,
     utf8Fallback: UTF8Fallback = .surrogate, language: POP3Language = .english,
     now: @escaping @Sendable () -> Int64
   ) {
@@ -44,6 +46,7 @@ public struct POP3ServerSettings: Sendable {
     self.implementation = implementation
     self.loginDelaySeconds = loginDelaySeconds
     self.idleSeconds = idleSeconds
+    self.loginSeconds = loginSeconds
     self.lockSilenceSeconds = lockSilenceSeconds
     self.commandsBeforeLogin = commandsBeforeLogin
     self.badCommands = badCommands

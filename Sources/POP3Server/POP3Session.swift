@@ -38,6 +38,8 @@ actor POP3Session: ConnectionSession {
   var isShuttingDown = false
   /// STLS is answered; nothing more is read before TLS is up.
   var isStartingTLS = false
+  /// The deadline for the login is set.
+  var isLoginTimed = false
   /// Answers that wait for one hop to the store.
   var batch = Batch()
   /// The command that ended the batch and comes after it.
@@ -98,7 +100,8 @@ actor POP3Session: ConnectionSession {
   nonisolated func deadlineReached() {
     assumeIsolated { session in
       if session.isBusy {
-        // Not idle: a slow reader is the write time-out's business.
+        // Not idle: a slow reader is the write time-out's business, and a login under way gets its answer.
+        session.isLoginTimed = false
         session.armDeadline()
         return
       }
@@ -120,8 +123,15 @@ actor POP3Session: ConnectionSession {
     }
   }
 
-  /// RFC 1939 §3: the autologout timer starts anew with every command.
+  /// RFC 1939 §3: the autologout timer starts anew with every command. Before login there is one deadline, which nothing
+  /// a client sends puts off.
   func armDeadline() {
+    if case .authorization = phase {
+      guard !isLoginTimed else { return }
+      isLoginTimed = true
+      connection.setDeadline(.seconds(Int64(settings.loginSeconds)))
+      return
+    }
     connection.setDeadline(.seconds(Int64(settings.idleSeconds)))
   }
 

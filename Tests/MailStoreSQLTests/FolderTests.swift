@@ -28,11 +28,7 @@ import Testing
     let bed = try StoreBed()
     let store = try bed.openSQL()
     let error = await thrown { _ = try bed.openSQL() }
-    guard case .database(let message) = error else {
-      Issue.record("\(String(describing: error))")
-      return
-    }
-    #expect(message.contains("in use by process \(getpid())"))
+    #expect(error == .folderInUse(folder: bed.data, process: "\(getpid())"))
     // Another process, by the lock itself.
     #expect(run(["flock", "--nonblock", "\(bed.data)/lock", "true"]) == 1)
     await store.close()

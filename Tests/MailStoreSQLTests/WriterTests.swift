@@ -1,4 +1,5 @@
 import BlobStore
+import Dispatch
 import MailStore
 import MailTestKit
 import NIOCore
@@ -55,6 +56,36 @@ import Testing
     #expect(try await again.state("INBOX", of: ana).count == 101)
     #expect(try await again.check().problems == [])
     await again.close()
+  }
+
+  /// A STORE between two deliveries of one commit once took the second out of every view.
+  @Test func `Deliveries and STOREs that change nothing share a commit and all deliveries are seen`() async throws {
+    let bed = try StoreBed()
+    let store = try bed.openSQL()
+    let ana = try await store.add("ana")
+    try await store.put(of: ana)
+    let inbox = try await store.ref("INBOX", of: ana)
+    _ = try await store.changeFlags(FlagChange(.add, .seen), of: [1], in: inbox)
+    let session = try await store.openMailbox("INBOX", of: ana.id) {}
+    for round in 1...5 {
+      // The writer waits, so that what follows lands in one commit.
+      let gate = DispatchSemaphore(value: 0)
+      let holder = Task { try await store.writer.alone { _ throws(StoreError) in gate.wait() } }
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for _ in 0..<40 {
+          group.addTask { try await store.put(of: ana) }
+          group.addTask { _ = try await store.changeFlags(FlagChange(.add, .seen), of: [1], in: inbox) }
+        }
+        try await Task.sleep(for: .milliseconds(300))
+        gate.signal()
+        try await group.waitForAll()
+      }
+      try await holder.value
+      #expect(session.current?.uids == Array(1...UID(1 + 40 * round)))
+    }
+    session.close()
+    #expect(try await store.check().problems == [])
+    await store.close()
   }
 
   /// Every session, whenever it was opened, ends with what stands in the rows.

@@ -17,6 +17,10 @@ public func fuzzOne(_ bytes: FuzzBytes?, _ count: Int) -> CInt {
   let whole = drive(setup, [ByteBuffer(bytes: sent.readableBytesView)])
   let cut = drive(setup, sent.cut(seed: seed))
   must(whole == cut, "cut, the framer sees\n\(cut)\nwhole\n\(whole)")
+  if sent.readableBytes <= 800 {
+    let bytewise = drive(setup, sent.readableBytesView.map { ByteBuffer(bytes: [$0]) })
+    must(whole == bytewise, "byte by byte, the framer sees\n\(bytewise)\nwhole\n\(whole)")
+  }
   return 0
 }
 

@@ -85,7 +85,7 @@ enum ErrorMapper {
     case .hasChildren: user(.hasChildren, "The mailbox has children")
     case .noSuchAccount, .accountExists, .invalidAccountName: ours(.unavailable)
     case .corrupt: ours(.corruption)
-    case .io, .shuttingDown: ours(.unavailable)
+    case .io, .shuttingDown, .folderInUse: ours(.unavailable)
     case .database: ours(.serverBug)
     }
   }

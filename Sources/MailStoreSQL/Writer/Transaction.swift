@@ -196,13 +196,16 @@ final class Transaction {
 
   /// The job stands: its changes join those of the commit.
   func keepJob() {
-    for (ref, change) in jobChanges { Self.add(change, to: &changes[ref, default: []]) }
+    for (ref, change) in jobChanges {
+      Self.add(change, to: &changes[ref, default: []], folded: working[ref]?.folded ?? 0)
+    }
     beginJob()
   }
 
   /// Deliveries that follow each other become one change, so that a thousand of them copy a view's last chunk once.
-  private static func add(_ change: MailboxChange, to list: inout [MailboxChange]) {
-    guard let last = list.indices.last, change.isPlainAddition, list[last].isPlainAddition,
+  /// A change that is in a working snapshot already is closed: what joined it now would be in no view.
+  private static func add(_ change: MailboxChange, to list: inout [MailboxChange], folded: Int) {
+    guard let last = list.indices.last, last >= folded, change.isPlainAddition, list[last].isPlainAddition,
       list[last].added.count + change.added.count <= MailboxSnapshot.chunkCapacity
     else {
       list.append(change)

@@ -19,6 +19,7 @@ actor ControlSession: ConnectionSession {
   private let administration: Administration
   private let deliveries: LocalDeliveries
   private var state = State.request
+  private var isClosed = false
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { connection.executor }
 
@@ -41,6 +42,7 @@ actor ControlSession: ConnectionSession {
       case .chunkLength(let intake), .chunk(let intake, _): Task { await intake.discard() }
       default: break
       }
+      session.isClosed = true
       session.state = .done
     }
   }
@@ -98,9 +100,7 @@ actor ControlSession: ConnectionSession {
     }
     run {
       if case .deliver(let delivery) = request {
-        let intake = self.deliveries.begin(delivery)
-        self.state = .chunkLength(intake)
-        self.connection.resumeReading()
+        await self.expect(self.deliveries.begin(delivery), left: 0)
         return nil
       }
       return try await self.administration.perform(request)
@@ -110,10 +110,16 @@ actor ControlSession: ConnectionSession {
   private func take(_ bytes: ByteBuffer, _ intake: MessageIntake, _ left: Int) {
     run {
       await intake.append(bytes)
-      self.state = left == 0 ? .chunkLength(intake) : .chunk(intake, left: left)
-      self.connection.resumeReading()
+      await self.expect(intake, left: left)
       return nil
     }
+  }
+
+  /// More is wanted, unless the sender has gone away meanwhile.
+  private func expect(_ intake: MessageIntake, left: Int) async {
+    if isClosed { return await intake.discard() }
+    state = left == 0 ? .chunkLength(intake) : .chunk(intake, left: left)
+    connection.resumeReading()
   }
 
   private func finish(_ intake: MessageIntake) {
