@@ -151,7 +151,8 @@ public struct ServerProcess: Sendable {
       }
     return ListenerSettings(
       name: kind.rawValue, address: address, implicitTLS: kind == .imaps || kind == .pop3s,
-      limits: ConnectionLimits(total: settings.maximumConnections, perAddress: settings.connectionsPerAddress,
+      limits: ConnectionLimits(
+        total: settings.maximumConnections, perAddress: settings.connectionsPerAddress,
         exemptsLoopback: settings.trustsLoopback),
       refusalLine: refusal, writeTimeout: .seconds(Int64(settings.writeTimeoutSeconds)))
   }

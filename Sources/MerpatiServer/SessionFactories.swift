@@ -64,6 +64,7 @@ extension Settings {
     LMTPServerSettings(
       hostname: hostname, offersSTARTTLS: offersSTARTTLS, maxMessageBytes: maximumMessageOctets,
       quotaFullIsTemporary: fullIsTemporary, recipientDelimiter: recipientDelimiter.map(String.init) ?? "",
+      postmaster: postmaster,
       idleSeconds: lmtpIdleSeconds, now: Self.clock)
   }
 }

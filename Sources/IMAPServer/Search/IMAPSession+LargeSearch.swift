@@ -38,11 +38,11 @@ extension IMAPSession {
     case .header(let header) where !header.isCommon:
       let bytes = try await read(reader, 0..<reader.trace.readableBytes + reader.index.headerLength)
       return Verdict(MessageText.hasHeader(header, in: bytes.readableBytesSpan, 0..<bytes.readableBytes))
-    case .body(let needle): return Verdict(try await hasText(needle, reader.index.root, reader, withHeaders: false))
+    case .body(let needle): return Verdict(try await hasText(needle, reader, withHeaders: false))
     case .text(let needle):
       let trace = reader.trace
       if MessageText.hasFields(needle, trace.readableBytesSpan, 0..<trace.readableBytes) { return .yes }
-      return Verdict(try await hasText(needle, reader.index.root, reader, withHeaders: true))
+      return Verdict(try await hasText(needle, reader, withHeaders: true))
     case _ where node.level == .snapshot: return node.verdict(index, told[index])
     default:
       // A column decides it.
@@ -58,44 +58,17 @@ extension IMAPSession {
   }
 
   private func hasText(
-    _ needle: TextNeedle, _ part: Part, _ reader: any MessageReader, withHeaders: Bool
+    _ needle: TextNeedle, _ reader: any MessageReader, withHeaders: Bool
   ) async throws(CommandError) -> Bool {
-    let trace = reader.trace.readableBytes
-    if withHeaders {
-      let header = try await read(reader, part.headerRange.lowerBound + trace..<part.headerRange.upperBound + trace)
-      if MessageText.hasFields(needle, header.readableBytesSpan, 0..<header.readableBytes) { return true }
+    let isFound = try await storeCall { _ throws(StoreError) in
+      try await MessageText.isFound(needle, in: reader.index.root, reader, withHeaders: withHeaders) { self.isOver }
     }
-    if part.isMultipart || part.isMessage {
-      for child in part.children where try await hasText(needle, child, reader, withHeaders: withHeaders) {
-        return true
-      }
-      return false
-    }
-    guard part.isText || part.type == "message" else { return false }
-    let body = try await read(reader, part.bodyStart + trace..<part.bodyEnd + trace)
-    return await MessageText.isFound(needle, in: body, part)
+    guard !isOver else { throw .connectionClosed }
+    return isFound
   }
 
   private func read(_ reader: any MessageReader, _ range: Range<Int>) async throws(CommandError) -> ByteBuffer {
     guard !isOver else { throw .connectionClosed }
     return try await storeCall { _ throws(StoreError) in try await reader.read(range) }
-  }
-}
-
-extension MessageText {
-  /// Whether the octets of a part, cut out of their message, hold the text. Off the event loop.
-  @concurrent
-  static func isFound(_ needle: TextNeedle, in body: ByteBuffer, _ part: Part) async -> Bool {
-    var decoded = body
-    if var decoder = TransferDecoder(part) {
-      decoded = ByteBuffer()
-      decoder.decode(body.readableBytesSpan, into: &decoded)
-      decoder.finish(into: &decoded)
-    }
-    let text =
-      TextDecoding.toUTF8(decoded.readableBytesSpan, charset: part.charset ?? "us-ascii")
-      ?? TextDecoding.toUTF8(decoded.readableBytesSpan, charset: "us-ascii")
-    let readable = text ?? decoded
-    return needle.isFound(in: readable.readableBytesSpan)
   }
 }

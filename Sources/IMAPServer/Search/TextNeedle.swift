@@ -7,7 +7,8 @@ import Bytes
 struct TextNeedle: Sendable, Hashable {
   /// Lower case, UTF-8.
   let folded: [UInt8]
-  private let isASCII: Bool
+  /// Decided by the ASCII characters of a text alone.
+  let isASCII: Bool
 
   init(_ text: String) {
     var folded: [UInt8] = []
@@ -33,8 +34,17 @@ struct TextNeedle: Sendable, Hashable {
     return text.withUTF8 { isFound(in: $0.span.bytes) }
   }
 
+  /// Appends a piece of text in the form that `search` compares.
+  func append(_ text: RawSpan, to output: inout [UInt8]) {
+    if isASCII {
+      text.withUnsafeBytes { output.append(contentsOf: $0) }
+    } else {
+      Self.fold(text, into: &output)
+    }
+  }
+
   /// Horspool's search, ASCII letters folded on the way.
-  private func search(_ text: RawSpan) -> Bool {
+  func search(_ text: RawSpan) -> Bool {
     let length = folded.count
     let count = text.byteCount
     guard count >= length else { return false }
@@ -79,7 +89,12 @@ struct TextNeedle: Sendable, Hashable {
 
   private static func folded(_ text: RawSpan) -> [UInt8] {
     var result: [UInt8] = []
-    result.reserveCapacity(text.byteCount + text.byteCount / 8)
+    fold(text, into: &result)
+    return result
+  }
+
+  private static func fold(_ text: RawSpan, into result: inout [UInt8]) {
+    result.reserveCapacity(result.count + text.byteCount + text.byteCount / 8)
     text.withUnsafeBytes { bytes in
       var decoder = Unicode.UTF8.ForwardParser()
       var iterator = bytes.makeIterator()
@@ -97,7 +112,6 @@ struct TextNeedle: Sendable, Hashable {
         }
       }
     }
-    return result
   }
 
   private static func fold(_ scalar: Unicode.Scalar, into result: inout [UInt8]) {

@@ -88,6 +88,9 @@ public enum ConfigTable {
     ConfigRow(
       "lmtp.quota-full", .choice(["552", "452"]), "552",
       "What a full account answers: 552 bounces at once, 452 lets the MTA try again."),
+    ConfigRow(
+      "lmtp.postmaster", .text, "",
+      "The account that takes postmaster's mail (RFC 5321 §4.5.1). Empty: one of that name."),
     ConfigRow("lmtp.recipient-delimiter", .text, "+", "Between user and folder in an address. Empty: no folders."),
 
     ConfigRow("quota.default-bytes", .size(optional: true), "none", "For accounts with no bound of their own."),

@@ -31,6 +31,7 @@ public struct Settings: Sendable {
   public var lmtpIdleSeconds: Int
   public var fullIsTemporary: Bool
   public var recipientDelimiter: Character?
+  public var postmaster: String?
   public var defaultQuota: QuotaLimits
   public var compressed: Bool
   public var keepExpungedDays: Int
@@ -77,6 +78,7 @@ public struct Settings: Sendable {
       throw ConfigError("lmtp.recipient-delimiter: '\(delimiter)' is not one character")
     }
     recipientDelimiter = delimiter.first
+    postmaster = config["lmtp.postmaster"].isEmpty ? nil : config["lmtp.postmaster"]
     let messages = config["quota.default-messages"]
     guard messages == "none" || Int64(messages) ?? -1 >= 0 else {
       throw ConfigError("quota.default-messages: '\(messages)' is not a number or none")

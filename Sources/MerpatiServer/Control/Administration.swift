@@ -136,7 +136,8 @@ extension ControlFailure {
       self.init(.inputOutput, "\(path): \(operation): \(String(cString: strerror(code)))")
     case .database(let message): self.init(.inputOutput, message)
     case .folderInUse(let folder, let process):
-      self.init(.temporary, "\(folder): in use by \(process.map { "process \($0)" } ?? "another process"); try again later")
+      self.init(
+        .temporary, "\(folder): in use by \(process.map { "process \($0)" } ?? "another process"); try again later")
     case .shuttingDown: self.init(.temporary, "the server is shutting down; try again")
     default: self.init(.data, "\(error)")
     }
