@@ -41,10 +41,10 @@ bench: setup-bench release ## the same work against Merpati and Dovecot, ratios 
 	python3 Benchmarks/run.py
 
 format: ## rewrite the sources in the project's style
-	$(SWIFT) format format -i --configuration .swift-format -r Package.swift Sources Tests
+	$(SWIFT) format format -i --configuration .swift-format -r Package.swift Sources Tests Fuzz/Package.swift Fuzz/Sources Fuzz/Support
 
 lint: ## fail on anything the formatter or the house rules would change
-	$(SWIFT) format lint --strict --configuration .swift-format -r Package.swift Sources Tests
+	$(SWIFT) format lint --strict --configuration .swift-format -r Package.swift Sources Tests Fuzz/Package.swift Fuzz/Sources Fuzz/Support
 	@scripts/house-rules
 
 fuzz: setup ## libFuzzer over the parsers, FUZZ_SECONDS each (default 60)

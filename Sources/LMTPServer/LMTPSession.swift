@@ -133,9 +133,9 @@ actor LMTPSession: ConnectionSession {
 
   // MARK: The end
 
-  /// RFC 5321 §3.8: 421 once the running transaction is over.
+  /// RFC 5321 §3.8: 421, after a message that is on its way has its answers. A transaction without one holds nothing up.
   func leaveIfShuttingDown() {
-    guard isShuttingDown, !isBusy, transaction == nil, !connection.isClosing else { return }
+    guard isShuttingDown, !isBusy, transaction?.incoming == nil, !connection.isClosing else { return }
     guard case .command = input else { return }
     reply(.shuttingDown)
     end("shutdown")

@@ -1,6 +1,7 @@
 public import Logging
 public import MailNet
 public import MailStore
+import NIOCore
 public import NIOPosix
 public import SASL
 import Synchronization
@@ -19,6 +20,8 @@ public final class Authenticator: Sendable {
   let readiness = SCRAMReadiness()
   let cache: LoginCache
   private let connections = ConnectionLimiter(ConnectionLimits())
+  /// Who is logged in, by account number and connection.
+  private let sessions = Mutex<[Int64: [UInt64: Connection]]>([:])
   /// Verified for names that don't exist, so that they take as long as those that do.
   private let decoy: Credentials
   let scramDecoy: SCRAMDecoy
@@ -90,8 +93,20 @@ public final class Authenticator: Sendable {
   }
 
   /// A session that had logged in is over.
-  public func sessionEnded(account: AccountID) {
+  public func sessionEnded(account: AccountID, connection: Connection) {
     connections.release(account: account.rawValue)
+    sessions.withLock { sessions in
+      sessions[account.rawValue]?[connection.id] = nil
+      if sessions[account.rawValue]?.isEmpty == true { sessions[account.rawValue] = nil }
+    }
+  }
+
+  /// The account is removed or disabled, or its password is another: sessions under the old state take leave, a running
+  /// command first coming to its end. Returns at once.
+  public func endSessions(of account: AccountID) {
+    for connection in sessions.withLock({ $0[account.rawValue].map { Array($0.values) } ?? [] }) {
+      connection.eventLoop.execute { connection.requestShutdown() }
+    }
   }
 
   /// Logged-in connections of the account.
@@ -213,6 +228,7 @@ public final class Authenticator: Sendable {
     ]
     switch outcome {
     case .success(let account):
+      sessions.withLock { $0[account.id.rawValue, default: [:]][connection.id] = connection }
       delays.succeeded(connection.peer)
       metadata["account"] = "\(LogText.name(account.name))"
       logger.info("login", metadata: metadata)

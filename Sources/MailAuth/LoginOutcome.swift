@@ -3,7 +3,7 @@ public import NIOCore
 
 /// How an attempt to log in ended.
 public enum LoginOutcome: Sendable, Hashable {
-  /// The account is counted: `Authenticator.sessionEnded(account:)` must follow, once.
+  /// The account is counted: `Authenticator.sessionEnded(account:connection:)` must follow, once.
   case success(Account)
   case failed(FailureReason)
 }

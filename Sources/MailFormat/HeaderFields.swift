@@ -39,13 +39,13 @@ public enum HeaderFields {
     }
   }
 
-  /// Whether `header` ends with an empty line.
-  static func endsWithEmptyLine(_ bytes: RawSpan, _ header: Range<Int>) -> Bool {
-    var upper = header.upperBound
-    guard upper > header.lowerBound, bytes.at(upper - 1) == .lf else { return false }
-    upper -= 1
-    if upper > header.lowerBound, bytes.at(upper - 1) == .cr { upper -= 1 }
-    return upper == header.lowerBound || bytes.at(upper - 1) == .lf
+  /// The empty line at the end of `header`; nil when there is none.
+  static func emptyLine(_ bytes: RawSpan, _ header: Range<Int>) -> Range<Int>? {
+    var start = header.upperBound
+    guard start > header.lowerBound, bytes.at(start - 1) == .lf else { return nil }
+    start -= 1
+    if start > header.lowerBound, bytes.at(start - 1) == .cr { start -= 1 }
+    return start == header.lowerBound || bytes.at(start - 1) == .lf ? start..<header.upperBound : nil
   }
 
   /// HEADER.FIELDS, or with `not` HEADER.FIELDS.NOT: the fields wanted, in the order of the message, and the empty line.
@@ -59,7 +59,7 @@ public enum HeaderFields {
       return true
     }
     // RFC 9051 §6.4.5: the blank line is in all header fetches, except of a message with no body and no blank line.
-    if endsWithEmptyLine(bytes, header) { buffer.writeStaticString("\r\n") }
+    if emptyLine(bytes, header) != nil { buffer.writeStaticString("\r\n") }
   }
 
   /// Where the value of the first field `name` stands; nil when there is none.

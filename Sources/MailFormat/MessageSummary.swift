@@ -4,15 +4,15 @@ public import NIOCore
 /// Everything that is kept beside a message's bytes, computed once at delivery.
 public struct MessageSummary: Sendable {
   /// Rises whenever the same message would give another summary; kept ones are then made anew.
-  public static let parserVersion: Int32 = 1
+  public static let parserVersion: Int32 = 2
 
   public var index: MessageIndex
   /// Wire forms, parentheses included, legal for IMAP4rev1 and rev2.
   public var envelope: ByteBuffer
   public var body: ByteBuffer
   public var bodyStructure: ByteBuffer
-  /// Header lines often asked for by HEADER.FIELDS (see `CommonHeaders`), whole and in the order of the message, without an
-  /// empty line.
+  /// Header lines often asked for by HEADER.FIELDS (see `CommonHeaders`), whole and in the order of the message, then the empty
+  /// line if the message has one: `HeaderFields.write` makes of them what it makes of the header itself.
   public var commonHeaders: ByteBuffer
   /// Unix seconds of Date:; nil when it cannot be read.
   public var sentDate: Int64?
@@ -51,6 +51,7 @@ public struct MessageSummary: Sendable {
       if CommonHeaders.contains(bytes, name) { common.write(bytes, whole) }
       return true
     }
+    if let line = HeaderFields.emptyLine(bytes, header) { common.write(bytes, line) }
     commonHeaders = common
     envelope = ByteBuffer()
     envelope.reserveCapacity(512)

@@ -148,7 +148,7 @@ extension Connection {
     flush()
   }
 
-  func requestShutdown() {
+  public func requestShutdown() {
     if flags.contains(.opened) {
       guard !isClosing else { return }
       turn { $0.shutdownRequested() }

@@ -58,9 +58,13 @@ public final class SQLStore: MailStore {
       try PackStore(directory: packFolder, fileSystem: fileSystem, settings: settings.packs)
     }
     let database = "\(volumePath)/mail.sqlite"
+    if FileSizes.of(database) == 0, !packs.packs().isEmpty { throw Self.lostVolume(database) }
+    let hadWAL = FileSizes.exists("\(database)-wal")
     let db = try SQLConnection.writer(path: database, migrator: VolumeSchema.migrator)
-    let directoryDB = try SQLConnection.writer(
-      path: "\(path)/directory.sqlite", migrator: DirectorySchema.migrator)
+    let directoryFile = "\(path)/directory.sqlite"
+    if FileSizes.of(directoryFile) == 0 { try Self.refuseLostDirectory(directoryFile, db) }
+    try StrayFrames.note(db, packs, hadWAL: hadWAL, now: settings.now(), logger: logger)
+    let directoryDB = try SQLConnection.writer(path: directoryFile, migrator: DirectorySchema.migrator)
     // Names of new files are durable only when their folders are.
     for folder in folders.reversed() + [Self.parent(of: path)] {
       try blobCall { () throws(BlobError) in try PosixFileSystem().syncDirectory(folder) }
@@ -90,6 +94,27 @@ public final class SQLStore: MailStore {
   /// A store that was dropped without `close`: its threads must not go on writing after the lock is gone.
   deinit {
     if !isClosed.exchange(true, ordering: .sequentiallyConsistent) { shutDown() }
+  }
+
+  /// Without its database a volume would look empty, and the packs like rubbish.
+  private static func lostVolume(_ path: String) -> StoreError {
+    .database(
+      message: """
+        \(path) is missing or empty, and there are packs with mail beside it: put it back from a backup (an older one will \
+        do, no pack is lost by it), or move the folder packs away to begin without mail
+        """)
+  }
+
+  /// Without the directory all mail would look like that of removed accounts.
+  private static func refuseLostDirectory(_ path: String, _ db: SQLConnection) throws(StoreError) {
+    let accounts = try db("SELECT COUNT(*) FROM account_state WHERE state <> 1").first { $0.int(0) } ?? 0
+    guard accounts > 0 else { return }
+    db.close()
+    throw .database(
+      message: """
+        \(path) is missing or empty, and the volume has mail of \(accounts) accounts: put it back from a backup (an older \
+        one will do, no mail is lost by it), or move the folder volumes away to begin without accounts and mail
+        """)
   }
 
   private static func parent(of path: String) -> String {
@@ -123,6 +148,8 @@ public final class SQLStore: MailStore {
     readers.close()
     writer.close()
     for reader in readerList { reader.close() }
+    // If it cannot be noted, the next opening keeps a little more than it needs to.
+    try? StrayFrames.close(writer.transaction.db, packs, hasFailed: writer.hasFailed != nil)
     // The last connection to close folds the WAL into the database.
     writer.transaction.db.close()
     writer.directoryDB.close()

@@ -27,7 +27,9 @@ public enum DataFolder {
     while true {
       do {
         if let client = try ControlClient(socket: controlSocket(directory)) {
-          return try client.call(request, body: body)
+          let reply = try client.call(request, body: body)
+          guard reply.isAnswer else { throw ControlFailure(.temporary, "the server gave no answer; try again") }
+          return reply
         }
         return try await callAlone(request, directory, body)
       } catch StoreError.folderInUse where ContinuousClock.now < deadline {
@@ -54,7 +56,8 @@ public enum DataFolder {
   private static func callAlone(
     _ request: ControlRequest, _ directory: String, _ body: (() throws -> [UInt8]?)?
   ) async throws -> ControlReply {
-    try await withStore(directory) { store, settings, logger in
+    try requireStore(for: request, in: directory)
+    return try await withStore(directory) { store, settings, logger in
       if case .deliver(let delivery) = request {
         let intake = LocalDeliveries(store: store, settings: settings, logger: logger).begin(delivery)
         while let chunk = try body?(), !chunk.isEmpty { await intake.append(ByteBuffer(bytes: chunk)) }
@@ -62,9 +65,22 @@ public enum DataFolder {
       }
       return try await Administration(
         store: store, defaultQuota: settings.defaultQuota, scramIterations: settings.scramIterations,
-        credentialsChanged: {}
+        credentialsChanged: { _ in }
       ).perform(request)
     }
+  }
+
+  /// Only adding an account may make a store: anything else on a mistyped folder would find it empty and clean.
+  private static func requireStore(for request: ControlRequest, in directory: String) throws(ControlFailure) {
+    switch request {
+    case .accountAdd, .accountImportHash: return
+    default: break
+    }
+    let volume = directory + "/volumes/1"
+    guard !FileManager.default.fileExists(atPath: volume) else { return }
+    throw ControlFailure(
+      .configuration,
+      "\(directory): no mail store there; name another folder by --data, or make one by 'merpati account add'")
   }
 
   private static func withStore(

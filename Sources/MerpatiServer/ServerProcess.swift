@@ -87,6 +87,8 @@ public struct ServerProcess: Sendable {
     defer { if !settings.pidFile.isEmpty { unlink(settings.pidFile) } }
     try await serviceGroup.run()
     SystemdNotify.send("STOPPING=1")
+    // The store first: what it still owes an answer resumes on these loops.
+    await store.close()
     try await group.shutdownGracefully()
     try await threads.shutdownGracefully()
   }
@@ -163,12 +165,15 @@ public struct ServerProcess: Sendable {
   ) -> Listener {
     let administration = Administration(
       store: store, defaultQuota: settings.defaultQuota, scramIterations: settings.scramIterations,
-      credentialsChanged: { authenticator.credentialsChanged() })
+      credentialsChanged: { ended in
+        authenticator.credentialsChanged()
+        if let ended { authenticator.endSessions(of: ended) }
+      })
     let deliveries = LocalDeliveries(store: store, settings: settings, logger: makeLogger("deliver"))
     return Listener(
       settings: ListenerSettings(
         name: "control", address: .unix(path: DataFolder.controlSocket(settings.dataDirectory), mode: 0o600),
-        implicitTLS: false, refusalLine: "{}\n", maxBuffered: 2 * ControlSession.maximumLine),
+        implicitTLS: false, refusalLine: ControlSession.refusal, maxBuffered: 2 * ControlSession.maximumLine),
       tls: nil, group: group,
       makeSession: { ControlSession(connection: $0, administration: administration, deliveries: deliveries) },
       logger: makeLogger("control"))

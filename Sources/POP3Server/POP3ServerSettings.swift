@@ -37,7 +37,8 @@ public struct POP3ServerSettings: Sendable {
 
   public init(
     hostname: String, offersSTLS: Bool, implementation: String = "Merpati", loginDelaySeconds: Int = 0,
-    idleSeconds: Int = 600, loginSeconds: Int = 60, lockSilenceSeconds: Int = 60, commandsBeforeLogin: Int = 50, badCommands: Int = 20,
+    idleSeconds: Int = 600, loginSeconds: Int = 60, lockSilenceSeconds: Int = 60, commandsBeforeLogin: Int = 50,
+    badCommands: Int = 20,
     utf8Fallback: UTF8Fallback = .surrogate, language: POP3Language = .english,
     now: @escaping @Sendable () -> Int64
   ) {

@@ -44,7 +44,7 @@ extension POP3Session {
   /// Closes the connection. Marks are forgotten: only QUIT removes (RFC 1939 §6).
   func end(_ why: String, sessionOf left: OpenDrop? = nil) {
     if counts.why.isEmpty { counts.why = why }
-    if let left { server.authenticator.sessionEnded(account: left.account.id) }
+    if let left { server.authenticator.sessionEnded(account: left.account.id, connection: connection) }
     if let drop {
       // The store may be reading for us just now; then the maildrop is let go when it is done.
       if isBusy { abandoned = drop } else { abandon(drop) }
@@ -55,7 +55,7 @@ extension POP3Session {
 
   /// Lets go of a maildrop without UPDATE.
   func abandon(_ drop: OpenDrop) {
-    server.authenticator.sessionEnded(account: drop.account.id)
+    server.authenticator.sessionEnded(account: drop.account.id, connection: connection)
     guard case .days = drop.account.pop3Expire, !drop.everRetrieved.isEmpty else {
       drop.maildrop.close()
       server.locks.release(drop.lease)

@@ -12,11 +12,11 @@ extension POP3Session {
     switch outcome {
     case .success(let account):
       guard !connection.isClosing, case .authorization = phase else {
-        server.authenticator.sessionEnded(account: account.id)
+        server.authenticator.sessionEnded(account: account.id, connection: connection)
         return
       }
       if let refusal = await open(account) {
-        server.authenticator.sessionEnded(account: account.id)
+        server.authenticator.sessionEnded(account: account.id, connection: connection)
         err(refusal.text, refusal.code)
       }
     case .failed(let reason):
@@ -74,7 +74,7 @@ extension POP3Session {
     guard !connection.isClosing, case .authorization = phase else {
       maildrop.close()
       server.locks.release(lease)
-      server.authenticator.sessionEnded(account: account.id)
+      server.authenticator.sessionEnded(account: account.id, connection: connection)
       return nil
     }
     let drop = OpenDrop(account: account, maildrop: maildrop, lease: lease)

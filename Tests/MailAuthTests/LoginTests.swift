@@ -199,10 +199,10 @@ struct LoginTests {
       #expect(try await bench.login("ana", "geheim") == .failed(.tooManyConnections))
       #expect(try await bench.exchange(.scramSHA256, "ana", "geheim").outcome == .failed(.tooManyConnections))
       #expect(bench.authenticator.connectionCount(of: account.id) == 2)
-      bench.authenticator.sessionEnded(account: account.id)
+      bench.authenticator.sessionEnded(account: account.id, connection: try await bench.connection())
       #expect(try await bench.login("ana", "geheim") == .success(account))
       let disabled = try await bench.store.updateAccount(account.id, AccountChange(isEnabled: false))
-      bench.authenticator.sessionEnded(account: disabled.id)
+      bench.authenticator.sessionEnded(account: disabled.id, connection: try await bench.connection())
       #expect(try await bench.login("ana", "geheim") == .failed(.disabled))
     }
   }

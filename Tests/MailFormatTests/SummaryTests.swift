@@ -35,7 +35,11 @@ import Testing
 
   @Test func `Common header lines are kept whole and in order`() {
     let bytes = message("Received: x\nSubject: a\n b\nX-Other: y\nFROM: c@d\nReferences: <e@f>\n\nTo: body\n")
-    #expect(String(buffer: bytes.summary.commonHeaders) == "Subject: a\r\n b\r\nFROM: c@d\r\nReferences: <e@f>\r\n")
+    #expect(String(buffer: bytes.summary.commonHeaders) == "Subject: a\r\n b\r\nFROM: c@d\r\nReferences: <e@f>\r\n\r\n")
+    // RFC 9051 §6.4.5.1: nothing stands for an empty line that the message does not have.
+    #expect(String(buffer: message("To: a\nX: b\n").summary.commonHeaders) == "To: a\r\n")
+    #expect(String(buffer: message("X: b").summary.commonHeaders).isEmpty)
+    #expect(String(buffer: message("\n").summary.commonHeaders) == "\r\n")
     #expect(CommonHeaders.contains(Array("LIST-ID".utf8)))
     #expect(!CommonHeaders.contains(Array("Received".utf8)))
   }

@@ -47,6 +47,12 @@ import Testing
     Damage("UPDATE blob SET offset = offset + 1 WHERE id = 3", "blob 3", "missing or damaged"),
     Damage("UPDATE pack SET live_bytes = live_bytes - 5", "pack 1", "octets"),
     Damage("DELETE FROM pack", "pack 1", "0 frames"),
+    Damage("UPDATE volume_state SET value = 2 WHERE name = 'next_blob'", "the next blob would be 2"),
+    Damage("DELETE FROM volume_state WHERE name = 'next_blob'", "the next blob would be 0"),
+    Damage("UPDATE account_state SET next_instance = 1", "account 1", "next UIDL instance"),
+    Damage("UPDATE mailbox SET name = NULL, died = 99 WHERE name = 'Junk'", "nothing will ever clear it away"),
+    Damage("UPDATE mailbox SET account = 9 WHERE name = 'Junk'", "account 9", "no such account"),
+    Damage("UPDATE mailbox SET uidvalidity = 0 WHERE name = 'INBOX'", "UIDVALIDITY"),
     Damage("DELETE FROM keyword", "a keyword without a name"),
     Damage("UPDATE message SET mailbox = 77 WHERE uid = 1", "mailbox 77", "no such mailbox"),
     Damage("UPDATE message SET instance = 1", "share a UIDL"),
@@ -106,6 +112,22 @@ import Testing
     close(file)
     let problems = try await problems(bed)
     #expect(problems.contains { $0.contains("pack 1 at") || $0.contains("000000000001.pack at") }, "\(problems)")
+  }
+
+  @Test func `A damaged page of the database ends one query and not the report`() async throws {
+    let bed = try await damagedBed()
+    let path = "\(bed.data)/volumes/1/mail.sqlite"
+    let db = try SQLConnection.reader(path: path)
+    let page = try db("SELECT rootpage FROM sqlite_schema WHERE name = 'message'").first { $0.int(0) }
+    db.close()
+    let file = open(path, O_RDWR)
+    let rubbish = [UInt8](repeating: 0xFF, count: 16)
+    #expect(pwrite(file, rubbish, 16, off_t((try #require(page) - 1) * Int64(SQLTuning.pageSize))) == 16)
+    close(file)
+    unlink("\(bed.data)/volumes/1/packs/000000000001.pack")
+    let problems = try await problems(bed)
+    #expect(problems.contains { $0.contains("mail.sqlite") }, "\(problems)")
+    #expect(problems.contains { $0.contains("pack 1: the file is missing") }, "\(problems)")
   }
 
   @Test func `A pack that is gone is found`() async throws {

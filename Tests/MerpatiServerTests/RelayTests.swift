@@ -1,3 +1,4 @@
+import Foundation
 import NIOCore
 import Testing
 
@@ -29,5 +30,17 @@ import Testing
     relay.stop()
     await relay.send(ByteBuffer(string: "more"))
     await relay.send(ByteBuffer(string: "and more"))
+  }
+}
+
+@Suite struct ControlReplyTests {
+  @Test func `The line for a connection over a limit reads as a failure to try again`() throws {
+    let reply = try JSONDecoder().decode(ControlReply.self, from: Data(ControlSession.refusal.utf8))
+    #expect(reply.failure?.code == .temporary)
+    #expect(reply.isAnswer)
+  }
+
+  @Test func `An empty reply is no answer`() throws {
+    #expect(try JSONDecoder().decode(ControlReply.self, from: Data("{}".utf8)).isAnswer == false)
   }
 }

@@ -23,7 +23,9 @@ extension IMAPSession {
     while true {
       let step = await exchange.step(response)
       guard !isOver else {
-        if case .done(.success(let account), _) = step { authenticator.sessionEnded(account: account.id) }
+        if case .done(.success(let account), _) = step {
+          authenticator.sessionEnded(account: account.id, connection: connection)
+        }
         throw .connectionClosed
       }
       switch step {

@@ -24,7 +24,7 @@ extension IMAPSession {
     switch outcome {
     case .success(let account):
       guard !isOver else {
-        listener.authenticator.sessionEnded(account: account.id)
+        listener.authenticator.sessionEnded(account: account.id, connection: connection)
         throw .connectionClosed
       }
       self.account = account

@@ -120,8 +120,6 @@ final class FetchEncoder: @unchecked Sendable {
     row.withCommonHeaders { lines in
       HeaderFields.write(fields: names, not: not, of: lines, header: 0..<lines.byteCount, into: &bytes)
     }
-    // RFC 9051 §6.4.5.1: the blank line is included.
-    bytes.writeCRLF()
     line.writeName(of: section.item, into: &out)
     write(bytes, section.partial, into: &out)
   }

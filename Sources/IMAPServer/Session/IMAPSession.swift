@@ -113,7 +113,7 @@ actor IMAPSession: ConnectionSession {
     view = nil
     inputWaiter?.resume(returning: false)
     inputWaiter = nil
-    if let account { listener.authenticator.sessionEnded(account: account.id) }
+    if let account { listener.authenticator.sessionEnded(account: account.id, connection: connection) }
     tally.log(to: listener.logger, connection, account: account, why: why)
   }
 

@@ -34,16 +34,19 @@ extension SQLStore {
   }
 }
 
-/// Changes of the directory. The directory's commit comes first when an account is added or removed: a crash before the
-/// volume's leaves an account without mailboxes, or mail without an account, and the next opening completes either.
+/// Changes of the directory. When an account is added, the directory's commit comes first: a crash before the volume's
+/// leaves an account without mailboxes. When one is removed, the volume notes the intention first, so that mail without an
+/// account is cleared away only if that was wanted. The next opening completes either.
 extension Writer {
   func addAccount(_ new: NewAccount) throws(StoreError) -> Account {
     let name = Names.account(new.name)
     try Names.checkAccount(name)
     guard directory.account(named: name) == nil else { throw .accountExists(name) }
+    if let error = hasFailed { throw error }
     let created = transaction.now
+    let floor = try highestAccount()
     let id = try inDirectory { db throws(StoreError) in
-      let id = try AccountTable.insert(new, name: name, created: created, db)
+      let id = try AccountTable.insert(new, name: name, created: created, above: floor, db)
       guard id < StoreLimits.accounts else { throw .database(message: "the store has no more account numbers") }
       return id
     }
@@ -87,9 +90,38 @@ extension Writer {
 
   func removeAccount(_ id: AccountID) throws(StoreError) {
     guard directory.account(id.rawValue) != nil else { throw .noSuchAccount("\(id)") }
-    try inDirectory { db throws(StoreError) in try AccountTable.delete(id.rawValue, db) }
+    try setRemoving(true, id.rawValue)
+    do throws(StoreError) {
+      try inDirectory { db throws(StoreError) in try AccountTable.delete(id.rawValue, db) }
+    } catch {
+      // The account stays; that it was to go does no harm while the directory has it. With the directory's commit in doubt
+      // the note must stay, since it may be gone.
+      if directoryFailure == nil { try? setRemoving(false, id.rawValue) }
+      throw error
+    }
     directory.remove(id.rawValue)
     try bury(id)
+  }
+
+  /// Notes, where the mail is, that the account is about to be removed from the directory.
+  func setRemoving(_ isRemoving: Bool, _ id: Int64) throws(StoreError) {
+    try inTransaction { transaction throws(StoreError) in
+      transaction.hasWritten = true
+      let row = try transaction.db("UPDATE account_state SET state = ? WHERE account = ? AND state <> 1")
+      row.bind(1, isRemoving ? 2 : 0)
+      row.bind(2, id)
+      try row.run()
+    }
+  }
+
+  /// The highest account number that the volume has ever seen.
+  private func highestAccount() throws(StoreError) -> Int64 {
+    let row = try transaction.db(
+      """
+      SELECT MAX((SELECT COALESCE(MAX(account), 0) FROM account_state),
+        COALESCE((SELECT value FROM volume_state WHERE name = 'highest_account'), 0))
+      """)
+    return try row.first { $0.int(0) } ?? 0
   }
 
   /// The account's mail is out of reach from now on; the reaper clears it away.
@@ -102,24 +134,29 @@ extension Writer {
       guard let account = try transaction.accountIfAny(id.rawValue) else { return }
       transaction.reshape(account)
       for mailbox in account.mailboxes.values { try transaction.bury(mailbox, of: account) }
+      try transaction.noteUIDValidity(account.counters.lastUIDValidity)
       let row = try transaction.db("UPDATE account_state SET state = 1 WHERE account = ?")
       row.bind(1, id.rawValue)
       try row.run()
     }
   }
 
+  /// A failure here is no failure of the volume: deliveries go on.
   private func inDirectory<Value>(
     _ body: (SQLConnection) throws(StoreError) -> Value
   ) throws(StoreError) -> Value {
-    if let error = hasFailed { throw error }
+    if let error = hasFailed ?? directoryFailure { throw error }
     try directoryDB("BEGIN IMMEDIATE").run()
     let value: Value
     do throws(StoreError) { value = try body(directoryDB) } catch {
-      try? directoryDB("ROLLBACK").run()
+      if directoryDB.isInTransaction { try? directoryDB("ROLLBACK").run() }
       throw error
     }
     do throws(StoreError) { try directoryDB("COMMIT").run() } catch {
-      poison(error)
+      // Taken back by us, or known not to have happened (see `makeDurable`): only this change is lost.
+      if directoryDB.isInTransaction, (try? directoryDB("ROLLBACK").run()) != nil { throw error }
+      if case .io(_, _, let code) = error, code == noSpace { throw error }
+      failDirectory(error)
       throw error
     }
     return value
@@ -130,7 +167,11 @@ extension Transaction {
   /// INBOX and the mailboxes that clients look for, subscribed.
   func provision(_ id: Int64) throws(StoreError) {
     hasWritten = true
-    let counters = AccountCounters(uidlEpoch: now)
+    // An account made anew under an old name, within the second or with the clock set back, must not repeat what clients
+    // know: its number, never given out twice, is in every UIDL, and UIDVALIDITY goes on from the volume's highest
+    // (RFC 1939 §7, RFC 9051 §2.3.1.1).
+    let counters = AccountCounters(
+      lastUIDValidity: try highestUIDValidity(), uidlEpoch: now << 20 | (id & 0xF_FFFF))
     let row = try db(
       """
       INSERT INTO account_state (account, modseq, next_mailbox, last_uidvalidity, next_content, next_instance, uidl_epoch,
@@ -145,6 +186,9 @@ extension Transaction {
     row.bind(6, counters.nextInstance)
     row.bind(7, counters.uidlEpoch)
     try row.run()
+    let highest = try db("UPDATE volume_state SET value = MAX(value, ?) WHERE name = 'highest_account'")
+    highest.bind(1, id)
+    try highest.run()
     let account = AccountBox(id: id, counters: counters)
     adopt(account)
     let mailboxes: [(String, SpecialUse?)] = [
@@ -155,5 +199,22 @@ extension Transaction {
       try createMailbox(name, of: account, specialUse: use)
       try setSubscribed(true, name, of: account)
     }
+    try noteUIDValidity(account.counters.lastUIDValidity)
+  }
+
+  private func highestUIDValidity() throws(StoreError) -> UInt32 {
+    let row = try db("SELECT MAX(value) FROM volume_state WHERE name = 'highest_uidvalidity'")
+    return UInt32(clamping: try row.first { $0.int(0) } ?? 0)
+  }
+
+  /// Kept for the volume when an account goes, so that its successor of the same name starts above it.
+  func noteUIDValidity(_ value: UInt32) throws(StoreError) {
+    let row = try db(
+      """
+      INSERT INTO volume_state (name, value) VALUES ('highest_uidvalidity', ?)
+      ON CONFLICT (name) DO UPDATE SET value = MAX(value, excluded.value)
+      """)
+    row.bind(1, value)
+    try row.run()
   }
 }

@@ -49,7 +49,7 @@ extension SQLStore {
         try db.beginReading()
         return directory.all()
       }
-      return try Checker(db: db, packs: upkeep.packs, accounts: accounts).run()
+      return try Checker(db: db, packs: upkeep.packs, accounts: accounts, isStopping: { upkeep.isStopping }).run()
     }
   }
 }

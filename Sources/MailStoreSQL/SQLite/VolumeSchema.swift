@@ -10,11 +10,15 @@ enum VolumeSchema {
     migrator.registerMigration("1 mail") { db in
       for statement in accounts + messages + blobs { try db.execute(sql: statement) }
     }
+    migrator.registerMigration("2 strays") { db in
+      for statement in strays { try db.execute(sql: statement) }
+    }
     return migrator
   }
 
   private static let accounts = [
-    // `state` 0: in use, 1: removed, its mail waits for the reaper.
+    // `state` 0: in use, 1: removed, its mail waits for the reaper, 2: being removed (it still is in use if the directory
+    // has it).
     """
     CREATE TABLE account_state (
       account INTEGER PRIMARY KEY,
@@ -202,5 +206,28 @@ enum VolumeSchema {
     // `next_blob`: blob numbers are never given out twice.
     "CREATE TABLE volume_state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID",
     "INSERT INTO volume_state (name, value) VALUES ('next_blob', 1)",
+  ]
+
+  /// See `StrayFrames`.
+  private static let strays = [
+    // Up to where commits have filled the pack.
+    "ALTER TABLE pack ADD COLUMN known_bytes INTEGER NOT NULL DEFAULT 0",
+    // Frames that no row knows of. `alarming`: not explained by a crash, so `check` names them.
+    """
+    CREATE TABLE stray (
+      pack INTEGER NOT NULL,
+      offset INTEGER NOT NULL,
+      bytes INTEGER NOT NULL,
+      frames INTEGER NOT NULL,
+      found INTEGER NOT NULL,
+      alarming INTEGER NOT NULL,
+      PRIMARY KEY (pack, offset)
+    ) STRICT, WITHOUT ROWID
+    """,
+    // `highest_account`: account numbers are never given out twice, not even by an older directory.
+    """
+    INSERT INTO volume_state (name, value) SELECT 'is_open', -1
+    UNION ALL SELECT 'highest_account', COALESCE(MAX(account), 0) FROM account_state
+    """,
   ]
 }

@@ -15,13 +15,15 @@ enum AccountTable {
       pop3Expire: POP3Expire(days: row.int(7)), created: row.int(8))
   }
 
-  /// Returns the permanent number.
-  static func insert(_ account: NewAccount, name: String, created: Int64, _ db: SQLConnection) throws(StoreError)
-    -> Int64
-  {
+  /// Returns the permanent number. It is above every one that this directory has given out, and above `floor`: the
+  /// directory may be older than the mail.
+  static func insert(
+    _ account: NewAccount, name: String, created: Int64, above floor: Int64, _ db: SQLConnection
+  ) throws(StoreError) -> Int64 {
     let row = try db(
       """
-      INSERT INTO account (name, credentials, quota_bytes, quota_messages, expire, created) VALUES (?, ?, ?, ?, ?, ?)
+      INSERT INTO account (id, name, credentials, quota_bytes, quota_messages, expire, created)
+      VALUES (1 + MAX(?7, COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'account'), 0)), ?1, ?2, ?3, ?4, ?5, ?6)
       RETURNING id
       """)
     row.bind(1, name)
@@ -30,6 +32,7 @@ enum AccountTable {
     row.bind(4, account.quota.messages)
     row.bind(5, account.pop3Expire.days)
     row.bind(6, created)
+    row.bind(7, floor)
     defer { row.reset() }
     guard try row.step() else { throw .database(message: "the account was given no number") }
     let id = row.int(0)

@@ -7,7 +7,7 @@ enum MailTables {
     let row = try db(
       """
       SELECT modseq, next_mailbox, last_uidvalidity, next_content, next_instance, uidl_epoch, bytes, messages
-      FROM account_state WHERE account = ? AND state = 0
+      FROM account_state WHERE account = ? AND state <> 1
       """)
     row.bind(1, id)
     let counters = try row.first { row in

@@ -7,26 +7,41 @@ struct Checker {
   let db: SQLConnection
   let packs: PackStore
   let accounts: Set<Int64>
+  private let isStopping: @Sendable () -> Bool
   private(set) var report = CheckReport()
   /// A damaged store could name a million things; the first ones are enough to act on.
   private static let problemLimit = 1000
 
-  /// `db` is in a read transaction; `accounts` are those of the directory at its beginning.
-  init(db: SQLConnection, packs: PackStore, accounts: [Account]) {
+  /// `db` is in a read transaction; `accounts` are those of the directory at its beginning. `isStopping` is asked before
+  /// every query and every pack.
+  init(
+    db: SQLConnection, packs: PackStore, accounts: [Account], isStopping: @escaping @Sendable () -> Bool
+  ) {
     self.db = db
     self.packs = packs
     self.accounts = Set(accounts.map(\.id.rawValue))
+    self.isStopping = isStopping
   }
 
   func run() throws(StoreError) -> CheckReport {
     var checker = self
-    try checker.checkDatabase()
-    try checker.checkAccounts()
-    try checker.checkMailboxes()
-    try checker.checkMessages()
-    try checker.checkReferences()
-    try checker.checkPacks()
+    try checker.survive { (checker) throws(StoreError) in try checker.checkDatabase() }
+    try checker.survive { (checker) throws(StoreError) in try checker.checkAccounts() }
+    try checker.survive { (checker) throws(StoreError) in try checker.checkMailboxes() }
+    try checker.survive { (checker) throws(StoreError) in try checker.checkMessages() }
+    try checker.survive { (checker) throws(StoreError) in try checker.checkReferences() }
+    try checker.survive { (checker) throws(StoreError) in try checker.checkNumbers() }
+    try checker.survive { (checker) throws(StoreError) in try checker.checkPacks() }
     return checker.report
+  }
+
+  /// A damaged page ends the query that meets it, not the report.
+  private mutating func survive(_ body: (inout Checker) throws(StoreError) -> Void) throws(StoreError) {
+    if isStopping() { throw .shuttingDown }
+    do throws(StoreError) { try body(&self) } catch {
+      guard case .corrupt(let what) = error else { throw error }
+      note("mail.sqlite: \(what)")
+    }
   }
 
   private mutating func note(_ problem: String) {
@@ -34,13 +49,15 @@ struct Checker {
   }
 
   /// One problem for each row of a query that finds what must not be.
-  private mutating func each(
+  mutating func each(
     _ sql: StaticString, _ text: (SQLStatement) -> String
   ) throws(StoreError) {
     var found: [String] = []
-    let rows = try db(sql)
-    defer { rows.reset() }
-    while found.count < Self.problemLimit, try rows.step() { found.append(text(rows)) }
+    try survive { (checker) throws(StoreError) in
+      let rows = try checker.db(sql)
+      defer { rows.reset() }
+      while found.count < Self.problemLimit, try rows.step() { found.append(text(rows)) }
+    }
     for problem in found { note(problem) }
   }
 
@@ -54,7 +71,7 @@ struct Checker {
 
   private mutating func checkAccounts() throws(StoreError) {
     var known: Set<Int64> = []
-    let rows = try db("SELECT account FROM account_state WHERE state = 0")
+    let rows = try db("SELECT account FROM account_state WHERE state <> 1")
     try rows.forEach { known.insert($0.int(0)) }
     report.accounts = known.count
     for id in known.subtracting(accounts).sorted() { note("account \(id): it has mail, and is not in the directory") }
@@ -65,7 +82,7 @@ struct Checker {
       """
       SELECT s.account, s.bytes, COALESCE(SUM(m.bytes), 0), s.messages, COALESCE(SUM(m.messages), 0)
       FROM account_state s LEFT JOIN mailbox m ON m.account = s.account AND m.name IS NOT NULL
-      WHERE s.state = 0 GROUP BY s.account
+      WHERE s.state <> 1 GROUP BY s.account
       HAVING s.bytes <> COALESCE(SUM(m.bytes), 0) OR s.messages <> COALESCE(SUM(m.messages), 0)
       """
     ) {
@@ -77,7 +94,7 @@ struct Checker {
     try each(
       """
       SELECT s.account FROM account_state s
-      WHERE s.state = 0 AND NOT EXISTS (SELECT 1 FROM mailbox m WHERE m.account = s.account AND m.name = 'INBOX')
+      WHERE s.state <> 1 AND NOT EXISTS (SELECT 1 FROM mailbox m WHERE m.account = s.account AND m.name = 'INBOX')
       """
     ) { "account \($0.int(0)): it has no INBOX" }
     try each(
@@ -278,7 +295,14 @@ struct Checker {
     for number in numbers where !all.contains(where: { $0.number == number }) {
       note("pack \(number): the file is missing, and blobs refer to it")
     }
-    for pack in all { try checkPack(pack) }
+    for pack in all { try survive { (checker) throws(StoreError) in try checker.checkPack(pack) } }
+    // What a crash leaves is kept as well, and nothing to worry about.
+    try each("SELECT pack, offset, bytes, frames FROM stray WHERE alarming ORDER BY pack, offset") {
+      """
+      pack \($0.int(0)) at \($0.int(1)): \($0.int(3)) messages in \($0.int(2)) octets are known to no row and are kept: \
+      mail.sqlite is older than its packs, or has lost its -wal file
+      """
+    }
   }
 
   /// Every frame is read and verified, and every blob of the pack must be one of them.

@@ -12,7 +12,8 @@ extension Upkeep {
     let share = settings.deadShare
     // Between two commits: no frame is under way.
     try writer.aloneBlocking { writer throws(StoreError) in
-      for pack in packs.packs() where pack.isActive && pack.bytes >= minimum {
+      let kept = try Self.packsWithStrays(writer.transaction.db)
+      for pack in packs.packs() where pack.isActive && pack.bytes >= minimum && !kept.contains(pack.number) {
         let live = try Self.liveBytes(pack.number, writer.transaction.db)
         if Self.isWorthRewriting(live: live, bytes: pack.bytes, share: share) {
           packs.roll()
@@ -23,25 +24,44 @@ extension Upkeep {
   }
 
   func compactPacks(_ report: inout CompactionReport) throws(StoreError) {
-    let live = try writer.aloneBlocking { writer throws(StoreError) in
+    let (live, kept) = try writer.aloneBlocking { writer throws(StoreError) in
       var live: [Int64: Int64] = [:]
       let rows = try writer.transaction.db("SELECT id, live_bytes FROM pack")
       try rows.forEach { live[$0.int(0)] = $0.int(1) }
-      return live
+      return (live, try Self.packsWithStrays(writer.transaction.db))
     }
-    for pack in packs.packs() where !pack.isActive && !isStopping {
-      let live = live[pack.number] ?? 0
-      guard Self.isWorthRewriting(live: live, bytes: pack.bytes, share: settings.deadShare) else { continue }
-      if live == 0, try removeIfDead(pack.number) {
+    // What needs no room comes first, and then what needs least: a full disk must not keep itself full.
+    let worthwhile = packs.packs().filter { pack in
+      !pack.isActive && !kept.contains(pack.number)
+        && Self.isWorthRewriting(live: live[pack.number] ?? 0, bytes: pack.bytes, share: settings.deadShare)
+    }.sorted { (live[$0.number] ?? 0, $0.number) < (live[$1.number] ?? 0, $1.number) }
+    var failure: StoreError?
+    for pack in worthwhile where !isStopping {
+      do throws(StoreError) {
+        var isRemoved = false
+        if live[pack.number] ?? 0 == 0 { isRemoved = try removeIfDead(pack.number) }
+        if !isRemoved {
+          try rewrite(pack.number)
+          guard try removeIfDead(pack.number) else { continue }
+          report.rewrittenPacks += 1
+        }
         report.removedPacks += 1
-        continue
-      }
-      try rewrite(pack.number)
-      if try removeIfDead(pack.number) {
-        report.rewrittenPacks += 1
-        report.removedPacks += 1
+      } catch {
+        // A pack that cannot be read does not keep the others from their turn.
+        failure = failure ?? error
+        if error == .shuttingDown || packs.hasFailed || writer.hasFailed != nil { break }
+        logger.error("compaction of pack \(pack.number): \(error)")
       }
     }
+    if let failure { throw failure }
+  }
+
+  /// Packs with frames that no row ever knew of: never unlinked (see `StrayFrames`). Strays are found at opening only, so
+  /// the set does not grow meanwhile.
+  private static func packsWithStrays(_ db: SQLConnection) throws(StoreError) -> Set<Int64> {
+    var packs: Set<Int64> = []
+    try db("SELECT DISTINCT pack FROM stray").forEach { packs.insert($0.int(0)) }
+    return packs
   }
 
   private static func isWorthRewriting(live: Int64, bytes: Int64, share: Double) -> Bool {
@@ -122,7 +142,7 @@ extension Upkeep {
 extension Transaction {
   /// A blob that was let go meanwhile is not brought back; its copy is dead space in the new pack.
   fileprivate func moveBlob(_ id: Int64, from: BlobLocation, to: BlobLocation) throws(StoreError) {
-    hasWritten = true
+    noteEnd(to)
     let row = try db("UPDATE blob SET pack = ?, offset = ?, frame = ? WHERE id = ? AND pack = ? AND offset = ?")
     row.bind(1, to.pack)
     row.bind(2, to.offset)

@@ -5,6 +5,8 @@
 #endif
 
 enum FileSizes {
+  static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
   /// 0 if there is no such file.
   static func of(_ path: String) -> Int64 {
     var info = stat()

@@ -91,9 +91,11 @@ extension Transaction {
     _ id: Int64, _ account: Int64, _ mailbox: Int64, _ uids: ClosedRange<UID>, _ modSeq: ModSeq
   ) throws(StoreError) -> (purged: Int, isDone: Bool) {
     hasWritten = true
-    let box = try db("SELECT name IS NULL FROM mailbox WHERE account = ? AND id = ?")
+    // An entry older than the mailbox's end stands for its own messages only: pins and retention were looked at for those.
+    let box = try db("SELECT name IS NULL AND COALESCE(died, 0) <= ?3 FROM mailbox WHERE account = ?1 AND id = ?2")
     box.bind(1, account)
     box.bind(2, mailbox)
+    box.bind(3, modSeq)
     let isDead = try box.first { $0.int(0) != 0 }
     if isDead == true { return try purgeDead(id, account, mailbox) }
     let rows = try db(

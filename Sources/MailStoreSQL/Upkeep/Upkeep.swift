@@ -75,7 +75,11 @@ final class Upkeep: Sendable {
         accepted = true
         $0.tasks.append { upkeep in
           let result: Result<Value, StoreError>
-          do throws(StoreError) { result = .success(try body(upkeep)) } catch { result = .failure(error) }
+          do throws(StoreError) {
+            // What is still queued at the end is told so at once.
+            if upkeep.isStopping { throw .shuttingDown }
+            result = .success(try body(upkeep))
+          } catch { result = .failure(error) }
           continuation.resume(returning: result)
         }
       }
@@ -91,7 +95,7 @@ final class Upkeep: Sendable {
       // However many tasks come in between, the round has its turn.
       let rest = Int(max(nextRound - Clock.milliseconds(), 0))
       let step = queue.wait(milliseconds: rest) { queue -> Step? in
-        if rest == 0 { return queue.isStopped ? .stop : .round }
+        if rest == 0, !queue.isStopped { return .round }
         if !queue.tasks.isEmpty { return .task(queue.tasks.removeFirst()) }
         return queue.isStopped ? .stop : nil
       }
@@ -118,8 +122,7 @@ final class Upkeep: Sendable {
         try trimExpungeLog()
       }
       try rollActivePacks(from: StoreLimits.rolledPackBytes)
-      try compactPacks(&report)
-      try vacuum(all: false)
+      try compactAndVacuum(&report, all: false)
       if report != CompactionReport() {
         logger.info(
           "upkeep",
@@ -141,10 +144,18 @@ final class Upkeep: Sendable {
     try purge(&report)
     try trimExpungeLog()
     try rollActivePacks(from: 1)
-    try compactPacks(&report)
-    try vacuum(all: true)
+    try compactAndVacuum(&report, all: true)
     report.freedBytes = max(0, before - diskUsage())
     return report
+  }
+
+  /// The database gives back what it can, also when the packs cannot.
+  private func compactAndVacuum(_ report: inout CompactionReport, all: Bool) throws(StoreError) {
+    do throws(StoreError) { try compactPacks(&report) } catch {
+      try vacuum(all: all)
+      throw error
+    }
+    try vacuum(all: all)
   }
 
   /// Octets of packs and database files.
@@ -169,16 +180,31 @@ final class Upkeep: Sendable {
     }
   }
 
-  /// Mailboxes for accounts whose making was cut short, and an end to mail whose account is gone.
+  /// Mailboxes for accounts whose making was cut short, and an end to mail whose account was being removed. Mail without
+  /// an account that nobody removed is kept: then the directory is an older one, or damaged.
   func reconcileAccounts(_ directory: DirectoryCache) throws(StoreError) {
-    try writer.aloneBlocking { writer throws(StoreError) in
-      var known: Set<Int64> = []
-      let rows = try writer.transaction.db("SELECT account FROM account_state WHERE state = 0")
-      try rows.forEach { known.insert($0.int(0)) }
+    try writer.aloneBlocking { [logger] writer throws(StoreError) in
+      var states: [(id: Int64, state: Int64)] = []
+      let rows = try writer.transaction.db("SELECT account, state FROM account_state ORDER BY account")
+      try rows.forEach { states.append(($0.int(0), $0.int(1))) }
+      let known = Set(states.map(\.id))
       for account in directory.all() where !known.contains(account.id.rawValue) {
         try writer.provision(account.id.rawValue)
       }
-      for id in known where directory.account(id) == nil { try writer.bury(AccountID(id)) }
+      for (id, state) in states {
+        switch (state, directory.account(id) != nil) {
+        case (0, true), (1, false): break
+        case (2, false): try writer.bury(AccountID(id))
+        // The removal came to nothing.
+        case (2, true): try writer.setRemoving(false, id)
+        case (1, true):
+          logger.critical(
+            "account \(id) was removed, and an older directory has it again: it gets mailboxes when its mail is cleared away"
+          )
+        default:
+          logger.critical("account \(id) has mail and is not in the directory; its mail is kept, out of reach")
+        }
+      }
     }
   }
 

@@ -36,6 +36,8 @@ final class Transaction {
   struct PackDelta {
     var frames: Int64 = 0
     var bytes: Int64 = 0
+    /// Up to where the commit has filled the pack; 0 when it wrote nothing to it.
+    var end: Int64 = 0
   }
 
   private enum Undo {
@@ -186,6 +188,13 @@ final class Transaction {
     packDeltas[pack, default: PackDelta()].bytes += bytes
   }
 
+  /// A frame was written for this commit, in use or not.
+  func noteEnd(_ location: BlobLocation) {
+    hasWritten = true
+    let end = location.offset + location.frameLength
+    packDeltas[location.pack, default: PackDelta()].end = max(packDeltas[location.pack]?.end ?? 0, end)
+  }
+
   // MARK: Jobs
 
   func beginJob() {
@@ -256,13 +265,15 @@ final class Transaction {
     guard !packDeltas.isEmpty else { return }
     let row = try db(
       """
-      INSERT INTO pack (id, live_frames, live_bytes) VALUES (?1, ?2, ?3)
-      ON CONFLICT (id) DO UPDATE SET live_frames = live_frames + ?2, live_bytes = live_bytes + ?3
+      INSERT INTO pack (id, live_frames, live_bytes, known_bytes) VALUES (?1, ?2, ?3, ?4)
+      ON CONFLICT (id) DO UPDATE SET live_frames = live_frames + ?2, live_bytes = live_bytes + ?3,
+        known_bytes = MAX(known_bytes, ?4)
       """)
     for (pack, delta) in packDeltas {
       row.bind(1, pack)
       row.bind(2, delta.frames)
       row.bind(3, delta.bytes)
+      row.bind(4, delta.end)
       try row.run()
     }
   }
@@ -278,6 +289,7 @@ final class Transaction {
       row.bind(6, blob.refs)
       try row.run()
       countPack(location.pack, frames: 1, bytes: location.frameLength)
+      noteEnd(location)
     }
     let next = try db("UPDATE volume_state SET value = ? WHERE name = 'next_blob'")
     next.bind(1, nextBlob)

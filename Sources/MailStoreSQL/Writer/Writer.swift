@@ -31,6 +31,8 @@ final class Writer: @unchecked Sendable {
   private let queue = Monitor(Queue())
   /// Why nothing is acknowledged any more.
   private let failure = Mutex<StoreError?>(nil)
+  /// Why the directory is changed no more: what became of its last commit is not known. The writer's thread only.
+  private(set) var directoryFailure: StoreError?
   private var thread: StoreThread?
   private var work: [Work] = []
 
@@ -143,6 +145,13 @@ final class Writer: @unchecked Sendable {
   func poison(_ error: StoreError) {
     failure.withLock { $0 = $0 ?? error }
     logger.critical("a write could not be made durable; the store refuses writes until it is opened again: \(error)")
+  }
+
+  /// The volume is a file of its own: mail comes and goes on.
+  func failDirectory(_ error: StoreError) {
+    directoryFailure = directoryFailure ?? error
+    logger.critical(
+      "a change of the accounts could not be made durable; they cannot be changed until the next start: \(error)")
   }
 
   private func commit(_ batch: inout [WriteJob]) {

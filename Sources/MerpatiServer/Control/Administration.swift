@@ -8,8 +8,8 @@ struct Administration: Sendable {
   let store: any MailStore
   let defaultQuota: QuotaLimits
   let scramIterations: Int
-  /// Told after every change that logins depend on.
-  let credentialsChanged: @Sendable () -> Void
+  /// Told after every change that logins depend on; with the account whose sessions must end.
+  let credentialsChanged: @Sendable (AccountID?) -> Void
 
   func perform(_ request: ControlRequest) async throws(ControlFailure) -> ControlReply {
     do {
@@ -36,17 +36,17 @@ struct Administration: Sendable {
     case .accountChange(let name, let settings):
       let account = try await account(name)
       _ = try await store.updateAccount(account.id, change(of: account, settings))
-      credentialsChanged()
+      credentialsChanged(settings.enabled == false ? account.id : nil)
       reply.message = "changed \(account.name)"
     case .accountPassword(let name, let password):
       let account = try await account(name)
       _ = try await store.updateAccount(account.id, AccountChange(credentials: try await stored(password)))
-      credentialsChanged()
+      credentialsChanged(account.id)
       reply.message = "changed the password of \(account.name)"
     case .accountRemove(let name):
       let account = try await account(name)
       try await store.removeAccount(account.id)
-      credentialsChanged()
+      credentialsChanged(account.id)
       reply.message = "removed \(account.name)"
     case .accountList:
       reply.accounts = try await list()
@@ -78,7 +78,7 @@ struct Administration: Sendable {
       NewAccount(
         name: name, credentials: credentials, quota: quota(QuotaLimits(), settings),
         pop3Expire: try settings.expire() ?? .never))
-    credentialsChanged()
+    credentialsChanged(nil)
     return "added \(account.name)"
   }
 

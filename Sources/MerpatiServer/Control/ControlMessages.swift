@@ -82,6 +82,12 @@ public struct ControlReply: Codable, Sendable {
   public var count: Int?
   public var message: String?
   public init() {}
+
+  /// Something is said: silence must not count as success.
+  var isAnswer: Bool {
+    failure != nil || accounts != nil || quota != nil || check != nil || compaction != nil || count != nil
+      || message != nil
+  }
 }
 
 /// A refusal with its sysexits(3) code and a sentence for the person at the terminal.

@@ -4,6 +4,10 @@ import NIOCore
 
 /// One request on the control socket. The socket's file mode is what lets only the server's user in.
 actor ControlSession: ConnectionSession {
+  /// What a connection over a limit hears.
+  static let refusal =
+    #"{"failure":{"code":75,"sentence":"the server takes no more commands at the moment; try again"}}"# + "\n"
+
   /// Longest request line.
   static let maximumLine = 1 << 20
 

@@ -32,6 +32,26 @@ import Testing
   }
 
   @Test(arguments: Engine.allCases)
+  func `An account made anew repeats neither UIDVALIDITY nor UIDL`(_ engine: Engine) async throws {
+    try await withStore(engine) { store, _ in
+      var validities: Set<UInt32> = []
+      var uidls: Set<String> = []
+      for round in 1...3 {
+        let account = try await store.add("budi")
+        try await store.put(of: account)
+        validities.formUnion(try await store.mailboxes(of: account.id).mailboxes.map(\.uidValidity))
+        let drop = try await store.openMaildrop(of: account.id)
+        uidls.formUnion(drop.messages.map(\.uidl))
+        drop.close()
+        #expect(validities.count == 6 * round)
+        #expect(uidls.count == round)
+        try await store.removeAccount(account.id)
+        _ = try await store.compact()
+      }
+    }
+  }
+
+  @Test(arguments: Engine.allCases)
   func `Names are found without case, refused twice and when malformed`(_ engine: Engine) async throws {
     try await withStore(engine) { store, _ in
       let account = try await store.add("ana")

@@ -67,6 +67,27 @@ import Testing
   }
 
   @Test(arguments: Engine.allCases)
+  func `A mailbox deleted under a maildrop keeps its bytes though an older expunge of it is purged`(_ engine: Engine)
+    async throws
+  {
+    try await withStore(engine) { store, _ in
+      let ana = try await store.add("ana")
+      _ = try await store.createMailbox("X", of: ana.id, specialUse: nil)
+      try await store.put(Mail.text("Old"), in: "X", of: ana, flags: .deleted)
+      try await store.put(Mail.text("Pinned"), of: ana)
+      _ = try await store.expunge(nil, in: try await store.ref("X", of: ana))
+      let drop = try await store.openMaildrop(of: ana.id)
+      _ = try await store.move([1], from: try await store.ref("INBOX", of: ana), to: "X")
+      try await store.deleteMailbox("X", of: ana.id)
+      #expect(try await store.compact().purgedMessages == 1)
+      let reader = try await drop.openMessage(at: 0)
+      #expect(String(buffer: try await reader.read(0..<reader.size)) == Mail.text("Pinned"))
+      drop.close()
+      #expect(try await store.compact().purgedMessages == 1)
+    }
+  }
+
+  @Test(arguments: Engine.allCases)
   func `Messages expire so many days after their first RETR, and only those`(_ engine: Engine) async throws {
     try await withStore(engine) { store, _ in
       let ana = try await store.add("ana", expire: .days(3))
