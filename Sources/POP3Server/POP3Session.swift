@@ -105,6 +105,11 @@ actor POP3Session: ConnectionSession {
         session.armDeadline()
         return
       }
+      if case .authorization = session.phase {
+        session.err(.idleTooLong)
+        session.end("not logged in in time")
+        return
+      }
       // RFC 1939 §3: close without entering UPDATE, and without a response.
       session.end("idle")
     }
