@@ -53,6 +53,10 @@ import Testing
     Damage("UPDATE mailbox SET name = NULL, died = 99 WHERE name = 'Junk'", "nothing will ever clear it away"),
     Damage("UPDATE mailbox SET account = 9 WHERE name = 'Junk'", "account 9", "no such account"),
     Damage("UPDATE mailbox SET uidvalidity = 0 WHERE name = 'INBOX'", "UIDVALIDITY"),
+    Damage(
+      "UPDATE content SET envelope = CAST('(NIL)' AS BLOB) WHERE (key & 68719476735) = 1", "content 1",
+      "not what its bytes say"),
+    Damage("UPDATE content SET preview = 'x' WHERE (key & 68719476735) = 2", "content 2", "not what its bytes say"),
     Damage("DELETE FROM keyword", "a keyword without a name"),
     Damage("UPDATE message SET mailbox = 77 WHERE uid = 1", "mailbox 77", "no such mailbox"),
     Damage("UPDATE message SET instance = 1", "share a UIDL"),

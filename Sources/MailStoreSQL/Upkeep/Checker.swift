@@ -7,7 +7,7 @@ struct Checker {
   let db: SQLConnection
   let packs: PackStore
   let accounts: Set<Int64>
-  private let isStopping: @Sendable () -> Bool
+  let isStopping: @Sendable () -> Bool
   private(set) var report = CheckReport()
   /// A damaged store could name a million things; the first ones are enough to act on.
   private static let problemLimit = 1000
@@ -32,6 +32,7 @@ struct Checker {
     try checker.survive { (checker) throws(StoreError) in try checker.checkReferences() }
     try checker.survive { (checker) throws(StoreError) in try checker.checkNumbers() }
     try checker.survive { (checker) throws(StoreError) in try checker.checkPacks() }
+    try checker.survive { (checker) throws(StoreError) in try checker.checkContents() }
     return checker.report
   }
 
@@ -44,7 +45,7 @@ struct Checker {
     }
   }
 
-  private mutating func note(_ problem: String) {
+  mutating func note(_ problem: String) {
     if report.problems.count < Self.problemLimit { report.problems.append(problem) }
   }
 
