@@ -33,6 +33,8 @@ let package = Package(
     .library(name: "MailFormat", targets: ["MailFormat"]),
     .library(name: "MailStore", targets: ["MailStore", "MailStoreSQL", "BlobStore"]),
     .library(name: "MailProtocols", targets: ["IMAPCore", "POP3Core", "LMTPCore", "SASL"]),
+    .library(name: "MailClient", targets: ["MailClient", "IMAPClient", "POP3Client", "LMTPClient"]),
+    .library(name: "MailPull", targets: ["MailPull", "MailSync", "LocalMail"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -74,6 +76,41 @@ let package = Package(
         .product(name: "Yams", package: "Yams"),
         crypto,
       ]),
+
+    // Bring mail home, choose how, move it
+    room(
+      "MailPull",
+      [
+        "POP3Client", "LMTPClient", "MailClient", "LocalMail", "MailFormat", "MailNet", "Bytes", nio, nioPosix, logging,
+        crypto, .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Yams", package: "Yams"),
+      ]),
+    room(
+      "MailSync",
+      [
+        "IMAPClient", "MailClient", "LocalMail", "MailFormat", "IMAPCore", "MailNet", "Bytes", nio, nioPosix, logging,
+        crypto, .product(name: "GRDB", package: "GRDB.swift"),
+      ]),
+    room(
+      "MailAdvice",
+      [
+        "IMAPClient", "POP3Client", "MailClient", "MailStore", "MailFormat", "IMAPCore", "MailNet", "Bytes", nio,
+        nioPosix, logging,
+      ]),
+    room(
+      "MailTransfer",
+      [
+        "IMAPClient", "MailClient", "LocalMail", "MailStore", "MailFormat", "IMAPCore", "MailNet", "Bytes", nio, nioPosix,
+        logging, crypto,
+      ]),
+
+    // Clients
+    room("IMAPClient", ["MailClient", "IMAPCore", "SASL", "MailNet", "MailFormat", "Bytes", nio, nioPosix, logging]),
+    room("POP3Client", ["MailClient", "POP3Core", "SASL", "MailNet", "Bytes", nio, nioPosix, logging]),
+    room("LMTPClient", ["MailClient", "LMTPCore", "POP3Core", "MailNet", "Bytes", nio, nioPosix, logging]),
+    room("MailClient", ["SASL", "MailNet", "Bytes", nio, nioPosix, logging, crypto]),
+
+    // Maildir and mbox as files
+    room("LocalMail", ["MailFormat", "Bytes", nio, nioPosix, crypto, "CLibc"]),
 
     // A session each
     room("IMAPServer", ["IMAPCore", "SASL", "MailAuth", "MailNet", "MailStore", "MailFormat", "Bytes", nio, logging]),
@@ -126,6 +163,31 @@ let package = Package(
       ["MailStoreSQL", "MailStore", "BlobStore", "MailFormat", "SASL", "Bytes", "MailTestKit", nio, logging]),
     tests("MailNetTests", ["MailNet", nio, nioPosix, nioSSL, logging]),
     tests("MailAuthTests", ["MailAuth", "MailNet", "MailStore", "SASL", "Bytes", nio, nioPosix, logging]),
+    tests("MailClientTests", ["MailClient", "MailNet", "SASL", "Bytes", "MailTestKit", nio, nioPosix, nioSSL, logging]),
+    tests("POP3ClientTests", ["POP3Client", "MailClient", "MailNet", "Bytes", "MailTestKit", nio, nioPosix, logging]),
+    tests(
+      "IMAPClientTests",
+      ["IMAPClient", "MailClient", "IMAPCore", "MailFormat", "MailNet", "Bytes", "MailTestKit", nio, nioPosix, logging]),
+    tests("LMTPClientTests", ["LMTPClient", "MailClient", "MailNet", "Bytes", "MailTestKit", nio, nioPosix, logging]),
+    tests("LocalMailTests", ["LocalMail", "MailFormat", "Bytes", "MailTestKit", nio, nioPosix, crypto]),
+    tests(
+      "MailPullTests",
+      ["MailPull", "POP3Client", "MailClient", "LocalMail", "MailNet", "Bytes", "MailTestKit", nio, nioPosix, logging]),
+    tests(
+      "MailSyncTests",
+      [
+        "MailSync", "IMAPClient", "MailClient", "LocalMail", "IMAPCore", "MailNet", "Bytes", "MailTestKit", nio, nioPosix,
+        logging,
+      ]),
+    tests(
+      "MailAdviceTests",
+      ["MailAdvice", "MailClient", "MailStore", "MailNet", "Bytes", "MailTestKit", nio, nioPosix, logging]),
+    tests(
+      "MailTransferTests",
+      [
+        "MailTransfer", "MailClient", "LocalMail", "MailStore", "MailStoreSQL", "MailNet", "Bytes", "MailTestKit", nio,
+        nioPosix, logging,
+      ]),
     tests("MerpatiServerTests", ["MerpatiServer", nio, logging]),
     tests(
       "ServerTests",
@@ -137,3 +199,8 @@ let package = Package(
       ]),
   ]
 )
+
+// MERPATI_TESTS=IMAPClientTests,SASLTests builds and runs these test targets alone.
+if let only = Context.environment["MERPATI_TESTS"]?.split(separator: ",").map(String.init) {
+  package.targets.removeAll { $0.type == .test && !only.contains($0.name) }
+}
