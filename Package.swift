@@ -103,6 +103,8 @@ let package = Package(
         logging, crypto,
       ]),
 
+    room("MailBrowse", ["IMAPClient", "POP3Client", "MailClient", "MailFormat", "IMAPCore", "MailNet", "Bytes", nio]),
+
     // Clients
     room("IMAPClient", ["MailClient", "IMAPCore", "SASL", "MailNet", "MailFormat", "Bytes", nio, nioPosix, logging]),
     room("POP3Client", ["MailClient", "POP3Core", "SASL", "MailNet", "Bytes", nio, nioPosix, logging]),
@@ -179,6 +181,9 @@ let package = Package(
         "MailSync", "IMAPClient", "MailClient", "LocalMail", "IMAPCore", "MailNet", "Bytes", "MailTestKit", nio, nioPosix,
         logging,
       ]),
+    tests(
+      "MailBrowseTests",
+      ["MailBrowse", "IMAPClient", "MailClient", "MailFormat", "IMAPCore", "MailNet", "Bytes", "MailTestKit", nio]),
     tests(
       "MailAdviceTests",
       ["MailAdvice", "MailClient", "MailStore", "MailNet", "Bytes", "MailTestKit", nio, nioPosix, logging]),

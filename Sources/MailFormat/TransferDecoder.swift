@@ -1,10 +1,9 @@
 import Bytes
-import MailFormat
-import NIOCore
+public import NIOCore
 
 /// Undoes a part's transfer encoding piece by piece, for BINARY (RFC 3516, RFC 9051 §7.5.2). The same octets come out
 /// however the input is cut. Damage is passed over.
-struct TransferDecoder {
+public struct TransferDecoder: Sendable {
   private let encoding: TransferEncoding
   /// Textual lines go out with CRLF, whatever they had inside the encoding (RFC 9051 §7.5.2).
   private let fixesLineEnds: Bool
@@ -17,11 +16,20 @@ struct TransferDecoder {
   private var decoded: [UInt8] = []
 
   /// What has come out so far, NULs among it.
-  private(set) var size = 0
-  private(set) var hasNUL = false
+  public private(set) var size = 0
+  public private(set) var hasNUL = false
+
+  /// For a part of which only a description is at hand: a client's BODYSTRUCTURE.
+  /// - encoding: as Content-Transfer-Encoding names it. Nil if nobody knows how to undo it.
+  public init?(encodingName: String, fixesLineEnds: Bool) {
+    let encoding = TransferEncoding(encodingName.utf8Span.span.bytes, 0..<encodingName.utf8.count)
+    guard encoding != .other, encoding != .uuencode else { return nil }
+    self.encoding = encoding
+    self.fixesLineEnds = fixesLineEnds
+  }
 
   /// Nil: nobody knows how (`[UNKNOWN-CTE]`).
-  init?(_ part: Part) {
+  public init?(_ part: Part) {
     // RFC 2045 §6.4: parts with parts inside them have no encoding of their own.
     if part.isMultipart || part.isMessage {
       encoding = .binary
@@ -34,7 +42,7 @@ struct TransferDecoder {
     fixesLineEnds = part.isText && !wide
   }
 
-  mutating func decode(_ bytes: RawSpan, into buffer: inout ByteBuffer) {
+  public mutating func decode(_ bytes: RawSpan, into buffer: inout ByteBuffer) {
     switch encoding {
     case .base64: base64(bytes)
     case .quotedPrintable: quotedPrintable(bytes)
@@ -46,7 +54,7 @@ struct TransferDecoder {
   }
 
   /// The end of the part.
-  mutating func finish(into buffer: inout ByteBuffer) {
+  public mutating func finish(into buffer: inout ByteBuffer) {
     if encoding == .base64 { endQuantum() }
     decoded.append(contentsOf: held)
     held.removeAll()

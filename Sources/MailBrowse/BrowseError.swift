@@ -1,0 +1,22 @@
+/// What `list` and `read` can refuse.
+public enum BrowseError: Error, Sendable, Hashable, CustomStringConvertible {
+  case noSuchMessage(mailbox: String, uid: UInt32)
+  /// `parts`: those the message has.
+  case noSuchPart(uid: UInt32, part: String, parts: [String])
+  case unknownEncoding(uid: UInt32, part: String, encoding: String)
+  case notAPart(String)
+  /// The server's literal and its structure disagree, or it left the body out.
+  case incomplete(uid: UInt32)
+
+  public var description: String {
+    switch self {
+    case .noSuchMessage(let mailbox, let uid): "\(mailbox) has no message \(uid); 'merpati list' shows what is there"
+    case .noSuchPart(let uid, let part, let parts):
+      "message \(uid) has no part \(part); it has \(parts.joined(separator: ", "))"
+    case .unknownEncoding(let uid, let part, let encoding):
+      "part \(part) of message \(uid) is encoded as '\(encoding)', which is not known here; --raw gives it as it is"
+    case .notAPart(let text): "'\(text)' is no part number; part numbers look like 2 or 1.3"
+    case .incomplete(let uid): "the server did not send all of message \(uid)"
+    }
+  }
+}
