@@ -22,9 +22,15 @@ def free_port():
 
 
 class Dovecot:
+    """IMAP and POP3 over Maildirs. Any name logs in with the password `pass`; `extra` is more configuration."""
+
+    def __init__(self, extra=""):
+        self.extra = extra
+
     def __enter__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="dovecot-"))
         self.port = free_port()
+        self.pop3 = free_port()
         self.user = "nobody"
         uid = pwd.getpwnam(self.user).pw_uid
         gid = grp.getgrnam("nogroup").gr_gid
@@ -35,7 +41,7 @@ class Dovecot:
 base_dir = {self.folder}/run
 state_dir = {self.folder}/state
 log_path = {self.folder}/log
-protocols = imap
+protocols = imap pop3
 listen = 127.0.0.1
 ssl = no
 disable_plaintext_auth = no
@@ -53,6 +59,15 @@ service imap-login {{
     port = 0
   }}
 }}
+service pop3-login {{
+  chroot =
+  inet_listener pop3 {{
+    port = {self.pop3}
+  }}
+  inet_listener pop3s {{
+    port = 0
+  }}
+}}
 service anvil {{
   chroot =
 }}
@@ -64,6 +79,7 @@ userdb {{
   driver = static
   args = uid={uid} gid={gid} home={self.mail}/%u
 }}
+{self.extra}
 """)
         os.chmod(self.folder, 0o755)
         shutil.chown(self.mail, self.user, "nogroup")
@@ -89,7 +105,7 @@ userdb {{
         """Into a Maildir, numbered so that Dovecot gives UIDs in this order."""
         box = self.mail / account
         for sub in ("cur", "new", "tmp"):
-            (box / sub).mkdir(parents=True)
+            (box / sub).mkdir(parents=True, exist_ok=True)
         for number, message in enumerate(messages):
             path = box / "cur" / f"{1000000000 + number}.{number:06}.test:2,"
             path.write_bytes(message)

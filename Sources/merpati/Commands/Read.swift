@@ -1,0 +1,103 @@
+import ArgumentParser
+import Foundation
+import IMAPClient
+import MailBrowse
+import MailClient
+import MailNet
+import MerpatiServer
+import NIOCore
+import NIOPosix
+
+struct ReadMail: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "read", abstract: "Read one message, or one part of it, without downloading the rest.",
+    discussion: """
+      Without an option the headers, the text and the list of attachments are shown; only the text part travels. \
+      --part gives one part's content as a file: merpati read imaps://user@host/INBOX 4211 --part 2 > photo.jpg
+      """)
+
+  @Argument(help: ArgumentHelp("imaps://user@host/MAILBOX or imap://; INBOX if no mailbox is named", valueName: "url"))
+  var url: String
+  @Argument(help: "The message's UID, as 'merpati list' shows it.") var uid: UInt32
+  @OptionGroup var remote: RemoteOptions
+  @Option(help: ArgumentHelp("This part's content, transfer encoding undone.", valueName: "n")) var part: String?
+  @Flag(help: "As it is stored: the whole message, or with --part the part as it travels.") var raw = false
+  @Flag(help: "Only the header, as it is stored.") var header = false
+  @Flag(help: "Mark the message as read.") var markSeen = false
+  @Flag(help: "Print what the message is as JSON: envelope, flags, parts with their octets.") var json = false
+
+  func run() async throws {
+    try await Terminal.run {
+      guard !(header && (raw || part != nil)), !(json && (raw || header || part != nil)) else {
+        throw Refusal.usage("--header, --part or --raw, and --json exclude each other")
+      }
+      let reading = try part.map { Reading.part(try Reading.path($0), raw: raw) } ?? (raw ? .raw : header ? .header : nil)
+      let remote = try Remote(url, self.remote)
+      guard remote.server.mailProtocol == .imap else {
+        throw Refusal.usage(
+          "POP3 knows whole messages only; use an imap:// or imaps:// URL, or 'merpati pull pop3 --keep' for all of them")
+      }
+      let client = try await IMAPClient.connect(
+        to: remote.server, group: MultiThreadedEventLoopGroup.singleton, timeouts: .init())
+      do {
+        try await client.logIn(user: remote.user, remote.credential, compress: true)
+        let message = try await MessageReading.open(client, mailbox: remote.url.mailbox ?? "INBOX", markSeen: markSeen)
+        if let reading {
+          try await message.read(uid, reading, markSeen: markSeen) { try Self.write($0) }
+        } else {
+          try await show(message)
+        }
+        if isatty(STDERR_FILENO) == 1 { Terminal.note("\(Text.size(client.counters.received)) travelled") }
+        await client.logOut()
+      } catch {
+        await client.abandon()
+        throw error
+      }
+    }
+  }
+
+  private func show(_ reading: MessageReading) async throws {
+    let overview = try await reading.overview(uid)
+    if json {
+      struct Output: Encodable {
+        var message: ListedMessage
+        var to: [String]
+        var cc: [String]
+        var parts: [MessageOverview.Part]
+      }
+      return try Terminal.json(
+        Output(message: overview.message, to: overview.to, cc: overview.cc, parts: overview.parts))
+    }
+    let text = try await reading.text(of: overview, markSeen: markSeen)
+    let message = overview.message
+    func line(_ name: String, _ value: String) { if !value.isEmpty { print(Text.left(name, 9) + value) } }
+    line("From", message.from == message.fromAddress ? message.from : "\(message.from) <\(message.fromAddress)>")
+    line("To", overview.to.joined(separator: ", "))
+    line("Cc", overview.cc.joined(separator: ", "))
+    line("Date", message.date.map { Text.date($0, now: Int64(Date().timeIntervalSince1970)) } ?? "")
+    line("Subject", message.subject)
+    line("Flags", message.flags.joined(separator: " "))
+    print("")
+    print(text)
+    guard !message.attachments.isEmpty else { return }
+    print("")
+    Terminal.table(
+      ["PART", "SIZE", "TYPE", "NAME"],
+      message.attachments.map { [$0.part, Text.size($0.decodedOctets), $0.type, $0.name ?? "–"] }, right: [1])
+  }
+
+  /// To standard output, all of it.
+  private static func write(_ bytes: ByteBuffer) throws {
+    var sent = 0
+    try bytes.withUnsafeReadableBytes { pointer in
+      while sent < pointer.count {
+        let count = Foundation.write(STDOUT_FILENO, pointer.baseAddress.map { $0 + sent }, pointer.count - sent)
+        if count < 0, errno == EINTR { continue }
+        guard count > 0 else {
+          throw Refusal(code: .inputOutput, sentence: "standard output: \(String(cString: strerror(errno)))")
+        }
+        sent += count
+      }
+    }
+  }
+}
