@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+"""make bench-pull: the same mailbox brought home from the same Dovecot by Merpati and by its peers in one run; a first pull
+and a second one that finds nothing new, over loopback and over a line of 40 ms (Benchmarks/delay.c). Prints the table and
+writes it to docs/benchmarks.md between its marks.
+
+  PULL_MESSAGES=10000   messages                      PULL_SLOW=1000   for those that do not pipeline, over the long line
+  PULL_REPEATS=3        repetitions of the fast ones  PULL_ONLY=mpop,merpati   only tools whose name contains one of these
+  PULL_RTT=0,40         milliseconds
+"""
+
+import os
+import pathlib
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import types
+
+from peers import PASSWORD, ROOT, Dovecot, free_port
+
+import clients
+import harness
+
+MESSAGES = int(os.environ.get("PULL_MESSAGES", "10000"))
+SLOW = int(os.environ.get("PULL_SLOW", "1000"))
+REPEATS = int(os.environ.get("PULL_REPEATS", "3"))
+ONLY = [word for word in os.environ.get("PULL_ONLY", "").split(",") if word]
+RTTS = [int(word) for word in os.environ.get("PULL_RTT", "0,40").split(",")]
+MERPATI = os.environ.get("MERPATI_TEST_BINARY", str(ROOT / ".build" / "release" / "merpati"))
+
+clients.PASSWORD = PASSWORD
+clients.INCREMENTAL = True
+
+
+class Run:
+    """One timed process: wall and CPU seconds (with its children), peak resident MiB of its largest process."""
+
+    def __init__(self, arguments, folder, **more):
+        more.pop("capture_output", None)
+        start = time.monotonic()
+        with open(folder / "out", "ab") as out:
+            process = subprocess.Popen(arguments, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **more)
+            _, status, usage = os.wait4(process.pid, 0)
+        self.wall = time.monotonic() - start
+        self.cpu = usage.ru_utime + usage.ru_stime
+        self.peak = usage.ru_maxrss / 1024
+        self.returncode = os.waitstatus_to_exitcode(status)
+        self.stdout = self.stderr = (folder / "out").read_bytes()[-2000:]
+        process.returncode = self.returncode
+
+
+last = []
+
+
+def timed(arguments, folder, **more):
+    last.append(Run(arguments, folder, **more))
+    return last[-1]
+
+
+clients.run = timed
+
+
+def merpati(kind):
+    def pull(server, account, folder):
+        url = f"{kind}://{account}@127.0.0.1:{server.ports[kind]}"
+        box = folder / "box"
+        tail = ["--keep"] if kind == "pop3" else ["--mode", "mirror", "--mailbox", "INBOX"]
+        environment = dict(os.environ, MERPATI_PASSWORD=PASSWORD, XDG_STATE_HOME=str(folder / "state"))
+        done = clients.run([MERPATI, "pull", kind, url, "--to", f"maildir:{box}", *tail], folder, env=environment)
+        return done, clients.maildir(box)
+    return pull
+
+
+TOOLS = [
+    # name, function, pipelines
+    ("merpati pop3", merpati("pop3"), True), ("mpop", clients.mpop, True), ("fetchmail", clients.fetchmail, False),
+    ("getmail pop3", clients.getmail_pop3, False), ("merpati imap", merpati("imap"), True),
+    ("mbsync", clients.mbsync, True), ("offlineimap", clients.offlineimap, False),
+    ("getmail imap", clients.getmail_imap, False),
+]
+
+
+def mail(count):
+    """Real messages, each made unlike every other by a line of its own."""
+    raw = [m for _, m in harness.corpus() if len(m) < 1_000_000] or harness.made(2000)
+    random.Random(11).shuffle(raw)
+    return [b"X-Bench: %d\n" % n + raw[n % len(raw)].replace(b"\r\n", b"\n") for n in range(count)]
+
+
+def fill(peer, account, messages):
+    """By LMTP, so that the server's index files are as in life."""
+    import smtplib
+    connection = smtplib.LMTP("127.0.0.1", peer.lmtp, local_hostname="localhost", timeout=600)
+    connection.ehlo_or_helo_if_needed()
+    for message in messages:
+        connection.sendmail("bench@example.org", [account], harness.line_ends(message))
+    connection.quit()
+
+
+def settle():
+    """Each run begins with the disk at rest: what the last one left to write is its own cost, not the next one's."""
+    os.sync()
+    time.sleep(0.5)
+
+
+def measure(tool, pull, server, account, expected, repeats):
+    rows = {"first": [], "again": []}
+    delivered = 0
+    for _ in range(repeats):
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="pull-"))
+        try:
+            for name in ("first", "again"):
+                settle()
+                last.clear()
+                done, messages = pull(server, account, folder)
+                if last[-1].returncode not in (0, 1) or (name == "first" and not messages):
+                    raise RuntimeError(f"{tool}: {last[-1].returncode}: {last[-1].stderr.decode(errors='replace')}")
+                rows[name].append(last[-1])
+                delivered = len(messages)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    first = statistics.median(r.wall for r in rows["first"])
+    again = statistics.median(r.wall for r in rows["again"])
+    peak = max(r.peak for r in rows["first"])
+    cpu = statistics.median(r.cpu for r in rows["first"])
+    print(f"  {tool:14} first {first:7.2f} s (CPU {cpu:5.2f} s, peak {peak:5.1f} MiB)  again {again:6.3f} s  "
+          f"delivered {delivered} of {expected}", flush=True)
+    return {"first": first, "again": again, "peak": peak, "cpu": cpu, "delivered": delivered, "expected": expected}
+
+
+def main():
+    results = {}
+    with tempfile.TemporaryDirectory(prefix="bench-pull-") as folder, Dovecot() as peer:
+        delay = pathlib.Path(folder) / "delay"
+        subprocess.run(["gcc", "-O2", "-o", delay, ROOT / "Benchmarks" / "delay.c"], check=True)
+        messages = mail(MESSAGES)
+        fill(peer, "all", messages)
+        fill(peer, "few", messages[:SLOW])
+        print(f"{MESSAGES} messages, {sum(map(len, messages)) / 1e6:.0f} MB, from Dovecot", flush=True)
+        for rtt in RTTS:
+            ports = {"imap": peer.imap, "pop3": peer.pop3}
+            relays = []
+            if rtt:
+                for name, target in list(ports.items()):
+                    ports[name] = free_port()
+                    relay = subprocess.Popen([delay, str(ports[name]), str(target), str(rtt / 2)], stdin=subprocess.PIPE,
+                                             stdout=subprocess.PIPE)
+                    relay.stdout.readline()
+                    relays.append(relay)
+            server = types.SimpleNamespace(ports=ports)
+            print(f"round trip {rtt} ms", flush=True)
+            for tool, pull, pipelines in TOOLS:
+                if ONLY and not any(word in tool for word in ONLY):
+                    continue
+                slow = not pipelines and rtt > 0
+                account, expected = ("few", SLOW) if slow else ("all", MESSAGES)
+                repeats = REPEATS if pipelines else 1
+                results[(tool, rtt)] = measure(tool, pull, server, account, expected, repeats)
+            for relay in relays:
+                relay.stdin.close()
+                relay.wait()
+    table = report(results)
+    print("\n" + table)
+    page = ROOT / "docs" / "benchmarks.md"
+    if not ONLY and MESSAGES >= 10000:
+        head, begin, rest = page.read_text().partition("<!-- pull -->")
+        _, end, tail = rest.partition("<!-- end of pull -->")
+        if begin and end:
+            page.write_text(f"{head}{begin}\n{table}\n{end}{tail}")
+    return 0
+
+
+def report(results):
+    lines = ["| tool | round trip | messages | first pull | second run | peak memory | at home |", "|---|--:|--:|--:|--:|--:|--:|"]
+    for (tool, rtt), r in results.items():
+        lines.append(f"| {tool} | {rtt} ms | {r['expected']:,} | {r['first']:.2f} s | {r['again']:.2f} s | {r['peak']:.0f} MiB "
+                     f"| {r['delivered']:,} |")
+    for rtt in sorted({rtt for _, rtt in results}):
+        ours = [r for (tool, at), r in results.items() if at == rtt and tool.startswith("merpati")]
+        theirs = [r for (tool, at), r in results.items()
+                  if at == rtt and not tool.startswith("merpati") and r["expected"] == MESSAGES]
+        if ours and theirs:
+            for what in ("first", "again"):
+                best, peer = min(r[what] for r in ours), min(r[what] for r in theirs)
+                lines.append(f"| **fastest peer ÷ Merpati**, {what} | {rtt} ms | | {peer / best:.2f}× | | | |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
