@@ -123,7 +123,7 @@ let package = Package(
     room("MailAuth", ["MailNet", "MailStore", "SASL", "Bytes", nio, nioPosix, logging, crypto]),
 
     // Sockets
-    room("MailNet", ["Bytes", nio, nioPosix, nioTLS, nioSSL, logging]),
+    room("MailNet", ["Bytes", nio, nioPosix, nioTLS, nioSSL, logging, crypto, "CZlib"]),
 
     // The store
     room(
