@@ -3,7 +3,7 @@ SHELL := /bin/bash
 SWIFT ?= swift
 DATA ?= data
 
-.PHONY: help run test unit interop bench build release format lint fuzz setup setup-test setup-bench clean
+.PHONY: help run test unit interop bench bench-pull faults man build release format lint fuzz setup setup-test setup-bench clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -39,6 +39,17 @@ interop: setup-test ## real clients against a real server process
 
 bench: setup-bench release ## the same work against Merpati and Dovecot, ratios printed
 	python3 Benchmarks/run.py
+
+bench-pull: setup-bench release ## bring one mailbox home by Merpati, mpop, mbsync, fetchmail, getmail and OfflineIMAP
+	python3 Benchmarks/pull.py
+
+faults: setup-test ## cut lines, kill -9 and full disks at 200 random points of a pull and of a two-way sync
+	$(SWIFT) build --product merpati
+	FAULTS=200 python3 Interop/run.py pull_faults
+
+man: ## manual pages, from the program's own definitions, in .build/man
+	$(SWIFT) build --product merpati
+	scripts/manpages .build/debug/merpati .build/man
 
 format: ## rewrite the sources in the project's style
 	$(SWIFT) format format -i --configuration .swift-format -r Package.swift Sources Tests Fuzz/Package.swift Fuzz/Sources Fuzz/Support
