@@ -47,9 +47,14 @@ public protocol MailStore: AnyObject, Sendable {
   /// once.
   func deliver(_ message: any PreparedMessage, to targets: [DeliveryTarget], date: InternalDate) async
     -> [Result<Delivered, StoreError>]
-  /// All or nothing (RFC 3502 §6.3.11).
-  func append(_ messages: [AppendedMessage], to mailbox: String, of account: AccountID) async throws(StoreError)
-    -> AssignedUIDs
+  /// All or nothing (RFC 3502 §6.3.11). `ignoringQuota`: for administrators; the messages are counted all the same.
+  func append(
+    _ messages: [AppendedMessage], to mailbox: String, of account: AccountID, ignoringQuota: Bool
+  ) async throws(StoreError) -> AssignedUIDs
+  /// Makes the mailbox (and missing parents) if it is not there, with the numbers of the mailbox that messages are
+  /// imported from. UIDVALIDITY can be set while the mailbox has never given out a UID; sessions that have it open then
+  /// see its end. After that only the same value is accepted, so that an import can be run again.
+  func prepareImport(_ mailbox: ImportedMailbox, of account: AccountID) async throws(StoreError) -> MailboxInfo
 
   // MARK: Messages
 

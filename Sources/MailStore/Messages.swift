@@ -53,12 +53,21 @@ public struct AppendedMessage: Sendable {
   public var keywords: [String]
   /// Nil: now.
   public var date: InternalDate?
-  public init(message: any PreparedMessage, flags: SystemFlags = [], keywords: [String] = [], date: InternalDate? = nil)
-  {
+  /// For an import: the UID the message had where it comes from. It must be at least UIDNEXT, so within one call UIDs
+  /// ascend. Nil: the next one.
+  public var uid: UID?
+  /// For an import: 1 to 70 octets 0x21–0x7E (RFC 1939 §7), not in use in the account. Nil: a new one.
+  public var uidl: String?
+  public init(
+    message: any PreparedMessage, flags: SystemFlags = [], keywords: [String] = [], date: InternalDate? = nil,
+    uid: UID? = nil, uidl: String? = nil
+  ) {
     self.message = message
     self.flags = flags
     self.keywords = keywords
     self.date = date
+    self.uid = uid
+    self.uidl = uidl
   }
 }
 
@@ -118,6 +127,8 @@ public struct ContentNeeds: OptionSet, Sendable {
   public static let preview = ContentNeeds(rawValue: 64)
   /// `index` and `withMessage`: opens the blob.
   public static let message = ContentNeeds(rawValue: 128)
+  /// `uidl`: in the message's own row.
+  public static let uidl = ContentNeeds(rawValue: 256)
 }
 
 /// What to do after a row.
@@ -164,6 +175,8 @@ public protocol MessageRow: AnyObject {
   var saveDate: Int64 { get }
   /// RFC822.SIZE, trace headers included.
   var size: Int { get }
+  /// What UIDL shows for the message while it is in INBOX (RFC 1939 §7). Not for rows of a `Maildrop`, which has its own.
+  var uidl: String { get }
   /// RFC 8474 §5.1 and §5.2, without the parentheses.
   var emailID: String { get }
   var threadID: String { get }

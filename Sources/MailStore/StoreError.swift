@@ -20,6 +20,8 @@ public enum StoreError: Error, Sendable, Hashable {
   case tooManyMailboxes(limit: Int)
   /// The selected mailbox was deleted under the session.
   case mailboxGone
+  /// An import asked for numbers that cannot be given.
+  case importRefused(ImportRefusal)
   /// A message was expunged and its bytes are gone.
   case expunged(UID)
 

@@ -29,6 +29,8 @@ public enum StoreLimits {
   /// Seconds between two walks over the expunge log for lines that are too old.
   public static let expungeLogTrimInterval: Int64 = 6 * 3600
 
+  /// Highest UIDVALIDITY that an import may bring along: millions of values are left for new mailboxes.
+  public static let importedUIDValidity = UInt32.max - (1 << 24)
   /// Account numbers stay below this, so that account and content number fit one 63-bit key.
   public static let accounts: Int64 = 1 << 27
   /// Content numbers of one account stay below this.

@@ -78,14 +78,21 @@ import Testing
 
   /// Delivers and acknowledges, copying the database after each acknowledgement; then cuts the power at each of these
   /// points and opens what is left. Returns how many acknowledged messages could not be read back.
-  private func lostAfterCuts(dropping kind: RecordingFileSystem.Kind?) async throws -> Int {
+  ///
+  /// `imports`: messages bring UIDVALIDITY, UIDs with gaps and UIDLs along.
+  private func lostAfterCuts(dropping kind: RecordingFileSystem.Kind?, imports: Bool = false) async throws -> Int {
+    func uid(_ number: Int) -> UID { imports ? UID(number * 10 + 5) : UID(number + 1) }
     let (bed, disk) = try recordingBed()
     let store = try bed.openSQL(BedSettings(packBytes: 5000))
     let ana = try await store.add("ana")
+    if imports { _ = try await store.prepareImport(ImportedMailbox(name: "INBOX", uidValidity: 1234), of: ana.id) }
     if let kind { disk.drop(kind) }
     var points: [(point: Int, copy: StoreBed, disk: RecordingFileSystem)] = []
     for number in 0..<6 {
-      try await store.put(Mail.large(2000, seed: UInt64(number)), of: ana)
+      let message = try await store.prepare(Mail.large(2000, seed: UInt64(number)))
+      let item = AppendedMessage(
+        message: message, uid: imports ? uid(number) : nil, uidl: imports ? "old-\(number)" : nil)
+      _ = try await store.append([item], to: "INBOX", of: ana.id)
       let cut = disk.crash(keepUnsynced: number % 2 == 0 ? .none : .torn(seed: UInt64(number)))
       let copy = try StoreBed(fileSystem: cut)
       points.append((number, copy, cut))
@@ -105,12 +112,18 @@ import Testing
       }
       let ref = try await store.ref("INBOX", of: ana)
       for number in 0...point
-      where (try? await store.body(UID(number + 1), in: ref)) != Mail.large(2000, seed: UInt64(number)) {
+      where (try? await store.body(uid(number), in: ref)) != Mail.large(2000, seed: UInt64(number)) {
         lost += 1
       }
       if kind == nil {
         #expect(try await store.check().problems == [])
-        #expect(try await store.put(Mail.text("Life goes on"), of: ana) == UID(point + 2))
+        #expect(try await store.put(Mail.text("Life goes on"), of: ana) == uid(point) + 1)
+        if imports {
+          #expect(try await store.info("INBOX", of: ana).uidValidity == 1234)
+          let drop = try await store.openMaildrop(of: ana.id)
+          #expect(drop.messages.map(\.uidl).dropLast() == (0...point).map { "old-\($0)" }[...])
+          drop.close()
+        }
       }
       await store.close()
     }
@@ -150,6 +163,10 @@ import Testing
 
   @Test func `Every acknowledged message survives a power cut`() async throws {
     #expect(try await lostAfterCuts(dropping: nil) == 0)
+  }
+
+  @Test func `Every acknowledged import survives a power cut with its numbers`() async throws {
+    #expect(try await lostAfterCuts(dropping: nil, imports: true) == 0)
   }
 
   @Test(arguments: [RecordingFileSystem.Kind.sync, .syncDirectory])

@@ -26,6 +26,7 @@ final class FakeRow: MessageRow {
   var internalDate: InternalDate { message.date }
   var saveDate: Int64 { message.saveDate }
   var size: Int { message.size }
+  var uidl: String { message.uidl }
   var emailID: String { message.content.emailID }
   var threadID: String {
     guard let key = message.content.facts.threadKey else { return "T" + message.content.emailID }

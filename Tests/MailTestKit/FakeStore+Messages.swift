@@ -29,7 +29,12 @@ extension FakeStoreState {
     let from = try mailbox(source)
     let messages = from.messages.filter { wanted.contains($0.uid) }
     let names = keywordNames(of: messages, in: from)
-    let assigned = try insert(messages, keywordNames: names, into: target)
+    let moved = messages.map { message in
+      var message = message
+      message.uid = 0
+      return message
+    }
+    let assigned = try insert(moved, keywordNames: names, into: target)
     _ = try remove(Set(messages.map(\.uid)), from: source)
     return (messages.map(\.uid), assigned)
   }
@@ -79,15 +84,18 @@ extension FakeStore {
     return results
   }
 
-  public func append(_ messages: [AppendedMessage], to mailbox: String, of account: AccountID) async throws(StoreError)
-    -> AssignedUIDs
-  {
+  public func append(
+    _ messages: [AppendedMessage], to mailbox: String, of account: AccountID, ignoringQuota: Bool
+  ) async throws(StoreError) -> AssignedUIDs {
     let defaults = defaultQuota
     let saved = now()
     return try await transaction(.append) { state throws(StoreError) in
       let target = try state.destination(mailbox, of: account)
       let bytes = messages.reduce(0) { $0 + $1.message.size }
-      try state.checkRoom(in: try state.account(account), bytes: bytes, messages: messages.count, defaults: defaults)
+      if !ignoringQuota {
+        try state.checkRoom(in: try state.account(account), bytes: bytes, messages: messages.count, defaults: defaults)
+      }
+      try state.checkUIDLs(messages.compactMap(\.uidl), of: account)
       var new: [FakeMessage] = []
       for message in messages {
         guard let prepared = message.message as? FakePrepared else {
@@ -95,8 +103,9 @@ extension FakeStore {
         }
         new.append(
           FakeMessage(
-            uid: 0, modSeq: 0, flags: message.flags, keywords: 0, content: prepared.content, trace: ByteBuffer(),
-            date: message.date ?? InternalDate(seconds: saved), saveDate: saved, uidl: ""))
+            uid: message.uid ?? 0, modSeq: 0, flags: message.flags, keywords: 0, content: prepared.content,
+            trace: ByteBuffer(), date: message.date ?? InternalDate(seconds: saved), saveDate: saved,
+            uidl: message.uidl ?? ""))
       }
       let uids = try state.insert(
         new, keywordNames: messages.map(\.keywords), into: MailboxRef(account: account, mailbox: target.id))
@@ -155,6 +164,7 @@ extension FakeStore {
         in: try state.account(ref.account), bytes: bytes, messages: messages.count, defaults: defaults)
       let copies = messages.map { message in
         var copy = message
+        copy.uid = 0
         copy.uidl = ""
         copy.saveDate = saved
         copy.retrievedAt = nil

@@ -199,7 +199,7 @@ struct FakeStoreState: Sendable {
     }
   }
 
-  /// Puts messages at the end of a mailbox under new UIDs.
+  /// Puts messages at the end of a mailbox, under new UIDs where theirs is 0.
   mutating func insert(_ messages: [FakeMessage], keywordNames: [[String]], into ref: MailboxRef) throws(StoreError)
     -> [UID]
   {
@@ -210,10 +210,12 @@ struct FakeStoreState: Sendable {
       for (index, message) in messages.enumerated() {
         var message = message
         message.keywords = try mailbox.bits(for: keywordNames[index])
-        message.uid = mailbox.uidNext
+        let uid = message.uid == 0 ? mailbox.uidNext : message.uid
+        guard uid >= mailbox.uidNext else { throw .importRefused(.uidNotAbove(uid, uidNext: mailbox.uidNext)) }
+        message.uid = uid
         message.modSeq = account.modSeq
         if message.uidl.isEmpty { message.uidl = account.newUIDL() }
-        mailbox.uidNext += 1
+        mailbox.uidNext = uid + 1
         mailbox.messages.append(message)
         uids.append(message.uid)
       }

@@ -83,6 +83,8 @@ enum ErrorMapper {
     case .mailboxGone: user(.nonExistent, "The mailbox was deleted")
     case .expunged: user(.expungeIssued, "Some of the messages no longer exist")
     case .hasChildren: user(.hasChildren, "The mailbox has children")
+    // No IMAP command brings numbers along.
+    case .importRefused: ours(.serverBug)
     case .noSuchAccount, .accountExists, .invalidAccountName: ours(.unavailable)
     case .corrupt: ours(.corruption)
     case .io, .shuttingDown, .folderInUse: ours(.unavailable)

@@ -11,14 +11,20 @@ struct NewMessage {
   var instance: Int64
   var uidl: String?
   var retrieved: Int64?
+  /// Nil: the next one.
+  var uid: UID?
 }
 
 /// Rows for messages that come into a mailbox.
 extension Transaction {
-  /// Gives the message the next UID and counts it. The account is charged by the caller.
+  /// Gives the message its UID or the next one, and counts it. The account is charged by the caller.
   func insert(_ message: NewMessage, into mailbox: MailboxBox, of account: AccountBox) throws(StoreError) -> UID {
     touch(mailbox, of: account)
-    let uid = mailbox.state.uidNext
+    let uid = message.uid ?? mailbox.state.uidNext
+    // RFC 9051 §2.3.1.1: a message that comes later has a higher UID than all that were ever there.
+    guard uid >= mailbox.state.uidNext else {
+      throw .importRefused(.uidNotAbove(uid, uidNext: mailbox.state.uidNext))
+    }
     guard uid < UID.max else {
       throw .database(message: "mailbox \(mailbox.state.id) of account \(account.id) has no more UIDs")
     }

@@ -3,10 +3,14 @@ import MailStore
 /// Counting and bounding what an account holds, inside the transaction that changes it (design §4, Quota).
 extension Transaction {
   /// Adds to the account's usage, or throws when a bound would be crossed.
-  func charge(_ account: AccountBox, bytes: Int64, messages: Int64) throws(StoreError) {
-    let limits = QuotaLimits(of: directory.account(account.id), default: settings.defaultQuota)
-    let usage = QuotaUsage(bytes: account.counters.bytes, messages: account.counters.messages)
-    try limits.check(usage, addingBytes: bytes, messages: messages)
+  func charge(
+    _ account: AccountBox, bytes: Int64, messages: Int64, ignoringLimits: Bool = false
+  ) throws(StoreError) {
+    if !ignoringLimits {
+      let limits = QuotaLimits(of: directory.account(account.id), default: settings.defaultQuota)
+      let usage = QuotaUsage(bytes: account.counters.bytes, messages: account.counters.messages)
+      try limits.check(usage, addingBytes: bytes, messages: messages)
+    }
     touch(account)
     account.counters.bytes += bytes
     account.counters.messages += messages

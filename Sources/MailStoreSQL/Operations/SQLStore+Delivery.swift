@@ -28,13 +28,13 @@ extension SQLStore {
   }
 
   public func append(
-    _ messages: [AppendedMessage], to mailbox: String, of account: AccountID
+    _ messages: [AppendedMessage], to mailbox: String, of account: AccountID, ignoringQuota: Bool
   ) async throws(StoreError) -> AssignedUIDs {
     var own: [PreparedSQLMessage] = []
     for message in messages { own.append(try Self.own(message.message)) }
     let prepared = own
     return try await writer.write { transaction throws(StoreError) in
-      try transaction.append(messages, prepared, to: mailbox, of: account)
+      try transaction.append(messages, prepared, to: mailbox, of: account, ignoringQuota: ignoringQuota)
     }
   }
 
@@ -109,19 +109,23 @@ extension Transaction {
 
   /// All or nothing (RFC 3502 §6.3.11).
   func append(
-    _ messages: [AppendedMessage], _ prepared: [PreparedSQLMessage], to name: String, of id: AccountID
+    _ messages: [AppendedMessage], _ prepared: [PreparedSQLMessage], to name: String, of id: AccountID,
+    ignoringQuota: Bool = false
   ) throws(StoreError) -> AssignedUIDs {
     let account = try account(id)
     let mailbox = try target(name, in: account)
     var uids: [UID] = []
-    try charge(account, bytes: prepared.reduce(0) { $0 + Int64($1.size) }, messages: Int64(prepared.count))
+    try charge(
+      account, bytes: prepared.reduce(0) { $0 + Int64($1.size) }, messages: Int64(prepared.count),
+      ignoringLimits: ignoringQuota)
+    try checkUIDLs(messages.compactMap(\.uidl), of: account)
     for (message, prepared) in zip(messages, prepared) {
       let keywords = try keywordBits(message.keywords, in: mailbox, of: account, adding: true)
       let date = message.date ?? InternalDate(seconds: now)
       let content = try insertContent(prepared, trace: ByteBuffer(), blob: nextBlob, account: account)
       let row = NewMessage(
         flags: message.flags, keywords: keywords, date: date, size: Int64(prepared.size), content: content,
-        instance: nextInstance(account))
+        instance: nextInstance(account), uidl: message.uidl, uid: message.uid)
       let uid = try insert(row, into: mailbox, of: account)
       let delivered = Delivered(ref: account.ref(mailbox), uid: uid)
       _ = addBlob(prepared.blob, owners: [try owner(delivered, date: date, trace: ByteBuffer())])

@@ -128,15 +128,16 @@ extension Transaction {
     return account.info(mailbox)
   }
 
-  private func addParents(of name: String, _ account: AccountBox) throws(StoreError) {
+  func addParents(of name: String, _ account: AccountBox) throws(StoreError) {
     for parent in Names.lineage(name).dropLast() where account.names[parent] == nil {
       _ = try add(parent, to: account, specialUse: nil)
     }
   }
 
   /// Call `reshape` first.
-  private func add(
-    _ name: String, to account: AccountBox, specialUse: SpecialUse?, isSelectable: Bool = true
+  func add(
+    _ name: String, to account: AccountBox, specialUse: SpecialUse?, isSelectable: Bool = true,
+    uidValidity: UInt32? = nil
   ) throws(StoreError) -> MailboxBox {
     guard account.mailboxes.count < StoreLimits.mailboxesPerAccount else {
       throw .tooManyMailboxes(limit: StoreLimits.mailboxesPerAccount)
@@ -147,9 +148,11 @@ extension Transaction {
     guard account.counters.lastUIDValidity < UInt32.max else {
       throw .database(message: "account \(account.id) has no more UIDVALIDITY values")
     }
-    account.counters.lastUIDValidity = max(clock, account.counters.lastUIDValidity + 1)
+    let value = uidValidity ?? max(clock, account.counters.lastUIDValidity + 1)
+    // A value that an import brought along counts as given out: later ones go beyond it.
+    account.counters.lastUIDValidity = max(value, account.counters.lastUIDValidity)
     let state = MailboxState(
-      id: account.counters.nextMailbox, name: name, uidValidity: account.counters.lastUIDValidity,
+      id: account.counters.nextMailbox, name: name, uidValidity: value,
       highestModSeq: modSeq, specialUse: specialUse, isSelectable: isSelectable)
     account.counters.nextMailbox += 1
     try MailTables.insert(state, account: account.id, db)
@@ -218,6 +221,7 @@ extension Transaction {
       touch(box, of: account)
       box.state.name = name
       account.names[name] = box.state.id
+      try keepUIDValidityApart(box, of: account)
       row.bind(1, account.id)
       row.bind(2, box.state.id)
       row.bind(3, name)

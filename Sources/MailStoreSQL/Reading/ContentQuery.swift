@@ -19,6 +19,7 @@ final class ContentQuery {
   let statement: SQLStatement
   // Column numbers; -1: not asked for.
   private(set) var internalDate: Int32 = -1
+  private(set) var uidl: Int32 = -1
   private(set) var key: Int32 = -1
   private(set) var version: Int32 = -1
   private(set) var envelope: Int32 = -1
@@ -39,10 +40,13 @@ final class ContentQuery {
       return Int32(columns.count - names.count)
     }
     let isMessage = source != .contents
-    let needsContent = !needs.isSubset(of: .dates) || !isMessage
+    let needsContent = !needs.isSubset(of: [.dates, .uidl]) || !isMessage
     if isMessage {
       _ = add("m.uid", "m.size")
       if needs.contains(.dates) { internalDate = add("m.internal", "m.zone", "m.saved") }
+      if needs.contains(.uidl) {
+        uidl = add("m.uidl", "m.instance", "(SELECT uidl_epoch FROM account_state WHERE account = ?1)")
+      }
     }
     if needsContent {
       key = add("c.key")

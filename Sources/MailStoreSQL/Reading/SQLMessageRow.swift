@@ -85,6 +85,13 @@ final class SQLMessageRow: MessageRow {
     return query.preview < 0 ? "" : query.statement.text(query.preview)
   }
 
+  var uidl: String {
+    guard query.uidl >= 0 else { return "" }
+    let row = query.statement
+    return row.optionalText(query.uidl)
+      ?? PrintedID.uidl(epoch: row.int(query.uidl + 2), instance: row.int(query.uidl + 1))
+  }
+
   var emailID: String {
     guard query.key >= 0 else { return "" }
     let key = query.statement.int(query.key)

@@ -13,6 +13,9 @@ enum VolumeSchema {
     migrator.registerMigration("2 strays") { db in
       for statement in strays { try db.execute(sql: statement) }
     }
+    migrator.registerMigration("3 imports") { db in
+      for statement in imports { try db.execute(sql: statement) }
+    }
     return migrator
   }
 
@@ -229,5 +232,21 @@ enum VolumeSchema {
     INSERT INTO volume_state (name, value) SELECT 'is_open', -1
     UNION ALL SELECT 'highest_account', COALESCE(MAX(account), 0) FROM account_state
     """,
+  ]
+
+  private static let imports = [
+    // Names that a UIDVALIDITY from outside was ever known under, and the mailbox that had them.
+    """
+    CREATE TABLE imported_uidvalidity (
+      account INTEGER NOT NULL,
+      name TEXT NOT NULL,
+      uidvalidity INTEGER NOT NULL,
+      mailbox INTEGER NOT NULL,
+      PRIMARY KEY (account, name, uidvalidity)
+    ) STRICT, WITHOUT ROWID
+    """,
+    // Only imported messages have a UIDL in their row, so deliveries write nothing here. Not unique: MOVE has the message
+    // twice for a moment.
+    "CREATE INDEX message_uidl ON message (account, uidl) WHERE uidl IS NOT NULL",
   ]
 }

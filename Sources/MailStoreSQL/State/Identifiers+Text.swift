@@ -8,6 +8,15 @@ enum PrintedID {
     "\(String(epoch, radix: 36)).\(String(instance, radix: 36))"
   }
 
+  /// The instance that a UIDL of this epoch stands for; nil for every other text.
+  static func instance(_ uidl: String, epoch: Int64) -> Int64? {
+    let parts = uidl.split(separator: ".", omittingEmptySubsequences: false)
+    guard parts.count == 2, let instance = Int64(parts[1], radix: 36),
+      Self.uidl(epoch: epoch, instance: instance) == uidl
+    else { return nil }
+    return instance
+  }
+
   /// RFC 8474 §5.1: the same for all copies, since it names the content.
   static func email(account: Int64, content: Int64) -> String {
     "M\(String(account, radix: 36))-\(String(content, radix: 36))"

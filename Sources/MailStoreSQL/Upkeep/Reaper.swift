@@ -246,6 +246,7 @@ extension Transaction {
     if db.changes > 0 { return false }
     for statement in [
       try db("DELETE FROM subscription WHERE account = ?"),
+      try db("DELETE FROM imported_uidvalidity WHERE account = ?"),
       try db("DELETE FROM annotation WHERE account = ?"),
       try db("DELETE FROM account_state WHERE account = ?"),
     ] {
