@@ -11,4 +11,11 @@ public enum LMTPLimits {
   public static let replyLine = 512
   /// Parameters of one MAIL or RCPT.
   public static let parameters = 16
+
+  // What a client takes from a server.
+
+  /// Octets of a reply line, its end included.
+  public static let receivedLine = 16 << 10
+  /// Lines of one reply; the answer to LHLO has one for each extension.
+  public static let receivedLines = 256
 }
