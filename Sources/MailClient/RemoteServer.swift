@@ -3,10 +3,20 @@ public import MailNet
 public enum MailProtocol: String, Sendable, Hashable, Codable {
   case pop3
   case imap
+
+  /// The port without and with TLS from the first byte (RFC 1939, RFC 9051, RFC 8314).
+  public func defaultPort(implicitTLS: Bool) -> Int {
+    switch (self, implicitTLS) {
+    case (.pop3, false): 110
+    case (.pop3, true): 995
+    case (.imap, false): 143
+    case (.imap, true): 993
+    }
+  }
 }
 
 /// A server and who logs in there: what a URL such as `imaps://budi@mail.example.org/INBOX` and the flags beside it say.
-public struct RemoteServer: Sendable, Hashable {
+public struct RemoteServer: Sendable, Hashable, CustomStringConvertible {
   public var mailProtocol: MailProtocol
   public var host: String
   public var port: Int
@@ -22,26 +32,10 @@ public struct RemoteServer: Sendable, Hashable {
   }
 
   public var address: ClientAddress { .host(host, port: port) }
+
   /// `imaps://budi@mail.example.org:993`, for people and logs; never a password.
-  public var description: String { fatalError() }
-}
-
-/// `pop3://`, `pop3s://`, `imap://`, `imaps://` (RFC 2384, RFC 5092 as far as it names a server and a mailbox).
-public struct RemoteURL: Sendable, Hashable {
-  public var mailProtocol: MailProtocol
-  /// TLS from the first byte.
-  public var isImplicitTLS: Bool
-  /// Percent-decoded.
-  public var user: String?
-  public var host: String
-  public var port: Int
-  /// Percent-decoded path without the leading `/`; nil if there is none.
-  public var mailbox: String?
-
-  /// Refuses a password in the URL by name: arguments can be seen by others.
-  public init(_ text: String) throws(ClientError) { fatalError() }
-
-  public func server(
-    startTLS: Bool, trust: TransportSecurity.Trust, allowsCleartextLogin: Bool
-  ) throws(ClientError) -> RemoteServer { fatalError() }
+  public var description: String {
+    let scheme = mailProtocol.rawValue + (security.encryption == .implicit ? "s" : "")
+    return "\(scheme)://\(user.map { "\(PercentCoding.encode($0))@" } ?? "")\(address)"
+  }
 }

@@ -8,6 +8,8 @@ public enum SASLLimits {
   public static let message = 9216
   /// Octets of a client's SCRAM nonce.
   public static let nonce = 512
+  /// Octets of the word by which a server refuses a token.
+  public static let status = 128
   /// PBKDF2 rounds of new SCRAM keys (RFC 7677 §4).
   public static let newIterations = 15_000
   /// PBKDF2 rounds below which stored keys are accepted no more.
