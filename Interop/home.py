@@ -5,8 +5,10 @@ import os
 import pathlib
 import poplib
 import shutil
+import socket
 import subprocess
 import tempfile
+import threading
 
 from harness import binary
 
@@ -81,14 +83,35 @@ def mbox(path):
 
 
 def drop(port, user, password="pass"):
-    """What a POP3 server holds, as poplib gets it; nothing is deleted."""
-    connection = poplib.POP3("127.0.0.1", port, timeout=60)
-    connection.user(user)
-    connection.pass_(password)
-    count = connection.stat()[0]
-    messages = [b"\r\n".join(connection.retr(number + 1)[1]) + b"\r\n" for number in range(count)]
-    connection.quit()
-    return messages
+    """What a POP3 server holds, read without any client of ours: pipelined, for Cyrus and Courier take 20 ms a turn; nothing
+    is deleted."""
+    with socket.create_connection(("127.0.0.1", port), 60) as peer:
+        lines = peer.makefile("rb")
+
+        def answer():
+            line = lines.readline()
+            if not line.startswith(b"+OK"):
+                raise AssertionError(line)
+            return line
+
+        answer()
+        peer.sendall(f"USER {user}\r\nPASS {password}\r\nSTAT\r\n".encode())
+        total = [answer() for _ in range(3)][-1].split()[1]
+        writer = threading.Thread(
+            target=lambda: peer.sendall(b"".join(b"RETR %d\r\n" % n for n in range(1, int(total) + 1)) + b"QUIT\r\n"))
+        writer.start()
+        messages = []
+        for _ in range(int(total)):
+            answer()
+            message = []
+            while (line := lines.readline()) != b".\r\n":
+                if not line:
+                    raise AssertionError("the server hung up")
+                message.append(line[1:] if line.startswith(b".") else line)
+            messages.append(b"".join(message))
+        answer()
+        writer.join()
+        return messages
 
 
 def count(port, user, password="pass"):
