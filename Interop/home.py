@@ -95,8 +95,11 @@ def drop(port, user, password="pass"):
             return line
 
         answer()
-        peer.sendall(f"USER {user}\r\nPASS {password}\r\nSTAT\r\n".encode())
-        total = [answer() for _ in range(3)][-1].split()[1]
+        # Courier hands the connection to another process at PASS: what came along would be lost.
+        for command in (f"USER {user}", f"PASS {password}", "STAT"):
+            peer.sendall(command.encode() + b"\r\n")
+            total = answer()
+        total = total.split()[1]
         writer = threading.Thread(
             target=lambda: peer.sendall(b"".join(b"RETR %d\r\n" % n for n in range(1, int(total) + 1)) + b"QUIT\r\n"))
         writer.start()
