@@ -1,86 +1,128 @@
 public import MailClient
 public import MailNet
 public import NIOCore
-
-/// What CAPA said (RFC 2449); everything false or nil when the server has no CAPA.
-public struct POP3Capabilities: Sendable, Hashable {
-  public var top = false
-  public var uidl = false
-  public var pipelining = false
-  public var user = false
-  public var stls = false
-  public var respCodes = false
-  public var utf8 = false
-  /// SASL mechanism names, upper case.
-  public var sasl: [String] = []
-  /// Days mail is kept after RETR; 0: RETR deletes at QUIT; nil: NEVER or not said.
-  public var expireDays: Int?
-  public var loginDelay: Int?
-  public var implementation: String?
-  public init() {}
-}
-
-/// One line of LIST and UIDL together.
-public struct POP3Listing: Sendable, Hashable {
-  public var number: Int
-  public var octets: Int64
-  /// Nil when the server has no UIDL.
-  public var uidl: String?
-  public init(number: Int, octets: Int64, uidl: String?) {
-    self.number = number
-    self.octets = octets
-    self.uidl = uidl
-  }
-}
-
-/// What RETR and TOP bring, dot-stuffing undone, lines ending in CRLF as sent.
-public enum POP3Retrieval: Sendable {
-  /// A message that fitted `POP3ClientLimits.whole`.
-  case whole(number: Int, ByteBuffer)
-  case begin(number: Int)
-  case piece(ByteBuffer)
-  case end(number: Int)
-  /// -ERR to this message's RETR; the others go on.
-  case refused(number: Int, ClientError)
-}
+import POP3Core
 
 /// A POP3 session, used by one task. Commands are pipelined where the server allows it (RFC 2449 §6.6), within a window.
+///
+/// After an error other than `.refused`, `.authenticationFailed`, `.cleartextRefused`, `.secretUnavailable` and `.unsupported` nobody knows
+/// which answer belongs to which command any more: every later command throws that error again, and only `abandon` is
+/// right. In particular no QUIT is sent then, so that nothing is deleted.
 public final class POP3Client {
-  public private(set) var capabilities = POP3Capabilities()
-  public var counters: TransportCounters { fatalError() }
+  /// What the server said it can do; asked for again after STLS and after login.
+  public internal(set) var capabilities = POP3Capabilities()
+  public var counters: TransportCounters { connection.counters }
+  /// Where the session is.
+  public let server: RemoteServer
 
-  init() {}
+  enum Condition {
+    case ready
+    /// Something ended in the middle.
+    case broken(ClientError.Kind)
+    case ended
+  }
 
-  /// Connects, reads the greeting, asks CAPA, starts TLS where `security` says so (and asks CAPA again).
+  /// What was asked for along with the login.
+  enum Ahead {
+    case nothing
+    /// LIST and UIDL have been sent.
+    case sent
+    case read([POP3Listing])
+  }
+
+  let connection: ClientConnection
+  var reader = POP3ResponseReader()
+  var condition = Condition.ready
+  var ahead = Ahead.nothing
+  var isUTF8Asked = false
+
+  init(server: RemoteServer, connection: ClientConnection) {
+    self.server = server
+    self.connection = connection
+  }
+
+  /// Connects, reads the greeting, starts TLS where `security` says so, and asks CAPA.
+  ///
+  /// - Throws: `.refused` when the greeting says no; `.unsupported` when TLS is wanted by STLS and the server has none.
   public static func connect(
     to server: RemoteServer, group: any EventLoopGroup, timeouts: ClientTimeouts
-  ) async throws(ClientError) -> POP3Client { fatalError() }
+  ) async throws(ClientError) -> POP3Client {
+    let connection = try await ClientConnection.connect(
+      to: server.address, security: server.security, group: group, timeouts: timeouts)
+    let client = POP3Client(server: server, connection: connection)
+    do {
+      try await client.greet()
+    } catch {
+      await client.abandon()
+      throw error
+    }
+    return client
+  }
 
-  /// By the best of SCRAM-SHA-256, SCRAM-SHA-1, PLAIN, LOGIN, USER/PASS, or OAUTHBEARER/XOAUTH2; then CAPA again.
-  public func logIn(user: String, _ credential: Credential) async throws(ClientError) { fatalError() }
+  private func greet() async throws(ClientError) {
+    let greeting = try await status("the greeting")
+    guard greeting.isOK else { throw refusal(greeting, "the connection") }
+    if server.security.encryption == .startTLS { try await startTLS() }
+    try await askCapabilities()
+  }
 
-  public func stat() async throws(ClientError) -> (messages: Int, octets: Int64) { fatalError() }
-  /// LIST and UIDL in one go.
-  public func listing() async throws(ClientError) -> [POP3Listing] { fatalError() }
+  /// STLS (RFC 2595 §4). Not asked for in CAPA first: the answer to CAPA could not be believed anyway.
+  private func startTLS() async throws(ClientError) {
+    try await send("STLS\r\n")
+    let answer = try await status("STLS")
+    guard answer.isOK else {
+      let refusal = refusal(answer, "STLS")
+      throw refusal.isTemporary ? refusal : failure(.unsupported("STLS"))
+    }
+    // RFC 2595 §4: what came in the clear is forgotten. What comes behind the answer was put there by somebody else.
+    guard reader.unread == 0 else { throw broken(.protocolViolation("bytes in the clear behind the answer to STLS")) }
+    do {
+      try await connection.startTLS()
+    } catch {
+      throw broken(error.kind)
+    }
+  }
 
-  /// RETR of each, in this order, with up to `window` commands and `POP3ClientLimits.windowOctets` on the way.
-  /// `octets` are those of the listing, to size buffers; a wrong figure costs nothing but a copy.
-  public func retrieve(
-    _ messages: [POP3Listing], window: Int, _ handle: (POP3Retrieval) async throws -> Void
-  ) async throws { fatalError() }
+  func askCapabilities() async throws(ClientError) {
+    try await send("CAPA\r\n")
+    try await readCapabilities()
+  }
 
-  /// TOP with `lines` lines of body.
-  public func top(
-    _ messages: [POP3Listing], lines: Int, window: Int, _ handle: (POP3Retrieval) async throws -> Void
-  ) async throws { fatalError() }
+  /// -ERR leaves what is known as it is.
+  func readCapabilities() async throws(ClientError) {
+    let answer = try await status("CAPA")
+    guard answer.isOK else { return }
+    capabilities = POP3Capabilities(body: try await lines("CAPA", limit: POP3ClientLimits.capabilities))
+  }
 
-  /// DELE of each. Returns the numbers that were refused, with why.
-  public func delete(_ numbers: [Int], window: Int) async throws(ClientError) -> [Int: ClientError] { fatalError() }
+  public func stat() async throws(ClientError) -> (messages: Int, octets: Int64) {
+    let answer = try await command("STAT")
+    guard let figures = POP3ListingLine.dropListing(answer.text) else {
+      throw failure(.protocolViolation("STAT: \(ServerText.clean(answer.text))"))
+    }
+    return figures
+  }
 
-  public func noop() async throws(ClientError) { fatalError() }
-  public func reset() async throws(ClientError) { fatalError() }
-  /// QUIT: deletions happen now. Throws `.refused` when the server says that some were not made (RFC 1939 §6).
-  public func quit() async throws(ClientError) { fatalError() }
-  /// Drops the connection without QUIT: nothing is deleted.
-  public func abandon() async { fatalError() }
+  public func noop() async throws(ClientError) { _ = try await command("NOOP") }
+
+  /// RSET: what was marked to be deleted is not.
+  public func reset() async throws(ClientError) { _ = try await command("RSET") }
+
+  /// QUIT: deletions happen now. Throws `.refused` when the server says that some were not made (RFC 1939 §6). Any other
+  /// error leaves it unknown what was deleted. The connection is closed in every case.
+  public func quit() async throws(ClientError) {
+    do {
+      _ = try await command("QUIT")
+    } catch {
+      await abandon()
+      throw error
+    }
+    await abandon()
+  }
+
+  /// Drops the connection without QUIT: nothing is deleted (RFC 1939 §6). Right in every state, and any number of times.
+  public func abandon() async {
+    condition = .ended
+    await connection.close()
+  }
 }

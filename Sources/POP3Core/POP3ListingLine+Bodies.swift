@@ -4,23 +4,25 @@ public import NIOCore
 /// Whole bodies of LIST and UIDL as a client reads them. What servers really send is put up with: blanks where none
 /// belong, words too many, numbers in any order. A line without a number in front names no message and is passed over.
 extension POP3ListingLine {
-  /// The lines of LIST (RFC 1939 §5). A line without a size has size 0.
-  public static func scans(_ body: ByteBuffer) -> [(number: Int, octets: Int64)] {
+  /// The lines of LIST (RFC 1939 §5), `limit` of them at most. A line without a size has size 0.
+  public static func scans(_ body: ByteBuffer, limit: Int = .max) -> [(number: Int, octets: Int64)] {
     var result: [(number: Int, octets: Int64)] = []
     forEachLine(body) { cursor, _ in
-      guard let number = takeMessageNumber(&cursor) else { return }
+      guard let number = takeMessageNumber(&cursor) else { return true }
       result.append((number, cursor.takeNumber() ?? 0))
+      return result.count < limit
     }
     return result
   }
 
-  /// The lines of UIDL (RFC 1939 §7). The id is the rest of the line, whatever it is: nothing may follow it.
-  /// Different ids stay different also where they are no UTF-8.
-  public static func uniqueIDs(_ body: ByteBuffer) -> [(number: Int, id: String)] {
+  /// The lines of UIDL (RFC 1939 §7), `limit` of them at most. The id is the rest of the line, whatever it is: nothing
+  /// may follow it. Different ids stay different also where they are no UTF-8.
+  public static func uniqueIDs(_ body: ByteBuffer, limit: Int = .max) -> [(number: Int, id: String)] {
     var result: [(number: Int, id: String)] = []
     forEachLine(body) { cursor, end in
-      guard let number = takeMessageNumber(&cursor) else { return }
+      guard let number = takeMessageNumber(&cursor) else { return true }
       result.append((number, identifier(cursor.span.extracting(cursor.position..<max(end, cursor.position)))))
+      return result.count < limit
     }
     return result
   }
@@ -54,8 +56,8 @@ extension POP3ListingLine {
     }
   }
 
-  /// Calls with a cursor over each line and where the line ends without the blanks at its end.
-  private static func forEachLine(_ body: ByteBuffer, _ visit: (inout ByteCursor, Int) -> Void) {
+  /// Calls with a cursor over each line and where the line ends without the blanks at its end, until told to stop.
+  private static func forEachLine(_ body: ByteBuffer, _ visit: (inout ByteCursor, Int) -> Bool) {
     let whole = body.readableBytesSpan
     var start = 0
     while start < whole.byteCount {
@@ -64,7 +66,7 @@ extension POP3ListingLine {
       var stop = end
       while stop > start, whole.byte(at: stop - 1).isBlank || whole.byte(at: stop - 1) == .cr { stop -= 1 }
       var cursor = ByteCursor(whole.extracting(start..<stop))
-      visit(&cursor, stop - start)
+      guard visit(&cursor, stop - start) else { return }
       start = end + 1
     }
   }

@@ -88,6 +88,7 @@ private func pipeline(_ bytes: [UInt8], _ hasLines: [Bool], cuts: [Int]) throws 
     #expect(scans("0 1\r\nx 2\r\n-1 3\r\n1x 4\r\n99999999999999999999 5\r\n") == [])
     #expect(scans("1 99999999999999999999\r\n") == [[1, 0]])
     #expect(scans("") == [])
+    #expect(POP3ListingLine.scans(ByteBuffer(string: "1 1\n2 2\n3 3\n"), limit: 2).count == 2)
   }
 
   @Test("UIDL is reported as it is")
