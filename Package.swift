@@ -57,7 +57,8 @@ let package = Package(
     .executableTarget(
       name: "merpati",
       dependencies: [
-        "MerpatiServer", "MailStore",
+        "MerpatiServer", "MailPull", "MailSync", "MailAdvice", "MailTransfer", "MailBrowse", "IMAPClient", "POP3Client",
+        "MailClient", "LocalMail", "MailStore", "IMAPCore", "MailNet", nio, nioPosix,
         .product(name: "ArgumentParser", package: "swift-argument-parser"), logging,
       ],
       swiftSettings: swiftSettings),
