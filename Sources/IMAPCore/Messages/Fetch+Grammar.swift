@@ -166,6 +166,8 @@ extension ByteBuffer {
     case .uid: writeStaticString("UID")
     case .internalDate: writeStaticString("INTERNALDATE")
     case .size: writeStaticString("RFC822.SIZE")
+    case .modSeq: writeStaticString("MODSEQ")
+    case .emailID: writeStaticString("EMAILID")
     case .envelope: writeStaticString("ENVELOPE")
     case .body: writeStaticString("BODY")
     case .bodyStructure: writeStaticString("BODYSTRUCTURE")

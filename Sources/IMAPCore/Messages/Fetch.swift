@@ -19,12 +19,16 @@ public struct FetchCommand: Hashable, Sendable {
   public var setsSeen: Bool { items.contains { $0.setsSeen } }
 }
 
-/// One data item of FETCH. Extensions (MODSEQ, EMAILID, PREVIEW...) add a case.
+/// One data item of FETCH. Extensions (PREVIEW, SAVEDATE...) add a case.
 public enum FetchItem: Hashable, Sendable {
   case flags
   case uid
   case internalDate
   case size
+  /// RFC 7162 §3.1.4. Only printed and read as a client: no server of ours has it.
+  case modSeq
+  /// RFC 8474 §5.1; as `modSeq`.
+  case emailID
   case envelope
   /// BODY with no section: BODYSTRUCTURE without extension data.
   case body

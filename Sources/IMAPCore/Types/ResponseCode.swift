@@ -12,6 +12,8 @@ public enum ResponseCode: Hashable, Sendable {
   case capability([String])
   case clientBug
   case closed
+  /// RFC 4978 §3.
+  case compressionActive
   case contactAdmin
   /// `source` and `assigned` stand in pairs, in the order they were copied (RFC 4315 §3).
   case copyUID(validity: UInt32, source: [UInt32], assigned: [UInt32])
@@ -19,10 +21,18 @@ public enum ResponseCode: Hashable, Sendable {
   case expired
   case expungeIssued
   case hasChildren
+  /// RFC 7162 §3.1.2.1.
+  case highestModSeq(UInt64)
   case inUse
   case limit
+  /// UIDs (of UID STORE) or sequence numbers that UNCHANGEDSINCE kept from changing (RFC 7162 §3.1.3).
+  case modified([ClosedRange<UInt32>])
+  /// RFC 7162 §3.1.2.2.
+  case noModSeq
   case nonExistent
   case noPerm
+  /// RFC 5465 §5.8: NOTIFY has been switched off.
+  case notificationOverflow
   case notSaved
   case overQuota
   case parse

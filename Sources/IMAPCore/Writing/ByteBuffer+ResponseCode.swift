@@ -36,6 +36,10 @@ extension ByteBuffer {
     case .permanentFlags(let flags, let keywords, let acceptsNewKeywords):
       writeStaticString("PERMANENTFLAGS ")
       writeFlagList(flags, keywords: keywords, acceptsNewKeywords: acceptsNewKeywords)
+    case .highestModSeq(let modSeq): writeCode("HIGHESTMODSEQ", modSeq)
+    case .modified(let ranges):
+      writeStaticString("MODIFIED ")
+      writeRanges(ranges)
     case .uidNext(let uid): writeCode("UIDNEXT", uid)
     case .uidValidity(let validity): writeCode("UIDVALIDITY", validity)
     case .unseen(let sequence): writeCode("UNSEEN", sequence)
@@ -44,14 +48,33 @@ extension ByteBuffer {
     }
   }
 
-  private mutating func writeCode(_ word: StaticString, _ number: UInt32) {
+  private mutating func writeCode(_ word: StaticString, _ number: some BinaryInteger) {
     writeStaticString(word)
     writeSpace()
     writeDecimal(number)
   }
+
+  mutating func writeRanges(_ ranges: [ClosedRange<UInt32>]) {
+    for (index, range) in ranges.enumerated() {
+      if index > 0 { writeStaticString(",") }
+      writeDecimal(range.lowerBound)
+      guard range.count > 1 else { continue }
+      writeStaticString(":")
+      writeDecimal(range.upperBound)
+    }
+  }
 }
 
 extension ResponseCode {
+  /// The code without its arguments, in upper case.
+  public var name: String {
+    if let word { return "\(word)" }
+    var buffer = ByteBuffer()
+    buffer.writeResponseCode(self)
+    let name = buffer.readableBytesView.dropFirst().prefix { $0 != .space && $0 != UInt8(ascii: "]") }
+    return String(decoding: name, as: UTF8.self).uppercased()
+  }
+
   /// The spelling of a code without arguments; nil for the others.
   var word: StaticString? {
     switch self {
@@ -62,6 +85,7 @@ extension ResponseCode {
     case .cannot: "CANNOT"
     case .clientBug: "CLIENTBUG"
     case .closed: "CLOSED"
+    case .compressionActive: "COMPRESSIONACTIVE"
     case .contactAdmin: "CONTACTADMIN"
     case .corruption: "CORRUPTION"
     case .expired: "EXPIRED"
@@ -69,8 +93,10 @@ extension ResponseCode {
     case .hasChildren: "HASCHILDREN"
     case .inUse: "INUSE"
     case .limit: "LIMIT"
+    case .noModSeq: "NOMODSEQ"
     case .nonExistent: "NONEXISTENT"
     case .noPerm: "NOPERM"
+    case .notificationOverflow: "NOTIFICATIONOVERFLOW"
     case .notSaved: "NOTSAVED"
     case .overQuota: "OVERQUOTA"
     case .parse: "PARSE"
@@ -84,7 +110,9 @@ extension ResponseCode {
     case .unavailable: "UNAVAILABLE"
     case .unknownCTE: "UNKNOWN-CTE"
     case .useAttr: "USEATTR"
-    case .appendUID, .copyUID, .badCharset, .capability, .permanentFlags, .uidNext, .uidValidity, .unseen, .other: nil
+    case .appendUID, .copyUID, .badCharset, .capability, .highestModSeq, .modified, .permanentFlags, .uidNext,
+      .uidValidity, .unseen, .other:
+      nil
     }
   }
 }

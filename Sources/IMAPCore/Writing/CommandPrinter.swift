@@ -7,6 +7,8 @@ public struct CommandPrinter: Sendable {
   public var options: WireOptions
   /// `{n+}` instead of `{n}`: the server announces LITERAL+, or LITERAL- and the literal is small (RFC 7888).
   public var nonSynchronizing: Bool
+  /// Longest literal that goes as `{n+}`: 4096 with LITERAL- (RFC 7888 §5).
+  public var longestNonSynchronizing = Int.max
   /// Places in `buffer` (counted from its start) where the client waits for `+` before it sends on.
   public private(set) var pauses: [Int] = []
 
@@ -53,12 +55,12 @@ public struct CommandPrinter: Sendable {
     }
   }
 
-  // MARK: Pieces
+  // MARK: Pieces, for commands that have no case in `Command`
 
-  mutating func space() { buffer.writeSpace() }
-  mutating func word(_ word: StaticString) { buffer.writeStaticString(word) }
-  mutating func text(_ text: String) { buffer.writeString(text) }
-  mutating func set(_ set: MessageSet) { buffer.writeMessageSet(set) }
+  public mutating func space() { buffer.writeSpace() }
+  public mutating func word(_ word: StaticString) { buffer.writeStaticString(word) }
+  public mutating func text(_ text: String) { buffer.writeString(text) }
+  public mutating func set(_ set: MessageSet) { buffer.writeMessageSet(set) }
 
   mutating func print(_ set: MessageSet, _ name: MailboxName) {
     space()
@@ -69,13 +71,13 @@ public struct CommandPrinter: Sendable {
 
   mutating func mailbox(_ name: MailboxName) { mailbox(name.string) }
 
-  mutating func mailbox(_ name: String) {
+  public mutating func mailbox(_ name: String) {
     astring(options.utf8 ? name : ModifiedUTF7.encode(name))
   }
 
-  mutating func astring(_ string: String) { astring(string.utf8Span.span.bytes) }
+  public mutating func astring(_ string: String) { astring(string.utf8Span.span.bytes) }
 
-  mutating func astring(_ bytes: RawSpan) {
+  public mutating func astring(_ bytes: RawSpan) {
     if StringForm(bytes, utf8: options.utf8) == .atom { buffer.writeSpan(bytes) } else { string(bytes) }
   }
 
@@ -94,15 +96,17 @@ public struct CommandPrinter: Sendable {
     if let string { self.string(string) } else { word("NIL") }
   }
 
-  mutating func literalHeader(size: Int, isBinary: Bool = false) {
+  /// The caller writes `size` octets to `buffer`, or sends them after it.
+  public mutating func literalHeader(size: Int, isBinary: Bool = false) {
     if isBinary { word("~") }
     word("{")
     buffer.writeDecimal(size)
-    word(nonSynchronizing ? "+}\r\n" : "}\r\n")
-    if !nonSynchronizing { pauses.append(buffer.writerIndex) }
+    let isAsked = !nonSynchronizing || size > longestNonSynchronizing
+    word(isAsked ? "}\r\n" : "+}\r\n")
+    if isAsked { pauses.append(buffer.writerIndex) }
   }
 
-  mutating func flags(_ flags: FlagList) {
+  public mutating func flags(_ flags: FlagList) {
     buffer.writeFlagList(flags.system, keywords: flags.keywords + flags.ignored)
   }
 

@@ -86,56 +86,6 @@ public struct SelectedMailbox: Sendable, Hashable {
   }
 }
 
-/// One message of a FETCH response; nil or empty where the response held no such item. Raw values are kept in wire form
-/// and read by `IMAPCore`'s response readers when they are looked at.
-public struct FetchedMessage: Sendable, Hashable {
-  public var sequence: UInt32
-  public var uid: UInt32
-  public var flags: FlagList?
-  public var modSeq: UInt64?
-  /// Seconds since 1970 and minutes east of UTC.
-  public var internalDate: IMAPDateTime?
-  public var size: Int64?
-  public var envelope: EnvelopeValue?
-  public var structure: BodyStructureValue?
-  /// BODY[...] and BINARY[...] that fitted `IMAPClientLimits.whole`, by section as asked for; larger ones are streamed.
-  public var sections: [FetchedSection]
-  public var emailID: String?
-  public init(sequence: UInt32, uid: UInt32) {
-    self.sequence = sequence
-    self.uid = uid
-    self.sections = []
-  }
-}
-
-public struct FetchedSection: Sendable, Hashable {
-  public var section: BodySection
-  /// First octet asked for; nil when the whole section was.
-  public var origin: UInt32?
-  public var isBinary: Bool
-  /// Nil: NIL, no such part.
-  public var bytes: ByteBuffer?
-  public init(section: BodySection, origin: UInt32?, isBinary: Bool, bytes: ByteBuffer?) {
-    self.section = section
-    self.origin = origin
-    self.isBinary = isBinary
-    self.bytes = bytes
-  }
-}
-
-/// What a FETCH brings, in the order of the wire.
-public enum FetchEvent: Sendable {
-  /// A message with everything but sections that were streamed.
-  case message(FetchedMessage)
-  /// A section too large to hold: its pieces follow, then `sectionEnd`, then the message's own `.message`. `uid` is 0 when
-  /// the server sends it behind the section.
-  case sectionBegin(uid: UInt32, BodySection, origin: UInt32?, size: Int64)
-  case sectionPiece(ByteBuffer)
-  case sectionEnd
-  /// UIDs that VANISHED (RFC 7162 §3.2.10).
-  case vanished(ClosedRange<UInt32>)
-}
-
 /// A message for APPEND.
 public struct AppendItem: Sendable {
   public var flags: FlagList
@@ -177,4 +127,17 @@ public enum MailboxEvent: Sendable, Hashable {
   case flags(FetchedMessage)
   /// NOTIFY's STATUS of another mailbox (RFC 5465).
   case status(mailbox: String, RemoteStatus)
+}
+
+extension RemoteStatus {
+  init(_ line: MailboxStatusLine) {
+    self.init()
+    messages = line.messages
+    unseen = line.unseen
+    uidNext = line.uidNext
+    uidValidity = line.uidValidity
+    // RFC 7162 §3.1.5: 0 where the mailbox keeps no mod-sequences.
+    highestModSeq = line.highestModSeq == 0 ? nil : line.highestModSeq
+    size = line.size
+  }
 }
