@@ -1,0 +1,78 @@
+import LocalMail
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+let noSpaceCode = ENOSPC
+let quotaCode = EDQUOT
+
+/// File calls of this room that say what failed. All block.
+enum PullFiles {
+  static func failure(_ operation: String, _ path: String, _ code: Int32 = errno) -> LocalMailError {
+    LocalMailError(.io(operation: operation, errno: code), path: path)
+  }
+
+  /// Creates a folder and those above it, for the owner alone.
+  static func makeFolder(_ path: String) throws(LocalMailError) {
+    if mkdir(path, 0o700) == 0 || errno == EEXIST { return }
+    guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
+      throw failure("mkdir", path)
+    }
+    try makeFolder(String(path[..<slash]))
+    guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw failure("mkdir", path) }
+  }
+
+  static func writeAll(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, path: String) throws(LocalMailError) {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw failure("write", path)
+      }
+      rest = rest.dropFirst(count)
+    }
+  }
+
+  /// At most `count` octets from `offset`; fewer only at the end of the file.
+  static func readAt(
+    _ descriptor: Int32, offset: Int64, count: Int, path: String
+  ) throws(LocalMailError) -> [UInt8] {
+    var result = [UInt8](repeating: 0, count: count)
+    var filled = 0
+    while filled < count {
+      let got = result.withUnsafeMutableBytes { raw in
+        pread(descriptor, raw.baseAddress.map { $0 + filled }, count - filled, off_t(offset + Int64(filled)))
+      }
+      if got < 0 {
+        if errno == EINTR { continue }
+        throw failure("read", path)
+      }
+      if got == 0 { break }
+      filled += got
+    }
+    result.removeLast(count - filled)
+    return result
+  }
+
+  static func size(_ descriptor: Int32, path: String) throws(LocalMailError) -> Int64 {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw failure("stat", path) }
+    return Int64(status.st_size)
+  }
+
+  static func sync(_ descriptor: Int32, path: String) throws(LocalMailError) {
+    guard fsync(descriptor) == 0 else { throw failure("fsync", path) }
+  }
+
+  static func syncFolder(of path: String) throws(LocalMailError) {
+    let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+    let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw failure("open", folder) }
+    defer { close(descriptor) }
+    try sync(descriptor, path: folder)
+  }
+}
