@@ -1,0 +1,66 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// A lock by a file that exists, as mail programs keep it beside each other (`dovecot-uidlist.lock`, `mbox.lock`).
+struct DotLock {
+  let path: String
+  private let inode: UInt64
+  private let disk: any LocalDisk
+
+  /// Waits up to `LocalMailLimits.lockWait` seconds, then throws `.locked`. A lock older than
+  /// `LocalMailLimits.staleLock` seconds is removed.
+  static func acquire(
+    _ path: String, disk: any LocalDisk, wait: Int64 = LocalMailLimits.lockWait
+  ) throws(LocalMailError) -> DotLock {
+    let end = Clock.seconds() + wait
+    while true {
+      do throws(LocalMailError) { return try DotLock(path, disk) } catch {
+        guard error.isExisting else { throw error }
+      }
+      if try removeStale(path, disk) { continue }
+      guard Clock.seconds() < end else { throw LocalMailError(.locked, path: path) }
+      usleep(LocalMailLimits.lockPause)
+    }
+  }
+
+  private init(_ path: String, _ disk: any LocalDisk) throws(LocalMailError) {
+    let file = try disk.open(path, .createNew)
+    defer { file.close() }
+    do throws(LocalMailError) {
+      // Who looks at a lock that is in the way wants to know whose it is.
+      let text = Array("\(getpid()):\(UniqueName.host)".utf8)
+      try file.pwrite(text, at: 0)
+      inode = try file.status().inode
+    } catch {
+      try? disk.unlink(path)
+      throw error
+    }
+    self.path = path
+    self.disk = disk
+  }
+
+  /// A lock that has become stale and was taken by another is left alone.
+  func release() {
+    guard let status = try? disk.status(of: path, followingLinks: false), status.inode == inode else { return }
+    try? disk.unlink(path)
+  }
+
+  private static func removeStale(_ path: String, _ disk: any LocalDisk) throws(LocalMailError) -> Bool {
+    guard let status = try disk.status(of: path, followingLinks: false) else { return true }
+    guard Clock.seconds() - status.modifiedSeconds > LocalMailLimits.staleLock else { return false }
+    // By way of another name: two who find it stale must not remove the fresh lock of the first.
+    let aside = path + "." + UniqueName.next()
+    do throws(LocalMailError) { try disk.rename(path, to: aside, replacing: false) } catch {
+      if error.isMissing { return true }
+      throw error
+    }
+    if let moved = try disk.status(of: aside, followingLinks: false), moved.inode != status.inode {
+      try? disk.link(aside, to: path)
+    }
+    try disk.unlink(aside)
+    return true
+  }
+}
