@@ -31,7 +31,7 @@ public typealias UID = UInt32
 public typealias ModSeq = UInt64
 
 /// The five system flags that are kept (`\Recent` is a watermark of the mailbox, not a flag of the message).
-public struct SystemFlags: OptionSet, Hashable, Sendable {
+public struct SystemFlags: OptionSet, Hashable, Sendable, Codable {
   public let rawValue: UInt8
   @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
   public static let seen = SystemFlags(rawValue: 1)
@@ -42,7 +42,7 @@ public struct SystemFlags: OptionSet, Hashable, Sendable {
 }
 
 /// A moment with the zone it was written in: INTERNALDATE comes back as it was given to APPEND.
-public struct InternalDate: Hashable, Sendable {
+public struct InternalDate: Hashable, Sendable, Codable {
   /// Seconds since 1970-01-01 00:00 UTC.
   public var seconds: Int64
   /// Minutes east of UTC.

@@ -1,5 +1,5 @@
 /// What an import wants of the mailbox it is going to fill (`MailStore.prepareImport`).
-public struct ImportedMailbox: Sendable, Hashable {
+public struct ImportedMailbox: Sendable, Hashable, Codable {
   /// As in `MailStore.createMailbox`.
   public var name: String
   /// UIDVALIDITY where the messages come from, so that clients keep what they have cached. Nil: as it is.
@@ -26,7 +26,7 @@ public struct ImportedMailbox: Sendable, Hashable {
 }
 
 /// Why numbers that an import brought along cannot be given.
-public enum ImportRefusal: Sendable, Hashable {
+public enum ImportRefusal: Sendable, Hashable, Codable {
   /// UIDs ascend in the order in which messages come in (RFC 9051 §2.3.1.1).
   case uidNotAbove(UID, uidNext: UID)
   /// Not 1 to 70 octets 0x21–0x7E (RFC 1939 §7).

@@ -1,5 +1,5 @@
 /// The uses a mailbox can be marked with (RFC 6154 §2, RFC 8457).
-public enum SpecialUse: String, Sendable, Hashable, CaseIterable {
+public enum SpecialUse: String, Sendable, Hashable, CaseIterable, Codable {
   case all = "\\All"
   case archive = "\\Archive"
   case drafts = "\\Drafts"

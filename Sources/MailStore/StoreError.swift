@@ -1,6 +1,6 @@
 /// Everything a store call can refuse or fail with. The first group is the user's doing, the second ours; a protocol
 /// maps the first to its own codes and answers the second with a fixed sentence, the story going to the log.
-public enum StoreError: Error, Sendable, Hashable {
+public enum StoreError: Error, Sendable, Hashable, Codable {
   // The user's
   case noSuchAccount(String)
   case accountExists(String)
@@ -38,8 +38,8 @@ public enum StoreError: Error, Sendable, Hashable {
 }
 
 /// Which bound a message would have crossed.
-public struct OverQuota: Sendable, Hashable {
-  public enum Resource: Sendable, Hashable { case storage, messages }
+public struct OverQuota: Sendable, Hashable, Codable {
+  public enum Resource: Sendable, Hashable, Codable { case storage, messages }
   public var resource: Resource
   public var limit: Int64
   public var usage: Int64

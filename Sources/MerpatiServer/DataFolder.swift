@@ -18,7 +18,7 @@ public enum DataFolder {
 
   /// How long a command waits for the folder while another has it: two deliveries of an MTA at once, a server that is
   /// starting or stopping.
-  private static let patience = Duration.seconds(30)
+  static let patience = Duration.seconds(30)
 
   public static func call(
     _ request: ControlRequest, in directory: String, body: (() throws -> [UInt8]?)? = nil
@@ -63,6 +63,10 @@ public enum DataFolder {
         while let chunk = try body?(), !chunk.isEmpty { await intake.append(ByteBuffer(bytes: chunk)) }
         return try await intake.finish()
       }
+      switch request {
+      case .append, .read: throw ControlFailure(.software, "requests that carry messages go through StoreDoor")
+      default: break
+      }
       return try await Administration(
         store: store, defaultQuota: settings.defaultQuota, scramIterations: settings.scramIterations,
         credentialsChanged: { _ in }
@@ -74,8 +78,11 @@ public enum DataFolder {
   private static func requireStore(for request: ControlRequest, in directory: String) throws(ControlFailure) {
     switch request {
     case .accountAdd, .accountImportHash: return
-    default: break
+    default: try requireStore(in: directory)
     }
+  }
+
+  static func requireStore(in directory: String) throws(ControlFailure) {
     let volume = directory + "/volumes/1"
     guard !FileManager.default.fileExists(atPath: volume) else { return }
     throw ControlFailure(
@@ -87,11 +94,7 @@ public enum DataFolder {
     _ directory: String, _ body: (any MailStore, Settings, Logger) async throws -> ControlReply
   ) async throws -> ControlReply {
     let settings = try Settings(await EffectiveConfig.load(flags: ["data": directory]))
-    let logger = Logger(label: "store") { label in
-      var handler = StreamLogHandler.standardError(label: label)
-      handler.logLevel = .error
-      return handler
-    }
+    let logger = quietLogger()
     let store = try openStore(directory, settings, logger: logger, upkeep: false)
     do {
       let reply = try await body(store, settings, logger)
@@ -100,6 +103,15 @@ public enum DataFolder {
     } catch {
       await store.close()
       throw error
+    }
+  }
+
+  /// Tells what goes wrong on the terminal.
+  static func quietLogger() -> Logger {
+    Logger(label: "store") { label in
+      var handler = StreamLogHandler.standardError(label: label)
+      handler.logLevel = .error
+      return handler
     }
   }
 

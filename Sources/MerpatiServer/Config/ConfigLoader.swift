@@ -90,7 +90,9 @@ public struct EffectiveConfig: Sendable {
   }
 
   /// Names in our space that are not keys.
-  private static let reservedEnvironment: Set<String> = ["MERPATI_CONFIG", "MERPATI_SHARED", "MERPATI_TEST_BINARY"]
+  private static let reservedEnvironment: Set<String> = [
+    "MERPATI_CONFIG", "MERPATI_PASSWORD", "MERPATI_SHARED", "MERPATI_TEST_BINARY", "MERPATI_TESTS",
+  ]
 
   /// Refuses what is no setting, and what has not the shape of one. False: the file holds nothing but comments.
   private static func checkFile(_ path: String) throws(ConfigError) -> Bool {

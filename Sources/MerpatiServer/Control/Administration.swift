@@ -62,10 +62,28 @@ struct Administration: Sendable {
       reply.compaction = try await store.compact()
     case .expire:
       reply.count = try await store.expireRetrieved(of: nil, now: Int64(time(nil)))
-    case .deliver:
-      throw ControlFailure(.software, "a delivery carries a message; it does not come this way")
+    case .mailboxes(let account):
+      reply.listing = try await work.listing(of: account)
+    case .prepareImport(let account, let mailbox):
+      reply.mailbox = try await work.prepare(mailbox, of: account)
+    case .describe(let account, let mailbox, let after):
+      reply.page = try await work.describe(mailbox, of: account, after: after)
+    case .fingerprints(let account, let mailbox, let uids):
+      try Self.check(uids)
+      let (found, done) = try await work.fingerprints(mailbox, of: account, uids)
+      reply.fingerprints = .init(found: found.mapValues(\.hexText), done: done)
+    case .deliver, .append, .read:
+      throw ControlFailure(.software, "a request that carries messages does not come this way")
     }
     return reply
+  }
+
+  var work: StoreWork { StoreWork(store: store) }
+
+  static func check(_ uids: [UID]) throws(ControlFailure) {
+    guard uids.count <= ControlLimits.uidsPerRequest, zip(uids, uids.dropFirst()).allSatisfy({ $0 < $1 }) else {
+      throw ControlFailure(.data, "UIDs must ascend, at most \(ControlLimits.uidsPerRequest) at a time")
+    }
   }
 
   private func account(_ name: String) async throws -> Account {
@@ -139,7 +157,28 @@ extension ControlFailure {
       self.init(
         .temporary, "\(folder): in use by \(process.map { "process \($0)" } ?? "another process"); try again later")
     case .shuttingDown: self.init(.temporary, "the server is shutting down; try again")
+    case .importRefused(let refusal): self.init(.data, Self.sentence(refusal))
+    case .notSelectable(let name): self.init(.data, "\(name): this name holds no messages")
+    case .invalidMailboxName(let name, let reason): self.init(.data, "\(name): not a mailbox name: \(reason)")
+    case .tooManyKeywords(let limit):
+      self.init(.data, "a mailbox has at most \(limit) keywords, each of at most 255 octets")
+    case .tooManyMailboxes(let limit): self.init(.data, "an account has at most \(limit) mailboxes")
     default: self.init(.data, "\(error)")
+    }
+    store = error
+  }
+
+  private static func sentence(_ refusal: ImportRefusal) -> String {
+    switch refusal {
+    case .uidNotAbove(let uid, let next):
+      "UID \(uid) cannot be given any more: the mailbox has given out UIDs up to \(next - 1)"
+    case .malformedUIDL(let uidl): "'\(uidl)' is no UIDL: it has 1 to 70 visible ASCII characters"
+    case .uidlInUse(let uidl): "the UIDL \(uidl) is in use in the account"
+    case .uidValidityFixed(let mailbox, let current):
+      "\(mailbox): its UIDVALIDITY is \(current), and it has given out UIDs under it"
+    case .uidValidityUsed(let mailbox, let value):
+      "\(mailbox): an earlier mailbox of this name had UIDVALIDITY \(value)"
+    case .uidValidityOutOfRange(let value): "\(value) cannot be a UIDVALIDITY here"
     }
   }
 }

@@ -1,7 +1,10 @@
 public import MailStore
+public import MailTransfer
 
 /// What the other commands ask of a running server, or of the folder itself when no server runs.
-/// On the control socket: one JSON line each way; `deliver` is followed by the message in counted chunks.
+///
+/// On the control socket: one JSON line each way. `deliver` and `append` are followed by their messages, each in chunks
+/// (`LENGTH LF` and the octets) and ended by `0 LF`. The answer to `read` begins with the messages (see `ReadFrame`).
 public enum ControlRequest: Codable, Sendable {
   case accountAdd(name: String, password: String, settings: AccountSettings)
   case accountChange(name: String, settings: AccountSettings)
@@ -14,6 +17,14 @@ public enum ControlRequest: Codable, Sendable {
   case compact
   case expire
   case deliver(Delivery)
+  case mailboxes(account: String)
+  case prepareImport(account: String, mailbox: ImportedMailbox)
+  case append(Append)
+  /// Messages with a UID above `after`.
+  case describe(account: String, mailbox: String, after: UID)
+  /// `uids` ascending, at most `ControlLimits.uidsPerRequest`.
+  case fingerprints(account: String, mailbox: String, uids: [UID])
+  case read(account: String, mailbox: String, uids: [UID])
 
   public struct Delivery: Codable, Sendable {
     public var recipient: String
@@ -22,6 +33,22 @@ public enum ControlRequest: Codable, Sendable {
       self.recipient = recipient
       self.sender = sender
     }
+  }
+}
+
+extension ControlRequest {
+  public struct Append: Codable, Sendable {
+    public struct Message: Codable, Sendable {
+      public var flags: SystemFlags
+      public var keywords: [String]
+      public var date: InternalDate?
+      public var uid: UID?
+      public var uidl: String?
+    }
+    public var account: String
+    public var mailbox: String
+    public var ignoringQuota: Bool
+    public var messages: [Message]
   }
 }
 
@@ -81,12 +108,31 @@ public struct ControlReply: Codable, Sendable {
   public var compaction: CompactionReport?
   public var count: Int?
   public var message: String?
+  public var listing: StoreListing?
+  public var mailbox: StoreMailbox?
+  public var page: StorePage?
+  public var fingerprints: Fingerprints?
+  public var assigned: Assigned?
   public init() {}
+
+  public struct Fingerprints: Codable, Sendable {
+    /// SHA-256 in hexadecimal digits, as `Fingerprint` computes it.
+    public var found: [UID: String]
+    /// How many of the UIDs asked for are done with.
+    public var done: Int
+  }
+
+  public struct Assigned: Codable, Sendable {
+    public var uidValidity: UInt32
+    public var mailbox: Int64
+    /// One for each message, in order.
+    public var uids: [UID]
+  }
 
   /// Something is said: silence must not count as success.
   var isAnswer: Bool {
     failure != nil || accounts != nil || quota != nil || check != nil || compaction != nil || count != nil
-      || message != nil
+      || message != nil || listing != nil || mailbox != nil || page != nil || fingerprints != nil || assigned != nil
   }
 }
 
@@ -107,6 +153,8 @@ public struct ControlFailure: Error, Codable, Sendable, CustomStringConvertible 
   }
   public var code: Code
   public var sentence: String
+  /// What the store refused, where it was the store.
+  public var store: StoreError?
   public init(_ code: Code, _ sentence: String) {
     self.code = code
     self.sentence = sentence

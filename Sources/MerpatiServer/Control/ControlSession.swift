@@ -1,5 +1,7 @@
 import Foundation
 import MailNet
+import MailStore
+import MailTransfer
 import NIOCore
 
 /// One request on the control socket. The socket's file mode is what lets only the server's user in.
@@ -9,12 +11,12 @@ actor ControlSession: ConnectionSession {
     #"{"failure":{"code":75,"sentence":"the server takes no more commands at the moment; try again"}}"# + "\n"
 
   /// Longest request line.
-  static let maximumLine = 1 << 20
+  static let maximumLine = ControlLimits.requestLine
 
   private enum State {
     case request
-    case chunkLength(MessageIntake)
-    case chunk(MessageIntake, left: Int)
+    case chunkLength(any ControlIntake)
+    case chunk(any ControlIntake, left: Int)
     case busy
     case done
   }
@@ -75,7 +77,7 @@ actor ControlSession: ConnectionSession {
         begin(line)
       case .chunkLength(let intake):
         guard let line = Self.line(&buffer) else { return }
-        guard let length = Int(String(buffer: line)), (0...(16 << 20)).contains(length) else {
+        guard let length = Int(String(buffer: line)), (0...ControlLimits.chunk).contains(length) else {
           state = .busy
           Task { await intake.discard() }
           return fail(ControlFailure(.data, "a chunk's length was expected"))
@@ -98,49 +100,74 @@ actor ControlSession: ConnectionSession {
   }
 
   private func begin(_ line: ByteBuffer) {
-    let request: ControlRequest
-    do { request = try JSONDecoder().decode(ControlRequest.self, from: Data(line.readableBytesView)) } catch {
-      return fail(ControlFailure(.data, "the request is not understood; are server and command of one version?"))
-    }
     run {
-      if case .deliver(let delivery) = request {
-        await self.expect(self.deliveries.begin(delivery), left: 0)
-        return nil
+      let request = try await ControlCoding.request(line)
+      switch request {
+      case .deliver(let delivery): await self.expect(self.deliveries.begin(delivery), left: 0)
+      case .append(let append):
+        await self.expect(try AppendIntake(store: self.administration.store, request: append), left: 0)
+      case .read(let account, let mailbox, let uids): return try await self.read(account, mailbox, uids)
+      default: return try await self.administration.perform(request)
       }
-      return try await self.administration.perform(request)
+      return nil
     }
   }
 
-  private func take(_ bytes: ByteBuffer, _ intake: MessageIntake, _ left: Int) {
-    run {
-      await intake.append(bytes)
+  private func take(_ bytes: ByteBuffer, _ intake: any ControlIntake, _ left: Int) {
+    run(intake) {
+      try await intake.append(bytes)
       await self.expect(intake, left: left)
       return nil
     }
   }
 
   /// More is wanted, unless the sender has gone away meanwhile.
-  private func expect(_ intake: MessageIntake, left: Int) async {
+  private func expect(_ intake: any ControlIntake, left: Int) async {
     if isClosed { return await intake.discard() }
     state = left == 0 ? .chunkLength(intake) : .chunk(intake, left: left)
     connection.resumeReading()
   }
 
-  private func finish(_ intake: MessageIntake) {
-    run { try await intake.finish() }
+  private func finish(_ intake: any ControlIntake) {
+    run(intake) {
+      if let reply = try await intake.endMessage() { return reply }
+      await self.expect(intake, left: 0)
+      return nil
+    }
   }
 
-  /// Runs one step with reading paused; a reply ends the connection, nil goes on.
-  private func run(_ step: @escaping () async throws -> ControlReply?) {
+  /// Sends the messages as they are read, no faster than the other end takes them.
+  private func read(_ account: String, _ mailbox: String, _ uids: [UID]) async throws -> ControlReply {
+    try Administration.check(uids)
+    let store = administration.store
+    let ref = try await administration.work.ref(mailbox, of: account)
+    let cursor = StoreCursor(store: store, ref: ref, uids: uids)
+    var count = 0
+    while true {
+      let events = try await cursor.next()
+      if events.isEmpty { break }
+      for event in events {
+        ReadFrame.write(event, to: &connection.out)
+        if case .end = event { count += 1 }
+      }
+      try await connection.writable()
+    }
+    var reply = ControlReply()
+    reply.count = count
+    return reply
+  }
+
+  /// Runs one step with reading paused; a reply ends the connection, nil goes on. A step that fails ends what it was
+  /// taking in.
+  private func run(_ intake: (any ControlIntake)? = nil, _ step: @escaping () async throws -> ControlReply?) {
     state = .busy
     connection.pauseReading()
     Task {
       do {
-        if let reply = try await step() { self.send(reply) }
-      } catch let failure as ControlFailure {
-        self.fail(failure)
+        if let reply = try await step() { self.send(try await ControlCoding.line(reply)) }
       } catch {
-        self.fail(ControlFailure(.software, "\(error)"))
+        self.fail(ControlFailure(any: error))
+        await intake?.discard()
       }
     }
   }
@@ -148,14 +175,13 @@ actor ControlSession: ConnectionSession {
   private func fail(_ failure: ControlFailure) {
     var reply = ControlReply()
     reply.failure = failure
-    send(reply)
+    send(ControlCoding.shortLine(reply))
   }
 
-  private func send(_ reply: ControlReply) {
+  private func send(_ line: ByteBuffer) {
     guard !connection.isClosing else { return }
     state = .done
-    if let bytes = try? JSONEncoder().encode(reply) { connection.out.writeBytes(bytes) }
-    connection.out.writeInteger(UInt8(0x0A))
+    connection.out.writeImmutableBuffer(line)
     connection.close()
   }
 }
