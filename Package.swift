@@ -66,7 +66,7 @@ let package = Package(
       "MerpatiServer",
       [
         "IMAPServer", "POP3Server", "LMTPServer", "MailAuth", "MailNet", "POP3Core", "SASL", "MailStoreSQL",
-        "MailStore",
+        "MailStore", "MailTransfer", "LocalMail",
         "BlobStore", "Bytes", nio, nioPosix, nioSSL, logging,
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -167,7 +167,11 @@ let package = Package(
     tests("MailNetTests", ["MailNet", nio, nioPosix, nioSSL, logging]),
     tests("MailAuthTests", ["MailAuth", "MailNet", "MailStore", "SASL", "Bytes", nio, nioPosix, logging]),
     tests("MailClientTests", ["MailClient", "MailNet", "SASL", "Bytes", "MailTestKit", nio, nioPosix, nioSSL, logging]),
-    tests("POP3ClientTests", ["POP3Client", "MailClient", "MailNet", "Bytes", "MailTestKit", nio, nioPosix, logging]),
+    tests(
+      "POP3ClientTests",
+      [
+        "POP3Client", "MailClient", "POP3Core", "SASL", "MailNet", "Bytes", "MailTestKit", nio, nioPosix, nioSSL, logging,
+      ]),
     tests(
       "IMAPClientTests",
       ["IMAPClient", "MailClient", "IMAPCore", "MailFormat", "MailNet", "Bytes", "MailTestKit", nio, nioPosix, logging]),
@@ -187,14 +191,22 @@ let package = Package(
       ["MailBrowse", "IMAPClient", "MailClient", "MailFormat", "IMAPCore", "MailNet", "Bytes", "MailTestKit", nio]),
     tests(
       "MailAdviceTests",
-      ["MailAdvice", "MailClient", "MailStore", "MailNet", "Bytes", "MailTestKit", nio, nioPosix, logging]),
+      [
+        "MailAdvice", "IMAPClient", "POP3Client", "IMAPCore", "MailClient", "MailStore", "MailNet", "Bytes", "MailTestKit",
+        nio, nioPosix, logging,
+      ]),
     tests(
       "MailTransferTests",
       [
         "MailTransfer", "MailClient", "LocalMail", "MailStore", "MailStoreSQL", "MailNet", "Bytes", "MailTestKit", nio,
         nioPosix, logging,
       ]),
-    tests("MerpatiServerTests", ["MerpatiServer", nio, logging]),
+    tests(
+      "MerpatiServerTests",
+      [
+        "MerpatiServer", "MailTransfer", "LocalMail", "MailStore", "MailStoreSQL", "MailNet", "MailTestKit", nio,
+        nioPosix, logging,
+      ]),
     tests(
       "ServerTests",
       [

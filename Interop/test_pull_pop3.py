@@ -102,11 +102,11 @@ class FromDovecot(unittest.TestCase):
             target.add_account("budi")
             target.add_account("sari")
             for user, to in (
-                ("tolmtp", f"lmtp:127.0.0.1:{target.ports['lmtp']}/budi"), ("tostore", f"store:{target.data}/sari"),
+                ("tolmtp", f"lmtp:127.0.0.1:{target.ports['lmtp']}"), ("tostore", f"store:{target.data}/sari"),
             ):
                 url = self.filled(user, harness.mail(FEW))
                 expected = home.drop(self.server.pop3, user)
-                person.run("pull", "pop3", url, "--to", to)
+                person.run("pull", "pop3", url, "--to", to, "--recipient", "budi")
                 _, fetched = clients.python_imap(target, "budi" if user == "tolmtp" else "sari", None)
                 if user == "tolmtp":
                     missing, extra = harness.compare(expected, fetched)

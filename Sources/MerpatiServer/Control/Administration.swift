@@ -137,7 +137,7 @@ struct Administration: Sendable {
 
 extension ControlFailure {
   /// What a person at the terminal reads for a store's refusal.
-  init(_ error: StoreError) {
+  public init(_ error: StoreError) {
     switch error {
     case .noSuchAccount(let name):
       self.init(.noUser, "\(name): no such account; 'merpati account list' shows those there are")

@@ -46,12 +46,14 @@ struct RemoteOptions: ParsableArguments {
   }
 
   /// Never from an argument: arguments can be seen by everybody on the machine.
-  func credential() throws -> Credential {
+  func credential(server: RemoteServer) throws -> Credential {
     let given = [passwordCommand, passwordFile, tokenCommand].compactMap { $0 }
     guard given.count <= 1 else {
       throw Refusal.usage("give one of --password-command, --password-file and --token-command")
     }
-    if let tokenCommand { return .token(CommandTokenSource(command: tokenCommand)) }
+    if let tokenCommand {
+      return .token(CommandTokenSource(command: tokenCommand, server: server.host))
+    }
     if let passwordCommand { return .password(.command(passwordCommand)) }
     if let passwordFile { return .password(.file(passwordFile)) }
     if ProcessInfo.processInfo.environment[Self.environmentName] != nil {
@@ -72,14 +74,15 @@ struct Remote {
   var user: String
   var credential: Credential
 
-  init(_ text: String, _ options: RemoteOptions) throws {
+  /// - user, credential: those of another side of the same account, where this URL names none.
+  init(_ text: String, _ options: RemoteOptions, user: String? = nil, credential: Credential? = nil) throws {
     url = try RemoteURL(text)
     server = try options.server(url)
-    guard let user = url.user else {
+    guard let user = url.user ?? user else {
       throw Refusal.usage("\(text): who logs in? Put the name into the URL: \(Self.example(url))")
     }
     self.user = user
-    credential = try options.credential()
+    self.credential = try credential ?? options.credential(server: server)
   }
 
   private static func example(_ url: RemoteURL) -> String {

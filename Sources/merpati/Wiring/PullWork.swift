@@ -1,0 +1,104 @@
+import Foundation
+import IMAPClient
+import LocalMail
+import MailClient
+import MailNet
+import MailPull
+import MailSync
+import MerpatiServer
+import NIOCore
+import NIOPosix
+
+/// Runs one account of `pull`, and says with which code the command ends for it.
+struct PullWork: Sendable {
+  let context: PullContext
+  let display: ProgressDisplay
+
+  init(display: ProgressDisplay) throws {
+    self.display = display
+    context = PullContext(
+      stateFolder: try Places.state(), threads: NIOThreadPool.singleton, group: MultiThreadedEventLoopGroup.singleton,
+      openStore: { data, account in try await StoreDoorAdapter(data: data, account: account) })
+  }
+
+  /// 0, or a code of sysexits(3); what there is to say has been said.
+  func pop3(_ account: PullAccount, _ credential: Credential, knowledge: (any DropKnowledge)?) async -> Int32 {
+    let report = await PullAll.pop3(
+      account, credential: credential, context: context, knowledge: knowledge, report: { display.report($0) })
+    for failure in report.failures {
+      let what = failure.uidl ?? "message \(failure.number)"
+      display.report(JobEvent(.warning, account: account.name, text: "\(what): \(failure.reason)"))
+    }
+    if let stopped = report.stopped { return Refusal(stopped).code.rawValue }
+    return report.failed > 0 ? EX_TEMPFAIL : EX_OK
+  }
+
+  struct IMAP: Sendable {
+    var name: String
+    var server: RemoteServer
+    var user: String
+    var credential: Credential
+    var directory: String
+    var settings: SyncSettings
+    var watches: Bool
+    var compresses: Bool
+  }
+
+  func imap(_ work: IMAP) async -> Int32 {
+    do {
+      let engine = try SyncEngine(
+        account: work.name, tree: MaildirTree(root: work.directory), stateFolder: nil, settings: work.settings,
+        threads: context.threads,
+        connect: {
+          let client = try await IMAPClient.connect(to: work.server, group: context.group, timeouts: .init())
+          do {
+            try await client.logIn(user: work.user, work.credential, compress: work.compresses)
+          } catch {
+            await client.abandon()
+            throw error
+          }
+          return IMAPRemote(client, server: work.server.address.description)
+        },
+        report: { display.report($0) })
+      defer { engine.close() }
+      if work.watches {
+        try await SyncDaemon(engine).run { report in _ = tell(report, work.name) }
+        return EX_OK
+      }
+      return tell(try await engine.run(), work.name)
+    } catch {
+      let refusal = Refusal(error)
+      display.report(JobEvent(.failed, account: work.name, text: refusal.sentence))
+      return refusal.code.rawValue
+    }
+  }
+
+  /// Problems by name.
+  private func tell(_ report: SyncReport, _ name: String) -> Int32 {
+    for problem in report.problems { display.report(JobEvent(.warning, account: name, text: problem)) }
+    for mailbox in report.mailboxes {
+      if let brake = mailbox.brake {
+        display.report(JobEvent(.warning, account: name, mailbox: mailbox.mailbox, text: brake.description))
+      }
+      for reason in mailbox.reasons {
+        display.report(JobEvent(.warning, account: name, mailbox: mailbox.mailbox, text: reason))
+      }
+    }
+    if !report.brakes.isEmpty { return EX_NOPERM }
+    return report.isComplete ? EX_OK : EX_TEMPFAIL
+  }
+}
+
+extension PullCredential {
+  /// - server: for messages.
+  func credential(server: RemoteServer, group: any EventLoopGroup) throws -> Credential {
+    switch self {
+    case .password(let source): return .password(source)
+    case .tokenCommand(let command): return .token(CommandTokenSource(command: command, server: server.host))
+    case .refresh(let refresh):
+      let endpoint = try OAuthEndpoint(url: refresh.tokenURL, trust: .system, group: group)
+      let client = OAuthClient(id: refresh.clientID, secret: refresh.clientSecret, scope: refresh.scope)
+      return .token(RefreshTokenSource(endpoint: endpoint, client: client, refreshToken: refresh.refreshToken))
+    }
+  }
+}
