@@ -44,7 +44,9 @@ struct DotLock {
 
   /// A lock that has become stale and was taken by another is left alone.
   func release() {
-    guard let status = try? disk.status(of: path, followingLinks: false), status.inode == inode else { return }
+    do throws(LocalMailError) {
+      guard let status = try disk.status(of: path, followingLinks: false), status.inode == inode else { return }
+    } catch {}
     try? disk.unlink(path)
   }
 

@@ -52,7 +52,9 @@ extension MaildirFolder {
           let key = String(MaildirName(name).base)
           if let base, key != base { continue }
           // The later one is the newer name of a file that was renamed meanwhile, or else another file.
-          if let earlier = round.updateValue(Listed(fileName: name, isNew: isNew), forKey: key) { doubles.append(earlier) }
+          if let earlier = round.updateValue(Listed(fileName: name, isNew: isNew), forKey: key) {
+            doubles.append(earlier)
+          }
         }
       }
       for (key, file) in files where round[key] == nil {

@@ -14,7 +14,8 @@ extension MaildirTree {
       throw LocalMailError(.missing, path: directory)
     }
     guard status.kind == .directory else {
-      throw LocalMailError(.malformed("is a link or a file, not a folder of this tree; remove it by hand"), path: directory)
+      throw LocalMailError(
+        .malformed("is a link or a file, not a folder of this tree; remove it by hand"), path: directory)
     }
     if !withMail { try refuseMail(in: directory, named: directory) }
     // One step for everybody else; then there is time to remove what is in it.

@@ -19,7 +19,9 @@ extension MaildirTree {
     var isNewForm = false
     let isThere = try disk.forEachLine(of: subscriptionsPath) { line in
       number += 1
-      if number == 1, line == Self.header { isNewForm = true } else {
+      if number == 1, line == Self.header {
+        isNewForm = true
+      } else {
         add(line.split(separator: isNewForm ? "\t" : ".", omittingEmptySubsequences: false))
       }
     }

@@ -52,7 +52,8 @@ public struct MaildirTree: Sendable {
   /// taken. The mailbox itself is renamed last: if it is cut in the middle, the same call finishes it.
   public func renameFolder(_ path: [String], to newPath: [String]) throws(LocalMailError) {
     guard !isRoot(path), !isRoot(newPath) else {
-      throw LocalMailError(.malformed("INBOX is the root of the tree and cannot be renamed; move its messages"), path: root)
+      throw LocalMailError(
+        .malformed("INBOX is the root of the tree and cannot be renamed; move its messages"), path: root)
     }
     guard !newPath.starts(with: path) else {
       if newPath == path { return }
@@ -80,7 +81,8 @@ public struct MaildirTree: Sendable {
     guard !isRoot(path) else { return root }
     let usual = root + "/" + MailboxNames.directory(path)
     if let status = try? disk.status(of: usual, followingLinks: true), status.kind == .directory { return usual }
-    guard let names = try? disk.list(root), let other = names.first(where: { MailboxNames.path(ofDirectory: $0) == path })
+    guard let names = try? disk.list(root),
+      let other = names.first(where: { MailboxNames.path(ofDirectory: $0) == path })
     else { return usual }
     return root + "/" + other
   }
