@@ -66,7 +66,7 @@ let package = Package(
       "MerpatiServer",
       [
         "IMAPServer", "POP3Server", "LMTPServer", "MailAuth", "MailNet", "POP3Core", "SASL", "MailStoreSQL",
-        "MailStore", "MailTransfer", "LocalMail",
+        "MailStore", "MailTransfer", "MailAdvice", "LocalMail",
         "BlobStore", "Bytes", nio, nioPosix, nioSSL, logging,
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),

@@ -1,4 +1,5 @@
 import Foundation
+import MailAdvice
 import MailStore
 import NIOPosix
 import SASL
@@ -62,6 +63,8 @@ struct Administration: Sendable {
       reply.compaction = try await store.compact()
     case .expire:
       reply.count = try await store.expireRetrieved(of: nil, now: Int64(time(nil)))
+    case .choose(let name, let wishes):
+      reply.advice = try await Choose.report(on: store, try await account(name), wishes: wishes, now: Int64(time(nil)))
     case .mailboxes(let account):
       reply.listing = try await work.listing(of: account)
     case .prepareImport(let account, let mailbox):

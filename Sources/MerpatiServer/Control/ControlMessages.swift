@@ -1,3 +1,4 @@
+public import MailAdvice
 public import MailStore
 public import MailTransfer
 
@@ -16,6 +17,8 @@ public enum ControlRequest: Codable, Sendable {
   case check
   case compact
   case expire
+  /// Measures an account and recommends POP3 or IMAP.
+  case choose(account: String, wishes: Wishes)
   case deliver(Delivery)
   case mailboxes(account: String)
   case prepareImport(account: String, mailbox: ImportedMailbox)
@@ -113,6 +116,7 @@ public struct ControlReply: Codable, Sendable {
   public var page: StorePage?
   public var fingerprints: Fingerprints?
   public var assigned: Assigned?
+  public var advice: Report?
   public init() {}
 
   public struct Fingerprints: Codable, Sendable {
@@ -133,6 +137,7 @@ public struct ControlReply: Codable, Sendable {
   var isAnswer: Bool {
     failure != nil || accounts != nil || quota != nil || check != nil || compaction != nil || count != nil
       || message != nil || listing != nil || mailbox != nil || page != nil || fingerprints != nil || assigned != nil
+      || advice != nil
   }
 }
 

@@ -104,7 +104,7 @@ struct PullPOP3: AsyncParsableCommand {
         throw Refusal.usage("\(url): pull pop3 takes a pop3:// or pop3s:// URL")
       }
       let account = PullAccount(
-        name: "\(remote.user)@\(remote.url.host)".replacing("@\(remote.url.host)@", with: "@"), server: remote.server,
+        name: remote.name, server: remote.server,
         credential: .password(.value("")), destination: destination, recipient: recipient, options: options,
         mode: .mirror, mailboxes: [])
       return try await PullWork(display: ProgressDisplay(json: json))
@@ -197,7 +197,7 @@ struct PullIMAP: AsyncParsableCommand {
       settings.mailboxes = mailbox + (remote.url.mailbox.map { [$0] } ?? [])
       return try await PullWork(display: ProgressDisplay(json: json)).imap(
         .init(
-          name: "\(remote.user)@\(remote.url.host)", server: remote.server, user: remote.user,
+          name: remote.name, server: remote.server, user: remote.user,
           credential: remote.credential, directory: directory, settings: settings, watches: watch, compresses: true))
     }
     if code != EX_OK { throw ExitCode(code) }

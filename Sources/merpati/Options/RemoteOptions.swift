@@ -85,6 +85,9 @@ struct Remote {
     self.credential = try credential ?? options.credential(server: server)
   }
 
+  /// For events and messages: `budi@mail.example.org`, or the user alone where it holds a domain.
+  var name: String { user.contains("@") ? user : "\(user)@\(url.host)" }
+
   private static func example(_ url: RemoteURL) -> String {
     let scheme = url.mailProtocol.rawValue + (url.isImplicitTLS ? "s" : "")
     return "\(scheme)://NAME@\(url.host)"
