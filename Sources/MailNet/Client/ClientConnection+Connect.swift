@@ -122,7 +122,8 @@ private final class Dial: Sendable {
       let connection = ClientConnection(
         address: address, security: security, timeouts: timeouts, channel: channel,
         handler: NIOLoopBound(handler, eventLoop: channel.eventLoop), pipe: pipe)
-      handler.setReading(true)
+      // With TLS from the first byte nothing is read before TLS stands.
+      if security.encryption != .implicit { handler.setReading(true) }
       promise.succeed(connection)
     } catch {
       channel.close(promise: nil)

@@ -110,6 +110,7 @@ final class ClientHandler: ChannelInboundHandler {
     do {
       let counter = try context.pipeline.syncOperations.context(handlerType: WireCounter.self)
       try context.pipeline.syncOperations.addHandler(try tls.makeHandler(), position: .after(counter.handler))
+      setReading(true)
     } catch {
       handshakeFailed(.tls("\(error)"))
     }
