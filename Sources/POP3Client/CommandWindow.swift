@@ -20,10 +20,11 @@ struct CommandWindow {
   /// Half of it is empty.
   var wantsMore: Bool { onTheWay == 0 || (onTheWay * 2 <= commands && outstanding * 2 <= octets) }
 
-  /// Counts one more command, if there is room for it. One always has room, however large its answer.
+  /// Counts one more command, if there is room for it. The last one may go beyond the octets, however large its answer:
+  /// else the server would be idle for a round trip before every large message.
   mutating func admit(_ size: Int64) -> Bool {
     let size = max(POP3ClientLimits.leastOctets, min(size, 1 << 40))
-    guard onTheWay == 0 || (onTheWay < commands && outstanding + size <= octets) else { return false }
+    guard onTheWay < commands, outstanding < octets else { return false }
     expected[sent % commands] = size
     outstanding += size
     sent += 1

@@ -48,8 +48,16 @@ extension POP3Client {
     var trailer: [String] = []
     /// The trailer has been sent in this attempt.
     var isTrailerSent = false
-    /// Lines sent that must not be seen in an error.
+    /// What was sent and must not be seen in an error.
     var secrets: [String] = []
+
+    /// A response, and the password in it where it stands there readable.
+    mutating func hide(_ response: ByteBuffer, _ base64: String, _ mechanism: String, steps: Int) {
+      if base64.utf8.count > 1 { secrets.append(base64) }
+      guard mechanism == "PLAIN" || (mechanism == "LOGIN" && steps == 2) else { return }
+      let password = response.readableBytesView.split(separator: 0, omittingEmptySubsequences: false).last ?? []
+      secrets.append(String(decoding: password, as: UTF8.self))
+    }
 
     mutating func writeTrailer(to buffer: inout ByteBuffer) {
       for command in trailer { buffer.writeString("\(command)\r\n") }
@@ -141,22 +149,23 @@ extension POP3Client {
     let asksUTF8 = buffer.readableBytes > 0
     let isPipelined = !login.trailer.isEmpty
     if asksUTF8, !isPipelined { try await sendUTF8(&buffer) }
-    var initial = exchange.initialResponse()
+    let initial = exchange.initialResponse()
+    var isInitialSent = false
     buffer.writeString("AUTH \(exchange.mechanism)")
     if let response = initial {
       // RFC 5034 §4: an empty response is "="; a command is at most 255 octets.
       let text = response.readableBytes == 0 ? "=" : Base64.encodedString(response.readableBytesSpan)
       if exchange.mechanism.utf8.count + text.utf8.count + 8 <= POP3Limits.initialResponseLine {
         buffer.writeString(" \(text)")
-        login.secrets.append(text)
-        initial = nil
+        login.hide(response, text, exchange.mechanism, steps: 0)
+        isInitialSent = true
         if Self.endsWith(0, exchange.mechanism) { writeTrailer(of: &login, after: &buffer) }
       }
     }
     if !login.isTrailerSent { buffer.writeCRLF() }
     try await send(buffer)
     if asksUTF8, isPipelined { _ = try await status("UTF8") }
-    return try await converse(&exchange, initial: initial, &login)
+    return try await converse(&exchange, initial: initial, isSent: isInitialSent, &login)
   }
 
   private func writeTrailer(of login: inout Login, after buffer: inout ByteBuffer) {
@@ -167,7 +176,7 @@ extension POP3Client {
 
   /// Answers challenges until the server says yes or no.
   private func converse(
-    _ exchange: inout LoginExchange, initial: ByteBuffer?, _ login: inout Login
+    _ exchange: inout LoginExchange, initial: ByteBuffer?, isSent: Bool, _ login: inout Login
   ) async throws(ClientError) -> Verdict {
     var initial = initial
     var steps = 0
@@ -185,11 +194,13 @@ extension POP3Client {
         return .failed(await exchange.rejected(text))
       case .challenge(let challenge):
         if login.isTrailerSent { return try await takenForResponse(challenge, &exchange, login) }
-        var response: ByteBuffer
-        if let first = initial {
+        let response: ByteBuffer
+        // An empty challenge asks for the initial response, also of a server that passed over it before.
+        if let first = initial, !isSent || challenge?.readableBytes == 0 {
           response = first
           initial = nil
         } else {
+          initial = nil
           guard let challenge, steps < POP3ClientLimits.challenges else {
             // RFC 5034 §4: what can't be decoded MUST be cancelled.
             return try await cancel(failure(.protocolViolation("a challenge that is no base64, or one too many")))
@@ -203,7 +214,7 @@ extension POP3Client {
         }
         var line = ByteBuffer()
         let text = Base64.encodedString(response.readableBytesSpan)
-        login.secrets.append(text)
+        login.hide(response, text, exchange.mechanism, steps: steps)
         line.writeString(text)
         line.writeCRLF()
         if Self.endsWith(steps, exchange.mechanism), exchange.isServerProven { login.writeTrailer(to: &line) }

@@ -2,7 +2,7 @@
 public enum POP3ClientLimits {
   /// Octets of a message up to which it is handed out as one buffer; a longer one comes in pieces.
   public static let whole = 1 << 20
-  /// Expected octets on the way: commands are sent ahead until the answers to them would exceed this.
+  /// Expected octets on the way: commands are sent ahead until the answers to them reach this.
   public static let windowOctets: Int64 = 4 << 20
   /// Commands on the way, whatever the caller asks for.
   public static let windowCommands = 1024
