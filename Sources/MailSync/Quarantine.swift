@@ -1,4 +1,6 @@
 import IMAPCore
+public import LocalMail
+public import NIOPosix
 
 /// What was deleted, kept for some days; and the way back.
 public struct Quarantine: Sendable {
@@ -9,6 +11,17 @@ public struct Quarantine: Sendable {
     self.state = state
     self.local = local
   }
+
+  /// The quarantine of a Maildir++ tree that `pull imap` keeps, without its server. Blocks for some milliseconds; locked
+  /// against runs until `close`.
+  public static func open(tree: MaildirTree, threads: NIOThreadPool) throws -> Quarantine {
+    Quarantine(
+      state: try SyncState(folder: tree.root, account: nil),
+      local: MaildirLocal(tree: tree, settings: LandingSettings(), threads: threads))
+  }
+
+  /// Ends what `open` began.
+  public func close() { state.close() }
 
   /// Newest first.
   /// - since: seconds since 1970.
@@ -30,7 +43,8 @@ public struct Quarantine: Sendable {
     var restored: [QuarantinedMessage] = []
     for (key, group) in Dictionary(grouping: messages, by: { Key(folder: $0.folder, day: $0.day) }) {
       let place = LocalPlace.folder(key.folder)
-      let files = Dictionary(try await local.scan(.quarantine(day: key.day)).map { ($0.base, $0) }) { first, _ in first }
+      let files = Dictionary(try await local.scan(.quarantine(day: key.day)).map { ($0.base, $0) }) { first, _ in first
+      }
       if try await !local.folders().contains(key.folder) { try await local.createFolder(key.folder) }
       let here = group.compactMap { files[$0.base] }
       let moved = try await local.move(here, from: .quarantine(day: key.day), to: place)

@@ -213,9 +213,8 @@ extension POP3Client {
           steps += 1
         }
         var line = ByteBuffer()
-        let text = Base64.encodedString(response.readableBytesSpan)
-        login.hide(response, text, exchange.mechanism, steps: steps)
-        line.writeString(text)
+        Base64.encode(response, into: &line)
+        login.hide(response, String(buffer: line), exchange.mechanism, steps: steps)
         line.writeCRLF()
         if Self.endsWith(steps, exchange.mechanism), exchange.isServerProven { login.writeTrailer(to: &line) }
         try await send(line)

@@ -8,7 +8,8 @@ struct Merpati: AsyncParsableCommand {
     abstract: "A mail access system: IMAP, POP3 and LMTP over one store with exact quotas.",
     version: MerpatiVersion.text,
     subcommands: [
-      Serve.self, AccountCommand.self, QuotaCommand.self, Deliver.self, Pull.self, ListMail.self, ReadMail.self, ChooseCommand.self, Check.self,
+      Serve.self, AccountCommand.self, QuotaCommand.self, Deliver.self, Pull.self, ListMail.self, ReadMail.self,
+      ChooseCommand.self, Check.self,
       Compact.self, Config.self,
     ])
 }

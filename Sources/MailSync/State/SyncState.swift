@@ -26,11 +26,12 @@ final class SyncState: Sendable {
   private let crash: CrashPoint
 
   /// Blocks: a few milliseconds.
-  /// - account: refused when the file was made for another one.
-  init(folder: String, account: String, crash: @escaping CrashPoint = { _ in }) throws {
+  /// - account: refused when the file was made for another one; nil: whose it is does not matter, but it must be there.
+  init(folder: String, account: String?, crash: @escaping CrashPoint = { _ in }) throws {
     self.folder = folder
     path = "\(folder)/\(Self.fileName)"
     self.crash = crash
+    if account == nil, access(path, F_OK) != 0 { throw SyncError.state(path: path, String(cString: strerror(errno))) }
     lock = try StateLock(path: "\(folder)/.merpati-sync.lock", folder: folder)
     let path = path
     // SQLite gives its own files (WAL, shared memory) the mode of the database.
@@ -56,10 +57,12 @@ final class SyncState: Sendable {
         }
       }
       let owner = try queue.write { db in
-        try db.execute(sql: "INSERT OR IGNORE INTO info VALUES ('account', ?)", arguments: [account])
+        if let account {
+          try db.execute(sql: "INSERT OR IGNORE INTO info VALUES ('account', ?)", arguments: [account])
+        }
         return try String.fetchOne(db, sql: "SELECT value FROM info WHERE key = 'account'")
       }
-      guard owner == account else { throw SyncError.otherAccount(path: path, account: owner ?? "") }
+      guard account == nil || owner == account else { throw SyncError.otherAccount(path: path, account: owner ?? "") }
     } catch let error as DatabaseError {
       throw SyncError.state(path: path, error.message ?? "SQLite \(error.resultCode.rawValue)")
     }

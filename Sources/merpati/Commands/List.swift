@@ -18,14 +18,16 @@ struct ListMail: AsyncParsableCommand {
       mailbox in the URL INBOX is shown. Over pop3:// headers come by TOP; attachments cannot be seen that way.
       """)
 
-  @Argument(help: ArgumentHelp("imaps://user@host/MAILBOX, imap://, pop3s:// or pop3://", valueName: "url")) var url: String
+  @Argument(help: ArgumentHelp("imaps://user@host/MAILBOX, imap://, pop3s:// or pop3://", valueName: "url")) var url:
+    String
   @OptionGroup var remote: RemoteOptions
   @Option(name: .shortAndLong, help: ArgumentHelp("The newest this many.", valueName: "n")) var number = 50
   @Flag(name: .shortAndLong, help: "All messages.") var all = false
   @Flag(help: "Only messages that are not read yet.") var unseen = false
   @Option(help: ArgumentHelp("Only from senders that contain this.", valueName: "text")) var from: String?
   @Option(help: ArgumentHelp("Only with this in the subject.", valueName: "text")) var subject: String?
-  @Option(help: ArgumentHelp("Only messages that came on this day or later.", valueName: "yyyy-mm-dd")) var since: String?
+  @Option(help: ArgumentHelp("Only messages that came on this day or later.", valueName: "yyyy-mm-dd")) var since:
+    String?
   @Flag(name: .shortAndLong, help: "Show the mailboxes of the account instead.") var mailboxes = false
   @Flag(help: "Print JSON.") var json = false
 
@@ -39,7 +41,11 @@ struct ListMail: AsyncParsableCommand {
         let client = try await IMAPClient.connect(to: remote.server, group: group, timeouts: .init())
         do {
           try await client.logIn(user: remote.user, remote.credential, compress: true)
-          if mailboxes { try await showMailboxes(client) } else { try await show(client, remote.url.mailbox ?? "INBOX") }
+          if mailboxes {
+            try await showMailboxes(client)
+          } else {
+            try await show(client, remote.url.mailbox ?? "INBOX")
+          }
           await client.logOut()
         } catch {
           await client.abandon()
@@ -76,7 +82,8 @@ struct ListMail: AsyncParsableCommand {
 
   static func day(_ text: String) throws -> IMAPDay {
     let fields = text.split(separator: "-").map { Int($0) }
-    guard fields.count == 3, let year = fields[0], let month = fields[1], let day = fields[2], (1970...9999).contains(year),
+    guard fields.count == 3, let year = fields[0], let month = fields[1], let day = fields[2],
+      (1970...9999).contains(year),
       (1...12).contains(month), (1...31).contains(day)
     else { throw Refusal.usage("--since: '\(text)' is not a day such as 2026-11-25") }
     var parts = tm()

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import MailClient
 import MailPull
 import MailSync
 import MerpatiServer
@@ -81,16 +82,19 @@ struct PullPOP3: AsyncParsableCommand {
   @Flag(help: "Delete what is at home (the default).") var delete = false
   @Flag(help: "Delete nothing on the server.") var keep = false
   @Option(help: ArgumentHelp("Delete what came home so many days ago.", valueName: "n")) var keepDays: Int?
-  @Option(help: ArgumentHelp("Delete the oldest until less than this share of the quota is used.", valueName: "percent"))
+  @Option(
+    help: ArgumentHelp("Delete the oldest until less than this share of the quota is used.", valueName: "percent"))
   var keepUnder: Int?
   @Option(help: ArgumentHelp("For --keep-under: the quota, such as 2G.", valueName: "size")) var quota: String?
   @Option(
     help: ArgumentHelp(
-      "For --keep-under: ask this server for the quota and for what is unread. Same user and password.", valueName: "url"))
+      "For --keep-under: ask this server for the quota and for what is unread. Same user and password.",
+      valueName: "url"))
   var quotaFrom: String?
   @Option(help: ArgumentHelp("For lmtp: the address there; else the user of the URL.", valueName: "address"))
   var recipient: String?
-  @Flag(help: "For lmtp and mda: deliver again what may have been delivered when a run was cut short.") var atLeastOnce = false
+  @Flag(help: "For lmtp and mda: deliver again what may have been delivered when a run was cut short.")
+  var atLeastOnce = false
   @Option(help: ArgumentHelp("Let deletions happen every so many messages, in a session each.", valueName: "n"))
   var commitEvery: Int?
   @Flag(help: "Print an event in JSON a line.") var json = false
@@ -175,7 +179,8 @@ struct PullIMAP: AsyncParsableCommand {
   var allowDelete: String?
   @Flag(help: "Stay connected and follow changes on both sides.") var watch = false
   @Option(help: ArgumentHelp("Connections at a time.", valueName: "n")) var connections = 3
-  @Flag(help: "Do not fetch messages into the quarantine before they are deleted on the server.") var noQuarantine = false
+  @Flag(help: "Do not fetch messages into the quarantine before they are deleted on the server.") var noQuarantine =
+    false
   @Flag(help: "Print an event in JSON a line.") var json = false
 
   enum Mode: String, ExpressibleByArgument, CaseIterable { case mirror, sync, headers }

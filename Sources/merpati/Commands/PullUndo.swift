@@ -8,7 +8,8 @@ import NIOPosix
 struct PullUndo: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "undo", abstract: "Bring back what 'pull imap' deleted: from the quarantine of a Maildir.",
-    discussion: "Without an option the quarantine is listed. In sync mode the next run sends what is back to the server again.")
+    discussion:
+      "Without an option the quarantine is listed. In sync mode the next run sends what is back to the server again.")
 
   @Argument(help: ArgumentHelp("The Maildir that was given as maildir:DIR.", valueName: "dir")) var directory: String
   @Option(help: ArgumentHelp("Bring back what was deleted in the last so many hours.", valueName: "hours"))

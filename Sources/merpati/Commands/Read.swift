@@ -31,11 +31,13 @@ struct ReadMail: AsyncParsableCommand {
       guard !(header && (raw || part != nil)), !(json && (raw || header || part != nil)) else {
         throw Refusal.usage("--header, --part or --raw, and --json exclude each other")
       }
-      let reading = try part.map { Reading.part(try Reading.path($0), raw: raw) } ?? (raw ? .raw : header ? .header : nil)
+      let reading =
+        try part.map { Reading.part(try Reading.path($0), raw: raw) } ?? (raw ? .raw : header ? .header : nil)
       let remote = try Remote(url, self.remote)
       guard remote.server.mailProtocol == .imap else {
         throw Refusal.usage(
-          "POP3 knows whole messages only; use an imap:// or imaps:// URL, or 'merpati pull pop3 --keep' for all of them")
+          "POP3 knows whole messages only; use an imap:// or imaps:// URL, or 'merpati pull pop3 --keep' for all of them"
+        )
       }
       let client = try await IMAPClient.connect(
         to: remote.server, group: MultiThreadedEventLoopGroup.singleton, timeouts: .init())

@@ -11,9 +11,11 @@ struct RemoteOptions: ParsableArguments {
   @Flag(help: "Let the password cross a line without TLS to another machine.")
   var allowCleartextLogin = false
   @Option(
-    name: .customLong("ca"), help: ArgumentHelp("Trust the certificate authorities of this PEM file.", valueName: "file"))
+    name: .customLong("ca"),
+    help: ArgumentHelp("Trust the certificate authorities of this PEM file.", valueName: "file"))
   var authorities: String?
-  @Option(help: ArgumentHelp("Trust exactly the certificate with this SHA-256, whatever its name.", valueName: "sha256"))
+  @Option(
+    help: ArgumentHelp("Trust exactly the certificate with this SHA-256, whatever its name.", valueName: "sha256"))
   var fingerprint: String?
   @Option(help: ArgumentHelp("Take the password from the first line this command prints.", valueName: "command"))
   var passwordCommand: String?

@@ -3,6 +3,7 @@ import IMAPCore
 import MailClient
 import MailNet
 import MailPull
+import NIOCore
 import NIOPosix
 
 /// What the account's IMAP side knows of a POP3 drop: quota, and what nobody has looked at yet. EXAMINE only.
