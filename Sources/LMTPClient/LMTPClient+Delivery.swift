@@ -98,7 +98,13 @@ extension LMTPClient {
         continue
       }
       if reply.code == 354 {
-        guard let refusal else { return }
+        guard let refusal else {
+          // Or it would pass for the verdict.
+          guard reader.unread == 0 else {
+            throw failure(.protocolViolation("a reply to a message that has not been sent"))
+          }
+          return
+        }
         // RFC 2033 §4.2 forbids it. How many answers an empty message would get can't be known: no further.
         await end(.disconnected)
         throw refusal
@@ -133,7 +139,11 @@ extension LMTPClient {
     do {
       try await send(bytes)
     } catch {
-      guard case .disconnected = error.kind, let reply = try? reader.next(), !reply.isPositive else { throw error }
+      guard case .disconnected = error.kind else { throw error }
+      if let last = try? await connection.receive(within: .seconds(1)) { reader.feed(last) }
+      guard let reply = try? reader.next(), !reply.isPositive else { throw error }
+      // The session is over all the same.
+      await end(.disconnected)
       throw refusal(reply, "DATA")
     }
   }

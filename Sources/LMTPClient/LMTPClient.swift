@@ -1,3 +1,8 @@
+import Bytes
+import LMTPCore
+public import MailNet
+public import NIOCore
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -5,11 +10,6 @@
 #elseif canImport(Darwin)
   import Darwin
 #endif
-
-import Bytes
-import LMTPCore
-public import MailNet
-public import NIOCore
 
 /// An LMTP session (RFC 2033), used by one task, for one message after the other.
 ///

@@ -21,7 +21,15 @@ extension POP3Client {
   func begin() async throws(ClientError) {
     try checkReady()
     // LIST and UIDL that went out with the login are answered first.
-    if case .sent = ahead { ahead = .read(try await readListing()) }
+    guard case .sent = ahead else { return }
+    ahead = .nothing
+    do {
+      ahead = .read(.success(try await readListing()))
+    } catch {
+      // A refusal is for who asks for the listing; what breaks the session is for everybody.
+      guard case .ready = condition else { throw error }
+      ahead = .read(.failure(error))
+    }
   }
 
   func checkReady() throws(ClientError) {

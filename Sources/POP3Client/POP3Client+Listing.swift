@@ -8,14 +8,10 @@ extension POP3Client {
   /// is there too, without a size.
   public func listing() async throws(ClientError) -> [POP3Listing] {
     try checkReady()
+    defer { ahead = .nothing }
     switch ahead {
-    case .read(let listing):
-      ahead = .nothing
-      return listing
-    case .sent:
-      let listing = try await readListing()
-      ahead = .nothing
-      return listing
+    case .read(let result): return try result.get()
+    case .sent: return try await readListing()
     case .nothing:
       try await send(capabilities.pipelining ? "LIST\r\nUIDL\r\n" : "LIST\r\n")
       return try await readListing(asksUIDL: !capabilities.pipelining)

@@ -27,7 +27,7 @@ public final class POP3Client {
     case nothing
     /// LIST and UIDL have been sent.
     case sent
-    case read([POP3Listing])
+    case read(Result<[POP3Listing], ClientError>)
   }
 
   let connection: ClientConnection

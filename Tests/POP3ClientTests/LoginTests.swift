@@ -85,6 +85,25 @@ private let outsideAddress: String? = {
     }
   }
 
+  @Test("A listing sent ahead that is refused is told to who asks for it, once")
+  func aheadRefused() async throws {
+    try await withLogin(["SASL PLAIN", "PIPELINING", "UIDL"]) { peer in
+      for line in ["AUTH PLAIN \(plain)", "CAPA", "LIST", "UIDL"] { try await peer.expect(line) }
+      try await peer.send("+OK\r\n+OK\r\nPIPELINING\r\nUIDL\r\n.\r\n+OK\r\n1 5\r\n.\r\n-ERR [SYS/TEMP] later\r\n")
+      try await peer.expect("NOOP")
+      try await peer.send("+OK\r\n")
+      for line in ["LIST", "UIDL"] { try await peer.expect(line) }
+      try await peer.send("+OK\r\n1 5\r\n.\r\n+OK\r\n1 a\r\n.\r\n")
+    } _: { client in
+      try await client.logIn(user: "budi", rightPassword, expectsListing: true)
+      try await client.noop()
+      let why = await kind { _ = try await client.listing() }
+      #expect(why == .refused(command: "UIDL", code: "SYS/TEMP", text: "later"))
+      let listing = try await client.listing()
+      #expect(listing.map(\.uidl) == ["a"])
+    }
+  }
+
   @Test("Without PIPELINING each line waits, and CAPA is asked again")
   func plainAlone() async throws {
     try await withLogin(["SASL PLAIN LOGIN"]) { peer in
@@ -140,7 +159,9 @@ private let outsideAddress: String? = {
       try await peer.send("+OK\r\n")
       try await peer.expect("CAPA")
       try await peer.send("-ERR\r\n")
-    } _: { try await $0.logIn(user: "budi", rightPassword) }
+    } _: {
+      try await $0.logIn(user: "budi", rightPassword)
+    }
     try await withLogin(["USER"] + pipelining) { peer in
       if isPipelined { try await peer.arrived(4) }
       try await peer.expect("USER budi")
@@ -149,7 +170,9 @@ private let outsideAddress: String? = {
       try await peer.send("+OK\r\n")
       try await peer.expect("CAPA")
       try await peer.send("-ERR\r\n")
-    } _: { try await $0.logIn(user: "budi", rightPassword) }
+    } _: {
+      try await $0.logIn(user: "budi", rightPassword)
+    }
   }
 
   @Test(
@@ -164,8 +187,10 @@ private let outsideAddress: String? = {
       ("-ERR account locked", .authenticationFailed("account locked")),
       ("-ERR [ODD] reason", .authenticationFailed("[ODD] reason")),
       ("-ERR bell \u{7} and \u{1B}[2J", .authenticationFailed("bell ? and ?[2J")),
-      ("-ERR unknown: PASS rahasia",
-        .authenticationFailed("(the server's answer is not shown, for it repeats what was sent to log in)")),
+      (
+        "-ERR unknown: PASS rahasia",
+        .authenticationFailed("(the server's answer is not shown, for it repeats what was sent to log in)")
+      ),
     ] as [(String, ClientError.Kind)])
   func refused(_ answer: String, _ expected: ClientError.Kind) async throws {
     for pipelining in [[], ["PIPELINING"]] {
@@ -223,7 +248,9 @@ private let outsideAddress: String? = {
       try await peer.send("+OK\r\n")
       try await peer.expect("CAPA")
       try await peer.send("-ERR\r\n")
-    } _: { try await $0.logIn(user: "budi", rightPassword) }
+    } _: {
+      try await $0.logIn(user: "budi", rightPassword)
+    }
   }
 
   @Test("A command stays within 255 octets: a long initial response waits for the challenge")
@@ -236,7 +263,9 @@ private let outsideAddress: String? = {
       try await peer.send("+OK\r\n")
       try await peer.expect("CAPA")
       try await peer.send("-ERR\r\n")
-    } _: { try await $0.logIn(user: "budi", .password(.value(password))) }
+    } _: {
+      try await $0.logIn(user: "budi", .password(.value(password)))
+    }
   }
 
   @Test("A challenge that is no base64 is cancelled")
@@ -284,7 +313,9 @@ private let outsideAddress: String? = {
       try await peer.send("+OK\r\n")
       try await peer.expect("CAPA")
       try await peer.send("-ERR\r\n")
-    } _: { try await $0.logIn(user: "budi", rightPassword) }
+    } _: {
+      try await $0.logIn(user: "budi", rightPassword)
+    }
   }
 
   @Test("A password or name with a line end goes nowhere")

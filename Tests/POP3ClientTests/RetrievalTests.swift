@@ -202,7 +202,9 @@ private func withSession(
   @Test("Random mail comes as it was sent, through random cuts and any window", arguments: 0..<6)
   func random(_ seed: UInt64) async throws {
     var random = SeededRandom(seed: seed)
-    let pieces = ["\r\n", ".", "..", "\r\n.\r\n", "\r\n.", "word ", "\u{FC}", "\0", String(repeating: "long ", count: 300)]
+    let pieces = [
+      "\r\n", ".", "..", "\r\n.\r\n", "\r\n.", "word ", "\u{FC}", "\0", String(repeating: "long ", count: 300),
+    ]
     let messages = (0..<60).map { _ in
       (0..<Int.random(in: 0...40, using: &random)).map { _ in pieces.randomElement(using: &random) ?? "" }.joined()
         + "\r\n"

@@ -78,15 +78,20 @@ import Testing
 
   @Test("A greeting of -ERR says why, with its code")
   func greeting() async throws {
-    try await withServer { try await $0.send("-ERR [SYS/TEMP] too many connections\r\n") } _: { port in
+    try await withServer {
+      try await $0.send("-ERR [SYS/TEMP] too many connections\r\n")
+    } _: { port in
       let why = await kind { _ = try await connect(port) }
       #expect(why == .refused(command: "the connection", code: "SYS/TEMP", text: "too many connections"))
     }
-    try await withServer { try await $0.send("* OK IMAP4rev1 ready\r\n") } _: { port in
+    try await withServer {
+      try await $0.send("* OK IMAP4rev1 ready\r\n")
+    } _: { port in
       let why = await kind { _ = try await connect(port) }
       #expect(why == .protocolViolation("neither +OK nor -ERR: * OK IMAP4rev1 ready"))
     }
-    try await withServer { _ in } _: { port in
+    try await withServer { _ in
+    } _: { port in
       #expect(await kind { _ = try await connect(port) } == .disconnected)
     }
   }
@@ -109,8 +114,10 @@ import Testing
   @Test("QUIT tells when not all was deleted, and when nobody knows")
   func quit() async throws {
     for (answer, expected) in [
-      ("-ERR [SYS/TEMP] some deleted messages not removed\r\n",
-        .refused(command: "QUIT", code: "SYS/TEMP", text: "some deleted messages not removed")),
+      (
+        "-ERR [SYS/TEMP] some deleted messages not removed\r\n",
+        .refused(command: "QUIT", code: "SYS/TEMP", text: "some deleted messages not removed")
+      ),
       ("", .disconnected), ("+O", .disconnected),
     ] as [(String, ClientError.Kind)] {
       try await withServer { peer in

@@ -61,7 +61,8 @@ private func everyCut(_ bytes: [UInt8], octets: Int64? = nil, wholeLimit: Int = 
       ("a\r\nb\n.\r\nc\n.\nd\r\n.\r\n", "a\r\nb\n.\r\nc\n.\nd\r\n"),
       ("a\r\nb\n..\nc\n.d\r\n.\r\n", "a\r\nb\n..\nc\n.d\r\n"),
       // A server that ends its lines with LF.
-      ("a\nb\n.\n", "a\nb\n"), ("a\nb\n.\r\n", "a\nb\n"), (".\n", ""), ("\n.\n", "\n"), ("a\n..b\r\n..\n.\n", "a\n.b\r\n.\n"),
+      ("a\nb\n.\n", "a\nb\n"), ("a\nb\n.\r\n", "a\nb\n"), (".\n", ""), ("\n.\n", "\n"),
+      ("a\n..b\r\n..\n.\n", "a\n.b\r\n.\n"),
       // One that does so for the last line alone.
       ("a\r\n.\n", "a\r\n"),
     ])
@@ -89,7 +90,8 @@ private func everyCut(_ bytes: [UInt8], octets: Int64? = nil, wholeLimit: Int = 
   @Test(
     "What is cut is never whole",
     arguments: [
-      "", ".", ".\r", "a", "a\r\n", "a\r\n.", "a\r\n.\r", "a\r\n..\r\n", "a\r\nb\n.\r\n", "a\r\nb.\r\n", "a\n", "a\n.\r",
+      "", ".", ".\r", "a", "a\r\n", "a\r\n.", "a\r\n.\r", "a\r\n..\r\n", "a\r\nb\n.\r\n", "a\r\nb.\r\n", "a\n",
+      "a\n.\r",
       "a\r.\r", "\r\n..",
     ])
   func cut(_ sent: String) {

@@ -24,7 +24,8 @@ struct Drop: Sendable {
       let number = words.dropFirst().first.flatMap { Int($0) } ?? 0
       switch words.first?.uppercased() ?? "" {
       case "CAPA":
-        try await peer.send(capabilities.map { "+OK\r\n" + ($0 + ["."]).map { "\($0)\r\n" }.joined() } ?? "-ERR what?\r\n")
+        try await peer.send(
+          capabilities.map { "+OK\r\n" + ($0 + ["."]).map { "\($0)\r\n" }.joined() } ?? "-ERR what?\r\n")
       case "USER", "NOOP", "RSET", "DELE": try await peer.send("+OK\r\n")
       case "PASS": try await peer.send(line == "PASS rahasia" ? "+OK\r\n" : "-ERR [AUTH] wrong\r\n")
       case "AUTH":
@@ -34,7 +35,8 @@ struct Drop: Sendable {
       case "LIST":
         try await peer.send(
           "+OK\r\n" + messages.indices.map { "\($0 + 1) \(messages[$0].utf8.count)\r\n" }.joined() + ".\r\n")
-      case "UIDL": try await peer.send("+OK\r\n" + messages.indices.map { "\($0 + 1) id\($0 + 1)\r\n" }.joined() + ".\r\n")
+      case "UIDL":
+        try await peer.send("+OK\r\n" + messages.indices.map { "\($0 + 1) id\($0 + 1)\r\n" }.joined() + ".\r\n")
       case "RETR", "TOP": try await peer.send(Self.response(messages[number - 1]))
       case "QUIT":
         try await peer.send("+OK bye\r\n")
