@@ -118,11 +118,9 @@ extension ResponseFramer {
 
   /// A literal that is not held: it must be a section of FETCH.
   private mutating func startSection(_ literal: (size: Int64, header: Int), _ end: LineEnd) -> ResponseEvent {
+    // Bounded by the limits for lines and for what is held.
     let length = collected + end.length - literal.header
-    // Octets in front of it stay until the response ends; that keeps them bounded however many sections there are.
-    guard Int64(length) <= limits.response, var head = input.getSlice(at: input.readerIndex, length: length) else {
-      return fail("A response is longer than \(limits.response) octets")
-    }
+    guard var head = input.getSlice(at: input.readerIndex, length: length) else { return .needMore }
     head.writeStaticString("{}")
     guard let (fetch, section) = ResponseFrame(head, hasStreamedSections: true).head(limits: limits),
       fetch.streamed.count <= limits.streamedSections

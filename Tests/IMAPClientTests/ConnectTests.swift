@@ -1,0 +1,349 @@
+import IMAPClient
+import IMAPCore
+import MailClient
+import NIOCore
+import Testing
+
+@testable import MailNet
+
+@Suite struct ConnectTests {
+  @Test("A server that does not greet with its capabilities is asked for them, and again after login")
+  func asksCapabilities() async throws {
+    try await withScript({ peer in
+      try peer.send("* OK hello\r\n")
+      try peer.answer("CAPABILITY", "* CAPABILITY IMAP4rev1 X")
+      try peer.complete(#"LOGIN "b \"u" p"#, "OK in")
+      try peer.answer("CAPABILITY", "* CAPABILITY imap4rev1 NAMESPACE ID ENABLE QRESYNC UTF8=ACCEPT")
+      // All three are on their way before the first is answered.
+      let id = try peer.expect(#"ID ("name" "Merpati")"#)
+      let namespace = try peer.expect("NAMESPACE")
+      let enable = try peer.expect("ENABLE QRESYNC UTF8=ACCEPT")
+      try peer.send("* ID (\"name\" \"Cyrus\")\r\n\(id) OK x\r\n* NAMESPACE ((\"INBOX.\" \".\")) NIL NIL\r\n")
+      try peer.send("\(namespace) OK x\r\n* ENABLED QRESYNC UTF8=ACCEPT\r\n\(enable) OK x\r\n")
+      try peer.complete("CREATE \"\u{F6}\"", "OK x")
+      try peer.complete("LOGOUT", "OK bye")
+    }) { server in
+      let client = try await server.connect()
+      #expect(client.has("X"))
+      try await client.logIn(user: "b \"u", .password(.value("p")), compress: true)
+      #expect(!client.has("X") && client.has("IMAP4REV1") && client.has("QRESYNC"))
+      #expect(client.namespace.prefix == "INBOX." && client.namespace.delimiter == ".")
+      #expect(client.serverID?["name"] == "Cyrus")
+      try await client.create("ö")
+      await client.logOut()
+    }
+  }
+
+  @Test("A greeting of BYE cannot be connected to, and its words are kept")
+  func greetsWithBye() async throws {
+    try await withScript({ try $0.send("* BYE too many connections\r\n") }) { server in
+      let kind = await errorKind { _ = try await server.connect() }
+      #expect(kind == .cannotConnect("the server said: too many connections"))
+    }
+  }
+
+  @Test("What speaks no IMAP is refused")
+  func speaksNoIMAP() async throws {
+    try await withScript({ try $0.send("+OK POP3 ready\r\n220 smtp\r\n") }) { server in
+      guard case .protocolViolation? = await errorKind({ _ = try await server.connect() }) else {
+        Issue.record("connected")
+        return
+      }
+    }
+  }
+
+  @Test("A server that logs in by itself needs no password")
+  func preauthenticated() async throws {
+    try await withScript({ peer in
+      try peer.send("* PREAUTH [CAPABILITY IMAP4rev1 NAMESPACE] hello\r\n")
+      try peer.complete("NAMESPACE", "NO not today")
+      try peer.answer("NOOP", "* 5 EXISTS")
+    }) { server in
+      let client = try await server.connect()
+      try await client.logIn(user: "u", .password(.file("/nonexistent")), compress: false)
+      _ = try await client.noop()
+      await client.abandon()
+    }
+  }
+
+  @Test("LOGINDISABLED without a mechanism in common: no password is sent")
+  func loginDisabled() async throws {
+    try await withScript({ peer in
+      try peer.send("* OK [CAPABILITY IMAP4rev1 LOGINDISABLED AUTH=KERBEROS_V4] hello\r\n")
+      try peer.expectEnd()
+    }) { server in
+      let client = try await server.connect()
+      let kind = await errorKind { try await client.logIn(user: "u", .password(.value("p")), compress: false) }
+      guard case .authenticationFailed? = kind else {
+        Issue.record("\(String(describing: kind))")
+        return
+      }
+      await client.abandon()
+    }
+  }
+
+  @Test("A wrong password is told from a server that is not available")
+  func refusals() async throws {
+    for (answer, expected) in [
+      ("NO [AUTHENTICATIONFAILED] wrong", ClientError.Kind.authenticationFailed("wrong")),
+      ("NO wrong", .authenticationFailed("wrong")),
+      ("NO [UNAVAILABLE] later", .refused(command: "LOGIN", code: "UNAVAILABLE", text: "later")),
+    ] {
+      try await withScript({ peer in
+        try peer.send("* OK [CAPABILITY IMAP4rev1] hello\r\n")
+        try peer.complete("LOGIN u p", answer)
+      }) { server in
+        let client = try await server.connect()
+        let kind = await errorKind { try await client.logIn(user: "u", .password(.value("p")), compress: false) }
+        #expect(kind == expected)
+        await client.abandon()
+      }
+    }
+  }
+
+  @Test("AUTHENTICATE sends its first answer along where it may, and after the empty challenge where not")
+  func authenticates() async throws {
+    for isSentAlong in [true, false] {
+      try await withScript({ peer in
+        try peer.send("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN\(isSentAlong ? " SASL-IR" : "")] hello\r\n")
+        let tag: String
+        if isSentAlong {
+          tag = try peer.expect("AUTHENTICATE PLAIN AHUAcA==")
+        } else {
+          tag = try peer.expect("AUTHENTICATE PLAIN")
+          try peer.send("* OK still here\r\n+ \r\n")
+          try peer.expectLine("AHUAcA==")
+        }
+        try peer.send("* CAPABILITY IMAP4rev1\r\n\(tag) OK [CAPABILITY IMAP4rev1 X] in\r\n")
+        try peer.answer(#"LIST "" """#, #"* LIST () "." """#)
+      }) { server in
+        let client = try await server.connect()
+        try await client.logIn(user: "u", .password(.value("p")), compress: false)
+        #expect(client.has("X") && client.namespace.delimiter == ".")
+        await client.abandon()
+      }
+    }
+  }
+
+  @Test("A server that does not prove itself by SCRAM is an impostor")
+  func impostor() async throws {
+    try await withScript({ peer in
+      try peer.send("* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=SCRAM-SHA-256] hello\r\n")
+      let line = try peer.line()
+      guard line.contains("AUTHENTICATE SCRAM-SHA-256 "), let tag = line.split(separator: " ").first else {
+        throw ScriptError(line)
+      }
+      try peer.send("\(tag) OK come in\r\n")
+    }) { server in
+      let client = try await server.connect()
+      let kind = await errorKind { try await client.logIn(user: "u", .password(.value("p")), compress: false) }
+      guard case .authenticationFailed? = kind else {
+        Issue.record("\(String(describing: kind))")
+        return
+      }
+      #expect(await errorKind { _ = try await client.noop() } == .disconnected)
+      await client.abandon()
+    }
+  }
+
+  @Test("A challenge that is garbage is cancelled")
+  func cancels() async throws {
+    try await withScript({ peer in
+      try peer.send("* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=SCRAM-SHA-256] hello\r\n")
+      let line = try peer.line()
+      try peer.send("+ Z2FyYmFnZQ==\r\n")
+      try peer.expectLine("*")
+      try peer.send("\(line.prefix { $0 != " " }) BAD cancelled\r\n")
+      try peer.answer("NOOP")
+    }) { server in
+      let client = try await server.connect()
+      guard
+        case .protocolViolation? = await errorKind({
+          try await client.logIn(user: "u", .password(.value("p")), compress: false)
+        })
+      else {
+        Issue.record("logged in")
+        return
+      }
+      _ = try await client.noop()
+      await client.abandon()
+    }
+  }
+
+  @Test("A password that no quoted string can hold waits to be asked for, and hears other things meanwhile")
+  func literalPassword() async throws {
+    try await withScript({ peer in
+      try peer.send("* OK [CAPABILITY IMAP4rev1] hello\r\n")
+      let tag = try peer.expect("LOGIN u {3}")
+      try peer.send("* OK still here\r\n+ go on\r\n")
+      try peer.expectBytes("p\u{F6}\r\n")
+      try peer.send("\(tag) OK [CAPABILITY IMAP4rev1] in\r\n")
+      try peer.answer(#"LIST "" """#)
+      // Refused where it is asked for: its octets are never sent.
+      try peer.complete("CREATE {1025}", "NO [CANNOT] too long")
+      try peer.answer("NOOP")
+    }) { server in
+      let client = try await server.connect()
+      try await client.logIn(user: "u", .password(.value("p\u{F6}")), compress: false)
+      let name = String(repeating: "a", count: 1025)
+      #expect(
+        await errorKind { try await client.create(name) }
+          == .refused(command: "CREATE", code: "CANNOT", text: "too long"))
+      _ = try await client.noop()
+      await client.abandon()
+    }
+  }
+
+  @Test("With LITERAL+ or LITERAL- nothing waits")
+  func literalPlus() async throws {
+    let name = String(repeating: "a", count: 1025)
+    for capability in ["LITERAL+", "LITERAL-"] {
+      try await withSession(capability) { peer in
+        let tag = try peer.expect("CREATE {1025+}")
+        try peer.expectBytes(name + "\r\n")
+        try peer.send("\(tag) OK made\r\n")
+      } _: { client in
+        try await client.create(name)
+      }
+    }
+  }
+
+  @Test("STARTTLS: not offered, refused, preceded by a login, or followed by something in clear, the attempt ends")
+  func startTLS() async throws {
+    let scripts: [@Sendable (ScriptedPeer) throws -> Void] = [
+      { try $0.send("* OK [CAPABILITY IMAP4rev1] hello\r\n") },
+      { try $0.send("* PREAUTH [CAPABILITY IMAP4rev1 STARTTLS] hello\r\n") },
+      { peer in
+        try peer.send("* OK [CAPABILITY IMAP4rev1 STARTTLS] hello\r\n")
+        try peer.complete("STARTTLS", "NO not now")
+      },
+    ]
+    for script in scripts {
+      try await withScript(script, encryption: .startTLS) { server in
+        guard case .tls? = await errorKind({ _ = try await server.connect() }) else {
+          Issue.record("connected")
+          return
+        }
+      }
+    }
+    try await withScript(
+      { peer in
+        try peer.send("* OK hello\r\n")
+        try peer.answer("CAPABILITY", "* CAPABILITY IMAP4rev1 STARTTLS")
+        try peer.complete("STARTTLS", "OK go\r\n* CAPABILITY IMAP4rev1 AUTH=PLAIN")
+        try peer.expectEnd()
+      }, encryption: .startTLS
+    ) { server in
+      guard case .protocolViolation? = await errorKind({ _ = try await server.connect() }) else {
+        Issue.record("connected")
+        return
+      }
+    }
+  }
+
+  @Test("COMPRESS begins behind the OK, even if what follows came along with it")
+  func compresses() async throws {
+    try await withSession("COMPRESS=DEFLATE") { peer in
+      let tag = try peer.expect("COMPRESS DEFLATE")
+      guard let deflater = Deflater(), let inflater = Inflater() else { throw ScriptError("no zlib") }
+      let deflate = { (bytes: [UInt8]) throws -> [UInt8] in
+        guard let out = deflater.deflate(ByteBuffer(bytes: bytes)) else { throw ScriptError("deflate") }
+        return Array(out.readableBytesView)
+      }
+      try peer.send(Array("\(tag) OK go\r\n".utf8) + deflate(Array("* OK compressed\r\n* 9 EXISTS\r\n".utf8)))
+      peer.deflate = deflate
+      peer.inflate = { bytes in
+        inflater.feed(ByteBuffer(bytes: bytes))
+        var all: [UInt8] = []
+        while let piece = inflater.next() { all += piece.readableBytesView }
+        return all
+      }
+      try peer.answer("NOOP", "* 10 EXISTS")
+    } _: { client in
+      #expect(client.isCompressed)
+      let news = try await client.noop()
+      #expect(news == [.exists(10)])
+    }
+  }
+
+  @Test("COMPRESS refused leaves the line as it is")
+  func compressionRefused() async throws {
+    try await withSession("COMPRESS=DEFLATE") { peer in
+      try peer.complete("COMPRESS DEFLATE", "NO [COMPRESSIONACTIVE] TLS does it")
+      try peer.answer("NOOP")
+    } _: { client in
+      #expect(!client.isCompressed)
+      _ = try await client.noop()
+    }
+  }
+
+  @Test("A server of IMAP4rev2 alone has what that includes")
+  func rev2() async throws {
+    try await withScript({ peer in
+      try peer.send("* OK [CAPABILITY IMAP4rev2 AUTH=PLAIN] hello\r\n")
+      try peer.complete("AUTHENTICATE PLAIN AHUAcA==", "OK [CAPABILITY IMAP4rev2] in")
+      try peer.answer("NAMESPACE", #"* NAMESPACE (("" "/")) NIL NIL"#)
+      try peer.complete("DELETE \"\u{F6}\"", "OK")
+    }) { server in
+      let client = try await server.connect()
+      try await client.logIn(user: "u", .password(.value("p")), compress: false)
+      #expect(client.has("MOVE") && client.has("LIST-STATUS") && !client.has("CONDSTORE"))
+      try await client.delete("ö")
+      await client.abandon()
+    }
+  }
+
+  @Test("BYE, a cut in the middle of a literal, and silence end a command with an error that says so")
+  func ends() async throws {
+    try await withSession("X") { peer in
+      _ = try peer.line()
+      try peer.send("* BYE shutting down\r\n")
+    } _: { client in
+      #expect(await errorKind { _ = try await client.noop() } == .disconnected)
+      #expect(client.farewell == "shutting down")
+      #expect(await errorKind { _ = try await client.noop() } == .disconnected)
+    }
+    try await withScript({ peer in
+      try peer.logIn("X")
+      try peer.select()
+      _ = try peer.line()
+      try peer.send("* 1 FETCH (UID 1 BODY[] {100}\r\nhalf")
+    }) { server in
+      let client = try await server.connect()
+      try await client.logIn(user: "budi", .password(.value("secret")), compress: false)
+      _ = try await client.select("INBOX", readOnly: false, resync: nil)
+      let kind = await errorKind {
+        try await client.fetch(.everything, [.rfc822]) { _ in Issue.record("half a message") }
+      }
+      #expect(kind == .disconnected)
+      await client.abandon()
+    }
+    try await withScript({ peer in
+      try peer.send("* OK [CAPABILITY IMAP4rev1] hello\r\n")
+      _ = try peer.line()
+      try peer.expectEnd()
+    }) { server in
+      let client = try await server.connect(silence: .milliseconds(50))
+      guard case .timedOut? = await errorKind({ _ = try await client.noop() }) else {
+        Issue.record("no time-out")
+        return
+      }
+      await client.abandon()
+    }
+  }
+
+  @Test("A response that answers nothing, or cannot be read, ends the connection")
+  func violations() async throws {
+    for line in ["M99 OK x", "* 1 FETCH (UID 1", "* VANISHED x"] {
+      try await withSession("X") { peer in
+        _ = try peer.line()
+        try peer.send("\(line)\r\n")
+      } _: { client in
+        guard case .protocolViolation? = await errorKind({ _ = try await client.noop() }) else {
+          Issue.record("\(line) was taken")
+          return
+        }
+      }
+    }
+  }
+}
