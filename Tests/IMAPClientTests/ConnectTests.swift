@@ -36,7 +36,10 @@ import Testing
 
   @Test("A greeting of BYE cannot be connected to, and its words are kept")
   func greetsWithBye() async throws {
-    try await withScript({ try $0.send("* BYE too many connections\r\n") }) { server in
+    try await withScript({ peer in
+      try peer.send("* BYE too many connections\r\n")
+      try peer.expectEnd()
+    }) { server in
       let kind = await errorKind { _ = try await server.connect() }
       #expect(kind == .cannotConnect("the server said: too many connections"))
     }
@@ -44,7 +47,10 @@ import Testing
 
   @Test("What speaks no IMAP is refused")
   func speaksNoIMAP() async throws {
-    try await withScript({ try $0.send("+OK POP3 ready\r\n220 smtp\r\n") }) { server in
+    try await withScript({ peer in
+      try peer.send("+OK POP3 ready\r\n220 smtp\r\n")
+      try peer.expectEnd()
+    }) { server in
       guard case .protocolViolation? = await errorKind({ _ = try await server.connect() }) else {
         Issue.record("connected")
         return
@@ -219,9 +225,14 @@ import Testing
       },
     ]
     for script in scripts {
-      try await withScript(script, encryption: .startTLS) { server in
-        guard case .tls? = await errorKind({ _ = try await server.connect() }) else {
-          Issue.record("connected")
+      let play = { @Sendable (peer: ScriptedPeer) throws in
+        try script(peer)
+        try peer.expectEnd()
+      }
+      try await withScript(play, encryption: .startTLS) { server in
+        let kind = await errorKind { _ = try await server.connect() }
+        guard case .tls? = kind else {
+          Issue.record("\(String(describing: kind))")
           return
         }
       }
