@@ -76,3 +76,15 @@ enum PullFiles {
     try sync(descriptor, path: folder)
   }
 }
+
+extension PullFiles {
+  /// A whole text file of at most `limit` octets.
+  static func read(_ path: String, limit: Int) throws(LocalMailError) -> [UInt8] {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw failure("open", path) }
+    defer { close(descriptor) }
+    let bytes = try readAt(descriptor, offset: 0, count: limit + 1, path: path)
+    guard bytes.count <= limit else { throw LocalMailError(.malformed("more than \(limit) octets"), path: path) }
+    return bytes
+  }
+}

@@ -38,6 +38,10 @@ public enum PullLimits {
 
   /// Files looked up one by one up to here; beyond it the folder is read once.
   public static let singleLooks = 8
+  /// Octets of each message that the note before an append to an mbox keeps; the note as a whole; and a From line.
+  public static let mboxBeginning = 256
+  public static let mboxNote = 64 << 20
+  public static let mboxFromLine: Int64 = 1024
   /// Output of a delivery command that an error may quote, octets; the rest is read and thrown away.
   public static let pipeOutput = 4 << 10
   public static let pipeTime = Duration.seconds(300)

@@ -60,7 +60,13 @@ actor Lander {
     if fresh.isEmpty { return results }
     let batch = try await target.openBatch()
     do {
-      let prints = try await stage(fresh, in: batch)
+      let prints = try await batch.add(
+        fresh.map { item in
+          switch item.content {
+          case .whole(let bytes): .whole(bytes)
+          case .stream(let stream, _, _): .stream(stream)
+          }
+        })
       let intents = try await intents(fresh, prints, try await batch.plan())
       let ids = try await journal.intend(intents, at: time.now())
       let outcomes = try await land(batch, ids)
@@ -105,32 +111,15 @@ actor Lander {
 
   private func fingerprint(_ item: Item) -> Fingerprint {
     switch item.content {
-    case .stream(_, let fingerprint, _): return fingerprint
-    case .whole(let bytes):
-      var stream = FingerprintStream()
-      stream.update(bytes)
-      return stream.finish()
+    case .stream(_, let fingerprint, _): fingerprint
+    case .whole(let bytes): Fingerprint(of: bytes)
     }
   }
 
   // MARK: Landing
 
-  private func stage(_ items: [Item], in batch: any PullBatch) async throws -> [Fingerprint] {
-    var prints: [Fingerprint] = []
-    prints.reserveCapacity(items.count)
-    for item in items {
-      switch item.content {
-      case .whole(let bytes): prints.append(try await batch.add(bytes))
-      case .stream(let stream, let fingerprint, _):
-        try await batch.add(stream)
-        prints.append(fingerprint)
-      }
-    }
-    return prints
-  }
-
   private func intents(_ items: [Item], _ prints: [Fingerprint], _ plan: [String]) async throws -> [JournalIntent] {
-    guard plan.count == items.count else {
+    guard prints.count == items.count, plan.count == items.count else {
       throw PullError(.target(target.name, "\(plan.count) places for \(items.count) messages"), account: "")
     }
     return items.indices.map { index in

@@ -107,10 +107,7 @@ extension PullRun {
     var stream = FingerprintStream()
     try await session.retrieve(likely.map { drop.messages[$0].listing }, window: options.window) { retrieval in
       switch retrieval {
-      case .whole(let number, let bytes):
-        var stream = FingerprintStream()
-        stream.update(bytes)
-        found[number] = stream.finish()
+      case .whole(let number, let bytes): found[number] = Fingerprint(of: bytes)
       case .begin: stream = FingerprintStream()
       case .piece(let bytes): stream.update(bytes)
       case .end(let number):

@@ -6,8 +6,11 @@ import Synchronization
 public final class PullJournal: Sendable {
   public let account: String
   public let path: String
-  private let database: Mutex<JournalDatabase>
-  private let lock: AccountLock
+  private struct Open {
+    var database: JournalDatabase
+    var lock: AccountLock
+  }
+  private let state: Mutex<Open?>
   private let threads: NIOThreadPool
   private let seam: JournalSeam
 
@@ -36,11 +39,11 @@ public final class PullJournal: Sendable {
 
   private init(folder: String, account: String, target: String, threads: NIOThreadPool, seam: JournalSeam) throws {
     try PullFiles.makeFolder(folder)
-    lock = try AccountLock(path: "\(folder)/\(JournalName.of(account)).lock", account: account)
+    let lock = try AccountLock(path: "\(folder)/\(JournalName.of(account)).lock", account: account)
     path = "\(folder)/\(JournalName.of(account, target)).sqlite"
     let database = try JournalDatabase(path: path)
     try JournalSchema.prepare(database, account: account, target: target)
-    self.database = Mutex(database)
+    state = Mutex(Open(database: database, lock: lock))
     self.account = account
     self.threads = threads
     self.seam = seam
@@ -83,13 +86,23 @@ public final class PullJournal: Sendable {
     try await run { try $0.prune(goneBefore: time) }
   }
 
+  /// Lets go of the file and of the account. Idempotent; nothing else works afterwards.
+  public func close() async {
+    try? await threads.runIfActive { [self] in state.withLock { $0 = nil } }
+  }
+
   private func run<Value: Sendable>(
     writing: Bool = false, _ body: @escaping @Sendable (JournalDatabase) throws -> Value
   ) async throws -> Value {
     if writing { try seam.before() }
     let value = try await threads.runIfActive { [self] in
       do {
-        return try database.withLock { try body($0) }
+        return try state.withLock { open in
+          guard let database = open?.database else {
+            throw PullError(.journal(path: path, "it is closed"), account: account)
+          }
+          return try body(database)
+        }
       } catch { throw PullError.of(error, account: account) }
     }
     if writing { try seam.after() }

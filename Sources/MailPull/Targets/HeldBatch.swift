@@ -12,8 +12,9 @@ public struct HeldMessage: Sendable {
 /// A target that takes a batch as a whole.
 protocol HeldLanding: Sendable {
   func plan(_ messages: [HeldMessage]) async throws -> [String]
+  /// - plan: what `plan` gave.
   func land(
-    _ messages: [HeldMessage], _ settled: (Int, PullOutcome) async throws -> Void
+    _ messages: [HeldMessage], plan: [String], _ settled: (Int, PullOutcome) async throws -> Void
   ) async throws -> [PullOutcome]
 }
 
@@ -25,30 +26,38 @@ extension HeldLanding {
 /// A batch kept in memory (its large messages in files without names) until it lands: for targets that take whole messages.
 final class HeldBatch: PullBatch {
   private let messages = Mutex<[HeldMessage]>([])
+  private let places = Mutex<[String]>([])
   private let lander: any HeldLanding
 
   init(_ lander: any HeldLanding) { self.lander = lander }
 
-  func add(_ message: ByteBuffer) async throws -> Fingerprint {
-    var stream = FingerprintStream()
-    stream.update(message)
-    let fingerprint = stream.finish()
-    messages.withLock { $0.append(HeldMessage(content: .whole(message), fingerprint: fingerprint)) }
-    return fingerprint
-  }
-
-  func add(_ stream: any PullStream) async throws {
-    guard let held = (stream as? SpoolStream)?.take() else {
-      throw PullError(.impossible("a stream of another target"), account: "")
+  func add(_ contents: [PullContent]) async throws -> [Fingerprint] {
+    var held: [HeldMessage] = []
+    held.reserveCapacity(contents.count)
+    for content in contents {
+      switch content {
+      case .whole(let bytes):
+        held.append(HeldMessage(content: .whole(bytes), fingerprint: Fingerprint(of: bytes)))
+      case .stream(let stream):
+        guard let message = (stream as? SpoolStream)?.take() else {
+          throw PullError(.impossible("a stream of another target"), account: "")
+        }
+        held.append(message)
+      }
     }
-    messages.withLock { $0.append(held) }
+    messages.withLock { $0 += held }
+    return held.map(\.fingerprint)
   }
 
-  func plan() async throws -> [String] { try await lander.plan(messages.withLock { $0 }) }
+  func plan() async throws -> [String] {
+    let plan = try await lander.plan(messages.withLock { $0 })
+    places.withLock { $0 = plan }
+    return plan
+  }
 
   func land(_ settled: (Int, PullOutcome) async throws -> Void) async throws -> [PullOutcome] {
     let held = messages.withLock { $0 }
-    return try await lander.land(held, settled)
+    return try await lander.land(held, plan: places.withLock { $0 }, settled)
   }
 
   func discard() async { messages.withLock { $0.removeAll() } }

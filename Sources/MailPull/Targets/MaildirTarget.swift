@@ -3,12 +3,6 @@ import NIOCore
 public import NIOPosix
 import Synchronization
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
-
 /// A Maildir folder. Names are chosen before anything is renamed and stand in the journal, so a file that landed in a run
 /// cut short is found again and adopted.
 public final class MaildirTarget: PullTarget {
@@ -18,8 +12,16 @@ public final class MaildirTarget: PullTarget {
   private let landing: MaildirLanding
   private let folder: MaildirFolder
   private let threads: NIOThreadPool
+  private let owner: String
 
-  public init(directory: String, settings: LandingSettings = LandingSettings(), threads: NIOThreadPool) {
+  /// - owner: stands in the names of drafts, so that those a crash left are known and removed. Different for each
+  ///   account; empty: they stay until somebody tidies `tmp`.
+  public init(
+    directory: String, owner: String = "", settings: LandingSettings = LandingSettings(), threads: NIOThreadPool
+  ) {
+    var settings = settings
+    if !owner.isEmpty { settings.owner = owner }
+    self.owner = owner
     self.directory = directory
     self.threads = threads
     folder = MaildirFolder(directory: directory)
@@ -27,7 +29,10 @@ public final class MaildirTarget: PullTarget {
   }
 
   public func prepare() async throws {
-    try await threads.runIfActive { [directory] in try MaildirTree(root: directory).create() }
+    try await threads.runIfActive { [self] in
+      try MaildirTree(root: directory).create()
+      if !owner.isEmpty { _ = try folder.removeTemporary(ofOwner: owner) }
+    }
   }
 
   public func recover(_ entries: [JournalEntry]) async throws -> [PullRecovery] {
@@ -38,24 +43,14 @@ public final class MaildirTarget: PullTarget {
       }
       var result: [PullRecovery] = []
       for entry in entries {
-        let plan = MaildirPlan(entry.receipt)
-        let file = try found.map { $0[plan.base] } ?? folder.find(base: plan.base)
-        if let file, try folder.fingerprint(of: file) == entry.fingerprint {
-          result.append(.landed(receipt: plan.base))
-        } else {
-          // Never renamed: its draft in `tmp` is of no use.
-          if let draft = plan.draft, Self.isDraft(draft, of: folder.directory) { unlink(draft) }
-          result.append(.absent)
-        }
+        let file = try found.map { $0[entry.receipt] } ?? folder.find(base: entry.receipt)
+        let isOurs = try file.map { try folder.fingerprint(of: $0) == entry.fingerprint } ?? false
+        result.append(isOurs ? .landed(receipt: entry.receipt) : .absent)
       }
       // The run that renamed them may have ended before it synced the folder.
       if result.contains(where: { $0 != .absent }) { try folder.sync() }
       return result
     }
-  }
-
-  private static func isDraft(_ path: String, of directory: String) -> Bool {
-    path.hasPrefix("\(directory)/tmp/") && !path.dropFirst(directory.count + 5).contains("/")
   }
 
   public func openBatch() async throws -> any PullBatch { MaildirBatch(landing: landing) }
@@ -67,26 +62,6 @@ public final class MaildirTarget: PullTarget {
   public func close() async {}
 }
 
-/// What the journal says of a file before it is renamed: its base, and its path in `tmp`.
-struct MaildirPlan {
-  var base: String
-  var draft: String?
-
-  init(base: String, draft: String) {
-    self.base = base
-    self.draft = draft
-  }
-
-  /// The base has no blank.
-  init(_ receipt: String) {
-    let parts = receipt.split(separator: " ", maxSplits: 1)
-    base = parts.first.map(String.init) ?? ""
-    draft = parts.count > 1 ? String(parts[1]) : nil
-  }
-
-  var receipt: String { draft.map { "\(base) \($0)" } ?? base }
-}
-
 /// Files in `tmp`.
 final class MaildirBatch: PullBatch {
   private let landing: MaildirLanding
@@ -94,21 +69,32 @@ final class MaildirBatch: PullBatch {
 
   init(landing: MaildirLanding) { self.landing = landing }
 
-  func add(_ message: ByteBuffer) async throws -> Fingerprint {
-    let file = try await landing.stage(message, flags: MaildirFlags(), isNew: true, date: nil)
-    files.withLock { $0.append(file) }
-    return file.fingerprint
-  }
-
-  func add(_ stream: any PullStream) async throws {
-    guard let stream = stream as? MaildirStream, let file = stream.takeFile() else {
-      throw PullError(.impossible("a stream of another target"), account: "")
+  func add(_ messages: [PullContent]) async throws -> [Fingerprint] {
+    var streamed: [Int: StagedFile] = [:]
+    var whole: [IncomingMessage] = []
+    for (index, message) in messages.enumerated() {
+      switch message {
+      case .whole(let bytes): whole.append(IncomingMessage(bytes, flags: MaildirFlags(), isNew: true, date: nil))
+      case .stream(let stream):
+        guard let file = (stream as? MaildirStream)?.takeFile() else {
+          throw PullError(.impossible("a stream of another target"), account: "")
+        }
+        streamed[index] = file
+      }
     }
-    files.withLock { $0.append(file) }
+    do {
+      var next = try await landing.stage(whole)[...]
+      let staged = messages.indices.compactMap { streamed[$0] ?? next.popFirst() }
+      files.withLock { $0 += staged }
+      return staged.map(\.fingerprint)
+    } catch {
+      for file in streamed.values { landing.discard(file) }
+      throw error
+    }
   }
 
   func plan() async throws -> [String] {
-    files.withLock { $0.map { MaildirPlan(base: $0.base, draft: $0.temporaryPath).receipt } }
+    files.withLock { $0.map { $0.base } }
   }
 
   func land(_ settled: (Int, PullOutcome) async throws -> Void) async throws -> [PullOutcome] {

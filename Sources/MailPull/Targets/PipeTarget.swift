@@ -30,7 +30,7 @@ public final class PipeTarget: PullTarget, HeldLanding {
   public func openBatch() async throws -> any PullBatch { HeldBatch(self) }
 
   func land(
-    _ messages: [HeldMessage], _ settled: (Int, PullOutcome) async throws -> Void
+    _ messages: [HeldMessage], plan: [String], _ settled: (Int, PullOutcome) async throws -> Void
   ) async throws -> [PullOutcome] {
     var outcomes: [PullOutcome] = []
     for (index, message) in messages.enumerated() {

@@ -54,12 +54,18 @@ public protocol PullTarget: Sendable {
   func close() async
 }
 
-/// Messages that land together. Used by one task.
+/// A message as it came, lines ending in CRLF.
+public enum PullContent: Sendable {
+  case whole(ByteBuffer)
+  /// Finished; opened by the same target.
+  case stream(any PullStream)
+}
+
+/// Messages that land together. Used by one task, filled once.
 public protocol PullBatch: AnyObject, Sendable {
-  /// Takes a whole message, lines ending in CRLF as they came. Nothing of it counts yet.
-  func add(_ message: ByteBuffer) async throws -> Fingerprint
-  /// Takes a finished stream of the same target.
-  func add(_ stream: any PullStream) async throws
+  /// Takes messages, all or none. Nothing of them counts yet.
+  /// - Returns: a fingerprint each.
+  func add(_ messages: [PullContent]) async throws -> [Fingerprint]
   /// For each message, in the order they were added: what to write into the journal so that `recover` finds it again.
   func plan() async throws -> [String]
   /// Lands all, in order.

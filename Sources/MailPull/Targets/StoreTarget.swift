@@ -64,7 +64,7 @@ public final class StoreTarget: PullTarget, HeldLanding {
   public func openBatch() async throws -> any PullBatch { HeldBatch(self) }
 
   func land(
-    _ messages: [HeldMessage], _ settled: (Int, PullOutcome) async throws -> Void
+    _ messages: [HeldMessage], plan: [String], _ settled: (Int, PullOutcome) async throws -> Void
   ) async throws -> [PullOutcome] {
     let batch = messages.map {
       StoreMessage(content: $0.content, fingerprint: $0.fingerprint, flags: MaildirFlags(), date: nil)
