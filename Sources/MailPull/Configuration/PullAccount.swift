@@ -23,6 +23,20 @@ public struct PullAccount: Sendable {
   /// For IMAP: names as the user writes them; empty: all.
   public var mailboxes: [String]
 
+  public init(
+    name: String, server: RemoteServer, credential: PullCredential, destination: PullDestination,
+    recipient: String? = nil, options: PullOptions = PullOptions(), mode: IMAPMode = .mirror, mailboxes: [String] = []
+  ) {
+    self.name = name
+    self.server = server
+    self.credential = credential
+    self.destination = destination
+    self.recipient = recipient
+    self.options = options
+    self.mode = mode
+    self.mailboxes = mailboxes
+  }
+
   /// The name of the account for `PullJournal`: with TLS or without, on their usual ports, it is the same drop.
   public var journalName: String {
     let usual = [110, 995, 143, 993].contains(server.port)
