@@ -1,5 +1,7 @@
 /// What `list` and `read` can refuse.
 public enum BrowseError: Error, Sendable, Hashable, CustomStringConvertible {
+  /// What the server said.
+  case cannotOpen(mailbox: String, String)
   case noSuchMessage(mailbox: String, uid: UInt32)
   /// `parts`: those the message has.
   case noSuchPart(uid: UInt32, part: String, parts: [String])
@@ -10,6 +12,8 @@ public enum BrowseError: Error, Sendable, Hashable, CustomStringConvertible {
 
   public var description: String {
     switch self {
+    case .cannotOpen(let mailbox, let text):
+      "\(mailbox): the server does not open it: \(text); 'merpati list --mailboxes' shows what there is"
     case .noSuchMessage(let mailbox, let uid): "\(mailbox) has no message \(uid); 'merpati list' shows what is there"
     case .noSuchPart(let uid, let part, let parts):
       "message \(uid) has no part \(part); it has \(parts.joined(separator: ", "))"

@@ -35,7 +35,7 @@ public struct MailboxTable: Codable, Sendable {
   public static func read(
     _ client: IMAPClient, mailbox: String, _ selection: ListSelection
   ) async throws -> MailboxTable {
-    let selected = try await client.select(mailbox, readOnly: true, resync: nil)
+    let selected = try await client.open(mailbox, readOnly: true)
     var rows: [ListedMessage] = []
     if selected.exists > 0 {
       var uids = try await client.search(SearchCommand(uid: true, charset: nil, key: selection.key ?? .all))

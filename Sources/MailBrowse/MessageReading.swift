@@ -30,7 +30,7 @@ public struct MessageReading {
   public static func open(
     _ client: IMAPClient, mailbox: String, markSeen: Bool
   ) async throws -> MessageReading {
-    _ = try await client.select(mailbox, readOnly: !markSeen, resync: nil)
+    _ = try await client.open(mailbox, readOnly: !markSeen)
     return MessageReading(client: client, mailbox: mailbox)
   }
 

@@ -4,7 +4,9 @@ import LocalMail
 import MailBrowse
 import MailClient
 import MailNet
+import MailPull
 import MailStore
+import MailSync
 import MerpatiServer
 
 /// What ends a command: a sentence for the person and a code of sysexits(3) for the script. Never a stack trace.
@@ -30,9 +32,32 @@ struct Refusal: Error {
     case let error as StoreError:
       let failure = ControlFailure(error)
       self.init(code: failure.code, sentence: failure.sentence)
+    case let error as PullError: self.init(code: Self.code(error), sentence: error.description)
+    case let error as PullConfigurationError: self.init(code: .configuration, sentence: error.description)
+    case let error as SyncError: self.init(code: Self.code(error), sentence: error.description)
     case is CancellationError: self.init(code: .temporary, sentence: "interrupted")
     case let error as any CustomStringConvertible: self.init(code: .software, sentence: error.description)
     default: self.init(code: .software, sentence: "\(error)")
+    }
+  }
+
+  private static func code(_ error: PullError) -> ControlFailure.Code {
+    switch error.kind {
+    case .inUse, .targetUnavailable, .cancelled: .temporary
+    case .journal, .target: .inputOutput
+    case .noSpace: .cannotCreate
+    case .server(let error): code(error)
+    case .impossible: .usage
+    }
+  }
+
+  private static func code(_ error: SyncError) -> ControlFailure.Code {
+    switch error {
+    case .brake, .rootLost: .noPermission
+    case .locked, .mailboxChanged, .messageGone: .temporary
+    case .otherAccount, .nameClash, .unusableName: .configuration
+    case .state: .inputOutput
+    case .wrongSize, .noSuchMessage: .data
     }
   }
 

@@ -45,10 +45,15 @@ final class ProgressDisplay: Sendable {
   private static func printLine(_ event: JobEvent) {
     switch event.event {
     case .started, .progress: break
-    case .warning, .failed: write("\(title(event)): \(event.text ?? "failed")\n")
+    case .warning, .failed: write("\(sentence(event.text ?? "failed", title(event)))\n")
     case .finished:
-      if let text = event.text, event.done > 0 { write("\(title(event)): \(text)\n") }
+      if let text = event.text, event.done > 0 { write("\(sentence(text, title(event)))\n") }
     }
+  }
+
+  /// Errors name their account themselves.
+  private static func sentence(_ text: String, _ title: String) -> String {
+    text.hasPrefix(title + ": ") ? text : "\(title): \(text)"
   }
 
   private static func title(_ event: JobEvent) -> String {
@@ -66,7 +71,7 @@ final class ProgressDisplay: Sendable {
     if event.event == .warning || event.event == .failed || event.event == .finished {
       // A sentence that stays, above the bars that go on.
       if let text = event.text {
-        out += "\u{1B}[2K\(key): \(Text.cut(text, max(20, width - Text.columns(key) - 3)))\n"
+        out += "\u{1B}[2K\(sentence(text, key))\n"
       }
       if event.event != .warning {
         state.keys.removeAll { $0 == key }
