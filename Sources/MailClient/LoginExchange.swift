@@ -53,7 +53,8 @@ public struct LoginExchange: Sendable {
         let exchange = SASLTokenExchange(
           mechanism: mechanism, username: user, token: token, host: server.host, port: server.port)
       else {
-        throw ClientError(.secretUnavailable("the access token or the user name holds control characters"), server: name)
+        throw ClientError(
+          .secretUnavailable("the access token or the user name holds control characters"), server: name)
       }
       return LoginExchange(mechanism: mechanism.name, exchange: .token(exchange, source), server: name)
     }

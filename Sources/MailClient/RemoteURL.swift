@@ -45,7 +45,8 @@ public struct RemoteURL: Sendable, Hashable {
     guard !(startTLS && isImplicitTLS) else {
       throw ClientError(
         .invalidAddress(
-          "\(mailProtocol.rawValue)s:// speaks TLS from the first byte; --starttls goes with \(mailProtocol.rawValue)://"),
+          "\(mailProtocol.rawValue)s:// speaks TLS from the first byte; --starttls goes with \(mailProtocol.rawValue)://"
+        ),
         server: host)
     }
     let encryption: TransportSecurity.Encryption = isImplicitTLS ? .implicit : startTLS ? .startTLS : .none
@@ -74,7 +75,8 @@ public struct RemoteURL: Sendable, Hashable {
     if let semicolon = text.firstIndex(of: ";") {
       // RFC 5092 §3.2, RFC 2384 §4: `;AUTH=*` leaves the choice to us, which it has anyway.
       guard text[semicolon...].uppercased() == ";AUTH=*" else {
-        throw invalid("leave out what stands between the user's name and the @, from the ; on: the best mechanism is chosen")
+        throw invalid(
+          "leave out what stands between the user's name and the @, from the ; on: the best mechanism is chosen")
       }
       name = text[..<semicolon]
     }
@@ -96,7 +98,9 @@ public struct RemoteURL: Sendable, Hashable {
       guard let end = place.firstIndex(of: "]") else { throw invalid("the ] behind the IPv6 address is missing") }
       let name = place[place.index(after: place.startIndex)..<end]
       let rest = place[place.index(after: end)...]
-      guard rest.isEmpty || rest.hasPrefix(":") else { throw invalid("behind the ] a port may follow, as in [::1]:143") }
+      guard rest.isEmpty || rest.hasPrefix(":") else {
+        throw invalid("behind the ] a port may follow, as in [::1]:143")
+      }
       guard name.contains(":") else { throw invalid("only an IPv6 address stands in brackets") }
       return (name, rest.isEmpty ? nil : rest.dropFirst())
     }
@@ -144,14 +148,17 @@ public struct RemoteURL: Sendable, Hashable {
 
   private static func mailbox(_ text: Substring, _ mailProtocol: MailProtocol) throws(ClientError) -> String? {
     guard !text.isEmpty else { return nil }
-    guard mailProtocol == .imap else { throw invalid("a POP3 server has one mailbox only: nothing may follow the host") }
+    guard mailProtocol == .imap else {
+      throw invalid("a POP3 server has one mailbox only: nothing may follow the host")
+    }
     if text.contains(";") || text.contains("?") {
       // RFC 5092 §5: messages, parts and searches; in names both characters are encoded.
       throw invalid("a URL names a mailbox only, no message or search (a ; in a mailbox's name is %3B, a ? is %3F)")
     }
     let name = text.hasSuffix("/") ? text.dropLast() : text
     guard !name.isEmpty, let decoded = PercentCoding.decode(name) else {
-      throw invalid("the mailbox's name is not well encoded: a % is followed by two hexadecimal digits (a % itself is %25)")
+      throw invalid(
+        "the mailbox's name is not well encoded: a % is followed by two hexadecimal digits (a % itself is %25)")
     }
     return decoded
   }

@@ -1,3 +1,5 @@
+import Foundation
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -22,7 +24,6 @@ struct SecretCommand {
     guard pipe(&ends) == 0 else { return failed("no pipe: \(SecretFile.words(errno))") }
     let (output, input) = (ends[0], ends[1])
     defer { close(output) }
-    // All files of this program are closed on exec, these two as well.
     _ = fcntl(output, F_SETFD, FD_CLOEXEC)
     _ = fcntl(input, F_SETFD, FD_CLOEXEC)
     _ = fcntl(output, F_SETFL, O_NONBLOCK)
@@ -65,6 +66,8 @@ struct SecretCommand {
     #if canImport(Darwin)
       flags |= Int16(POSIX_SPAWN_CLOEXEC_DEFAULT)
       posix_spawn_file_actions_addinherit_np(&actions, 2)
+    #else
+      for file in Self.openFiles() { posix_spawn_file_actions_addclose(&actions, file) }
     #endif
     posix_spawnattr_setflags(&attributes, flags)
 
@@ -76,19 +79,20 @@ struct SecretCommand {
     }
     if status == 0 { return .success(child) }
     return .failure(
-      .because("\(name): \(status == ENOENT ? "is not installed (\(arguments.first ?? ""))" : SecretFile.words(status))"))
+      .because(
+        "\(name): \(status == ENOENT ? "is not installed (\(arguments.first ?? ""))" : SecretFile.words(status))"))
+  }
+
+  /// Sockets of SwiftNIO stay open on exec: a child, or an agent it leaves behind, would hold connections open, and could
+  /// read there. One that is closed before the child is made does no harm.
+  private static func openFiles() -> [Int32] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+    return names.compactMap { Int32($0) }.filter { $0 > 2 }
   }
 
   /// Ours, without the password that may stand there.
-  private static func environment() -> [String] {
-    var words: [String] = []
-    var entry = environ
-    while let word = entry.pointee {
-      let text = String(cString: word)
-      if !text.hasPrefix("MERPATI_PASSWORD=") { words.append(text) }
-      entry += 1
-    }
-    return words
+  static func environment(_ ours: [String: String] = ProcessInfo.processInfo.environment) -> [String] {
+    ours.filter { $0.key != "MERPATI_PASSWORD" }.map { "\($0.key)=\($0.value)" }
   }
 
   private func withCStrings<Result>(

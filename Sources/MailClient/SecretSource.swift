@@ -59,10 +59,12 @@ public enum SecretSource: Sendable, Hashable {
     return .success(Array(String(cString: value).utf8))
   }
 
-  private static func lookUp(_ attributes: [String: String]) async -> Result<[UInt8], SecretFailure> {
+  static func lookUp(
+    _ attributes: [String: String], tool: String = "secret-tool"
+  ) async -> Result<[UInt8], SecretFailure> {
     guard !attributes.isEmpty else { return .failure(.because("the secret service needs attributes to look for")) }
     let words = attributes.sorted { $0.key < $1.key }.flatMap { [$0.key, $0.value] }
-    let found = await run(["secret-tool", "lookup"] + words, name: "secret-tool")
+    let found = await run([tool, "lookup"] + words, name: "secret-tool")
     guard case .failure(.because(let why)) = found else { return found }
     return .failure(
       .because("\(why); is it stored? secret-tool store --label=mail \(words.joined(separator: " "))"))

@@ -41,7 +41,8 @@ public struct SASLTokenExchange: Sendable {
     case .oauthBearer:
       // RFC 7628 §3.1; the name is written as in SCRAM (RFC 5801 §4).
       first = ByteBuffer(
-        string: "n,a=\(SCRAMText.encodeName(username)),\u{1}host=\(host)\u{1}port=\(port)\u{1}auth=Bearer \(token)\u{1}\u{1}")
+        string:
+          "n,a=\(SCRAMText.encodeName(username)),\u{1}host=\(host)\u{1}port=\(port)\u{1}auth=Bearer \(token)\u{1}\u{1}")
     case .xoauth2:
       first = ByteBuffer(string: "user=\(username)\u{1}auth=Bearer \(token)\u{1}\u{1}")
     }

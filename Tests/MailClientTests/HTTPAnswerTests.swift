@@ -24,10 +24,14 @@ struct HTTPAnswerTests {
     ("HTTP/1.0 200 OK\n\nuntil the end", 200, "until the end"),
     ("HTTP/1.1 204 No Content\r\n\r\n", 204, ""),
     ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 200, "ok"),
-    ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nA: b\r\n\r\n", 200,
-      "hello world"),
-    ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: Chunked\r\n\r\nA\r\n0123456789\r\n0\r\n\r\n", 200,
-      "0123456789"),
+    (
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nA: b\r\n\r\n", 200,
+      "hello world"
+    ),
+    (
+      "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: Chunked\r\n\r\nA\r\n0123456789\r\n0\r\n\r\n", 200,
+      "0123456789"
+    ),
   ])
   func `Bodies of all kinds, in pieces of all sizes`(text: String, status: Int, body: String) throws {
     for step in [1, 2, 3, 7, 1000] {

@@ -32,7 +32,8 @@ import Testing
     Good(text: "imap://budi;auth=*@h", mailProtocol: .imap, user: "budi", host: "h", port: 143),
     Good(text: "imap://b%C3%BCdi@h", mailProtocol: .imap, user: "büdi", host: "h", port: 143),
     Good(text: "imap://[::1]", mailProtocol: .imap, host: "::1", port: 143),
-    Good(text: "imaps://u@[2001:DB8::2]:9993/x", mailProtocol: .imap, isTLS: true, user: "u", host: "2001:db8::2",
+    Good(
+      text: "imaps://u@[2001:DB8::2]:9993/x", mailProtocol: .imap, isTLS: true, user: "u", host: "2001:db8::2",
       port: 9993, mailbox: "x"),
     Good(text: "imap://[fe80::1%25eth0]:143", mailProtocol: .imap, host: "fe80::1%eth0", port: 143),
     Good(text: "imap://127.0.0.1:65535/", mailProtocol: .imap, host: "127.0.0.1", port: 65535),

@@ -70,17 +70,24 @@ struct SecretSourceTests {
     await #expect(throws: ClientError(.cancelled, server: "h")) { try await waiting.value }
   }
 
-  @Test func `A command may use the terminal and signals as from a shell, and does not see our password`() async throws {
-    setenv("MERPATI_PASSWORD", "ours", 1)
-    defer { unsetenv("MERPATI_PASSWORD") }
-    #expect(try await text(.environment("MERPATI_PASSWORD")) == "ours")
-    #expect(try await text(.command("echo \"got: $MERPATI_PASSWORD\"")) == "got: ")
+  @Test func `A command may use the terminal and signals as from a shell, and does not see our password`() async throws
+  {
+    #expect(SecretCommand.environment(["MERPATI_PASSWORD": "ours", "A": "b=c"]) == ["A=b=c"])
+    let path = try await text(.environment("PATH"))
+    #expect(try await text(.command("echo \"$PATH\"")) == path)
     // The same process group as ours: a password manager may ask on the terminal.
     let group = try await text(.command("ps -o pgid= -p $$ | tr -d ' '"))
     #expect(group == "\(getpgrp())")
-    // Neither blocked nor ignored signals are handed down: only those that this process ignores itself may stay.
+    // No blocked signals are handed down.
     let blocked = try await text(.command("grep SigBlk /proc/self/status | tr -dc 0-9a-f"))
     #expect(blocked.hasSuffix(String(repeating: "0", count: 16)))
+  }
+
+  @Test func `A command gets none of our files and sockets`() async throws {
+    let file = open("/dev/null", O_RDONLY)
+    defer { close(file) }
+    #expect(file > 2)
+    #expect(try await text(.command("ls /proc/$$/fd | tr '\\n' ' '")) == "0 1 2 ")
   }
 
   // MARK: Files
@@ -130,18 +137,21 @@ struct SecretSourceTests {
   }
 
   @Test func `The secret service is asked by secret-tool`() async throws {
-    // A secret-tool of our own, first in PATH.
+    // A secret-tool of our own.
     let tool = try file(
       "#!/bin/sh\n[ \"$*\" = 'lookup service imap user budi' ] && printf geheim || exit 1\n", mode: 0o700,
       name: "secret-tool")
-    let path = String(cString: getenv("PATH"))
-    setenv("PATH", "\(folder.path):\(path)", 1)
-    defer { setenv("PATH", path, 1) }
-    _ = tool
-    #expect(try await text(.secretService(["user": "budi", "service": "imap"])) == "geheim")
-    let why = try await problem(.secretService(["user": "siti"]))
+    let found = await SecretSource.lookUp(["user": "budi", "service": "imap"], tool: tool)
+    #expect(try found.get() == Array("geheim".utf8))
+    guard case .failure(.because(let why)) = await SecretSource.lookUp(["user": "siti"], tool: tool) else {
+      throw Unexpected("found")
+    }
     #expect(why.contains("exit code 1"))
     #expect(why.contains("secret-tool store --label=mail user siti"))
+    guard case .failure(.because(let missing)) = await SecretSource.lookUp(["a": "b"], tool: "no-tool-77") else {
+      throw Unexpected("found")
+    }
+    #expect(missing.contains("is not installed"))
     #expect(try await problem(.secretService([:])).contains("attributes"))
   }
 }

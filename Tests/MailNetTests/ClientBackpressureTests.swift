@@ -54,7 +54,9 @@ struct ClientBackpressureTests {
 
   @Test func `A send waits while the server takes nothing, and is not for ever`() async throws {
     let hold = Gate()
-    try await RawServer.run(autoRead: false, receiveBuffer: 32 << 10) { _ in await hold.pass() } _: { server in
+    try await RawServer.run(autoRead: false, receiveBuffer: 32 << 10) { _ in
+      await hold.pass()
+    } _: { server in
       var timeouts = ClientTimeouts()
       timeouts.silence = .milliseconds(100)
       let connection = try await server.connect(timeouts: timeouts)
@@ -89,7 +91,9 @@ struct ClientBackpressureTests {
 
   @Test func `A cancelled task stops waiting for room`() async throws {
     let hold = Gate()
-    try await RawServer.run(autoRead: false, receiveBuffer: 32 << 10) { _ in await hold.pass() } _: { server in
+    try await RawServer.run(autoRead: false, receiveBuffer: 32 << 10) { _ in
+      await hold.pass()
+    } _: { server in
       let connection = try await server.connect()
       let sending = Task {
         while true { try await connection.send(ByteBuffer(repeating: 0x78, count: 256 << 10)) }

@@ -55,7 +55,9 @@ struct ClientTLSTests {
         #expect(connection.counters.wireReceived > connection.counters.received)
       }
     }
-    try await hello(files, trust: .authorities(file: files.chain), change: { $0.maximumTLSVersion = .tlsv12 }) { connection in #expect(connection.tlsVersion == "TLSv1.2") }
+    try await hello(files, trust: .authorities(file: files.chain), change: { $0.maximumTLSVersion = .tlsv12 }) {
+      connection in #expect(connection.tlsVersion == "TLSv1.2")
+    }
   }
 
   @Test func `Another name is refused, and says how to go on`() async throws {
@@ -136,17 +138,40 @@ struct ClientTLSTests {
   }
 
   @Test func `A server that hangs up in the handshake, or says nothing, is not waited for`() async throws {
-    try await RawServer.run { _ = try await $0.read(1) } _: { server in
+    try await RawServer.run {
+      _ = try await $0.read(1)
+    } _: { server in
       let error = await #expect(throws: ClientError.self) { try await server.connect(.implicit) }
       guard case .tls(let why) = error?.kind else { throw Unexpected(error) }
       #expect(why.contains("closed the connection"))
     }
-    try await RawServer.run { _ = await $0.rest() } _: { server in
+    try await RawServer.run {
+      _ = await $0.rest()
+    } _: { server in
       var timeouts = ClientTimeouts()
       timeouts.connect = .milliseconds(50)
       await #expect(throws: ClientError(.timedOut(waitingFor: "the TLS handshake"), server: "\(server.address)")) {
         try await server.connect(.implicit, timeouts: timeouts)
       }
+    }
+  }
+
+  @Test func `A protected line that somebody writes into ends`() async throws {
+    let files = try certificates.signed(names: ["IP:127.0.0.1"], file: "a")
+    try await RawServer.run(tls: try certificates.server(files)) { peer in
+      try await peer.send("hello\r\n")
+      _ = try await peer.line()
+      try await peer.channel.eventLoop.submit {
+        let tls = try peer.channel.pipeline.syncOperations.context(handlerType: NIOSSLServerHandler.self)
+        tls.writeAndFlush(NIOAny(ByteBuffer(string: "* 1 FETCH (injected below TLS)\r\n")), promise: nil)
+      }.get()
+      _ = await peer.rest()
+    } _: { server in
+      let connection = try await server.connect(.implicit, trust: .authorities(file: files.chain))
+      #expect(try await connection.read(until: "\n") == "hello\r\n")
+      try await connection.send("go on\r\n")
+      let error = await #expect(throws: ClientError.self) { try await connection.receive() }
+      guard case .tls = error?.kind else { throw Unexpected(error) }
     }
   }
 

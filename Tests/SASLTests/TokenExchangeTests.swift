@@ -4,7 +4,8 @@ import Testing
 @testable import SASL
 
 @Suite struct TokenExchangeTests {
-  private func exchange(_ mechanism: SASLTokenMechanism, user: String = "user@example.com") throws -> SASLTokenExchange {
+  private func exchange(_ mechanism: SASLTokenMechanism, user: String = "user@example.com") throws -> SASLTokenExchange
+  {
     try #require(
       SASLTokenExchange(
         mechanism: mechanism, username: user, token: "vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==",
@@ -67,7 +68,9 @@ import Testing
     #expect(oauth.step(ByteBuffer()) == .failed(.outOfOrder))
   }
 
-  @Test(arguments: [("u", ""), ("u", "a b"), ("u", "a\u{1}b"), ("u\u{1}auth=Bearer x", "t"), ("u\r\n", "t"), ("u", "é")])
+  @Test(arguments: [
+    ("u", ""), ("u", "a b"), ("u", "a\u{1}b"), ("u\u{1}auth=Bearer x", "t"), ("u\r\n", "t"), ("u", "é"),
+  ])
   func `What would break out of its field is refused`(user: String, token: String) {
     for mechanism in SASLTokenMechanism.allCases {
       #expect(

@@ -21,7 +21,8 @@ public struct DeviceCodeFlow: Sendable {
 
   public init(deviceEndpoint: OAuthEndpoint, tokenEndpoint: OAuthEndpoint, client: OAuthClient) {
     self.init(
-      deviceEndpoint: deviceEndpoint, tokenEndpoint: tokenEndpoint, client: client, sleep: { try await Task.sleep(for: $0) })
+      deviceEndpoint: deviceEndpoint, tokenEndpoint: tokenEndpoint, client: client,
+      sleep: { try await Task.sleep(for: $0) })
   }
 
   init(
@@ -55,7 +56,9 @@ public struct DeviceCodeFlow: Sendable {
   }
 
   /// What a server says goes to a terminal.
-  private static func isPlain(_ scalar: Unicode.Scalar) -> Bool { scalar.value >= 0x20 && scalar.value != 0x7F && !(0x80...0x9F).contains(scalar.value) }
+  private static func isPlain(_ scalar: Unicode.Scalar) -> Bool {
+    scalar.value >= 0x20 && scalar.value != 0x7F && !(0x80...0x9F).contains(scalar.value)
+  }
 
   private func poll(
     _ deviceCode: String, interval: OAuthAnswer.Seconds?, lifetime: Duration

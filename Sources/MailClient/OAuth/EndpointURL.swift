@@ -16,7 +16,9 @@ struct EndpointURL: Sendable, Hashable {
   }
 
   init(_ text: String) throws(ClientError) {
-    func invalid(_ why: String) -> ClientError { ClientError(.invalidAddress("the OAuth endpoint: \(why)"), server: "URL") }
+    func invalid(_ why: String) -> ClientError {
+      ClientError(.invalidAddress("the OAuth endpoint: \(why)"), server: "URL")
+    }
     guard text.utf8.count <= MailClientLimits.url, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
       throw invalid("a URL has no blanks and no characters outside ASCII")
     }

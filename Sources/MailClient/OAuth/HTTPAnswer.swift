@@ -86,7 +86,8 @@ struct HTTPAnswer: Sendable {
     input.moveReaderIndex(forwardBy: end - view.startIndex)
     // RFC 9112 §4: HTTP/1.1 200 OK
     let words = lines.first?.split(separator: " ", maxSplits: 2) ?? []
-    guard words.count >= 2, words[0].hasPrefix("HTTP/1."), words[1].utf8.count == 3, let code = Int(words[1]), code >= 100
+    guard words.count >= 2, words[0].hasPrefix("HTTP/1."), words[1].utf8.count == 3, let code = Int(words[1]),
+      code >= 100
     else { throw .malformed("this is no HTTP") }
     // RFC 9110 §15.2: interim answers are passed over.
     if code < 200 {
@@ -148,7 +149,9 @@ struct HTTPAnswer: Sendable {
     let text = String(decoding: view[..<end], as: UTF8.self)
     input.moveReaderIndex(forwardBy: end + 1 - view.startIndex)
     headOctets += text.utf8.count
-    guard headOctets <= MailClientLimits.httpHead + MailClientLimits.httpBody else { throw .malformed("too many lines") }
+    guard headOctets <= MailClientLimits.httpHead + MailClientLimits.httpBody else {
+      throw .malformed("too many lines")
+    }
     return text.hasSuffix("\r") ? String(text.dropLast()) : text
   }
 

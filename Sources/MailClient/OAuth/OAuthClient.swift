@@ -36,6 +36,6 @@ public struct TokenGrant: Sendable, CustomStringConvertible, CustomDebugStringCo
     refreshToken = answer.fields.refresh_token
   }
 
-  public var description: String { "token for \(lifetime)" }
+  public var description: String { "a token for \(lifetime.components.seconds) s" }
   public var debugDescription: String { description }
 }

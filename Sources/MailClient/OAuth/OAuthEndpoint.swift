@@ -127,6 +127,7 @@ struct OAuthAnswer: Sendable {
   /// The server's own words, fit for a terminal.
   var reason: String {
     let text = [fields.error, fields.error_description].compactMap(\.self).joined(separator: ": ")
-    return String(String.UnicodeScalarView(text.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }.prefix(300)))
+    return String(
+      String.UnicodeScalarView(text.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }.prefix(300)))
   }
 }

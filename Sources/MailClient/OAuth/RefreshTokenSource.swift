@@ -54,8 +54,8 @@ public actor RefreshTokenSource: TokenSource {
 
   private func fetch() async throws(ClientError) -> String {
     defer { fetching = nil }
-    var form = [("grant_type", "refresh_token"), ("client_id", client.id)]
-    form.append(("refresh_token", try await currentRefreshToken()))
+    let old = try await currentRefreshToken()
+    var form = [("grant_type", "refresh_token"), ("client_id", client.id), ("refresh_token", old)]
     if let scope = client.scope { form.append(("scope", scope)) }
     if let secret = try await endpoint.text(of: client.secret) { form.append(("client_secret", secret)) }
     let answer = try await endpoint.post(form)
@@ -64,7 +64,7 @@ public actor RefreshTokenSource: TokenSource {
     }
     kept = (grant.accessToken, now() + grant.lifetime - MailClientLimits.tokenMargin)
     // RFC 6749 §6: the client MUST discard the old refresh token and replace it with the new one.
-    if let new = grant.refreshToken, new != form[2].1 {
+    if let new = grant.refreshToken, new != old {
       replacement = new
       await changed?(new)
     }

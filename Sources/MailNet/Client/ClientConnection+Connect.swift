@@ -3,7 +3,7 @@ import NIOPosix
 import Synchronization
 
 extension ClientConnection {
-  /// Connects (every address of the name in turn, IPv6 and IPv4), and makes the TLS handshake where it is implicit.
+  /// Connects (every address of the name in turn, IPv6 and IPv4, a quarter of a second apart: RFC 8305), and makes the TLS handshake where it is implicit.
   public static func connect(
     to address: ClientAddress, security: TransportSecurity, group: any EventLoopGroup, timeouts: ClientTimeouts
   ) async throws(ClientError) -> ClientConnection {

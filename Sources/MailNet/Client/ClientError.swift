@@ -39,7 +39,8 @@ public struct ClientError: Error, Sendable, Hashable, CustomStringConvertible {
   public var isTemporary: Bool {
     switch kind {
     case .cannotConnect, .timedOut, .disconnected: true
-    case .refused(_, let code, _): ["IN-USE", "INUSE", "SYS/TEMP", "LOGIN-DELAY", "UNAVAILABLE", "LIMIT"].contains(code ?? "")
+    case .refused(_, let code, _):
+      ["IN-USE", "INUSE", "SYS/TEMP", "LOGIN-DELAY", "UNAVAILABLE", "LIMIT"].contains(code ?? "")
     default: false
     }
   }

@@ -139,16 +139,19 @@ final class ClientHandler: ChannelInboundHandler {
       handshakeFailed(.tls(ClientTLS.explain(error, trust: trust, certificate: certificate)))
       return
     }
-    switch Connection.severity(of: error) {
-    case .ignored:
-      break  // The end of the channel follows and says the rest.
-    case .peerGone:
+    switch error {
+    case NIOSSLError.uncleanShutdown, is NIOSSLCloseTimedOutError:
+      // FIN without close_notify, as many servers do. The end of the channel follows; where a message ends is said by
+      // the mail protocols themselves, so nothing cut short passes for whole.
+      return
+    case let error as IOError where error.isPeerGone:
       pipe.finish(.failed(.disconnected))
-      context.close(promise: nil)
-    case .failure(let why):
-      pipe.finish(.failed(.protocolViolation(why)))
-      context.close(promise: nil)
+    case is NIOSSLError, is BoringSSLError:
+      pipe.finish(.failed(.tls("the protected line is broken: \(error)")))
+    default:
+      pipe.finish(.failed(.protocolViolation("\(error)")))
     }
+    context.close(promise: nil)
   }
 }
 

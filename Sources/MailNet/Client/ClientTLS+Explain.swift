@@ -60,7 +60,8 @@ extension ClientTLS {
         return "its certificate expired on \(day(certificate.notValidAfter))"
       }
       if certificate.notValidBefore > now {
-        return "its certificate is valid only from \(day(certificate.notValidBefore)) on (is this machine's clock right?)"
+        return
+          "its certificate is valid only from \(day(certificate.notValidBefore)) on (is this machine's clock right?)"
       }
     }
     return switch trust {

@@ -62,6 +62,8 @@ struct ClientTLS: Sendable {
       return ClientTLS(context: context, trust: trust, serverName: serverName)
     } catch let error as ClientFailure {
       throw error
+    } catch is CancellationError {
+      throw ClientFailure(.cancelled)
     } catch {
       throw ClientFailure(.tls("\(error)"))
     }
@@ -107,7 +109,10 @@ enum ClientTLSContexts {
     configuration.shutdownTimeout = ClientNetLimits.closeLinger
     switch trust {
     case .system:
-      return try context("", stamp: nil, configuration)
+      // A program that runs for months takes notice of new authorities.
+      let stamp = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"].lazy
+        .compactMap { FileStamp(of: $0) }.first
+      return try context("", stamp: stamp, configuration)
     case .authorities(let file):
       guard let stamp = FileStamp(of: file) else {
         throw ClientFailure(.tls("there is no readable file of authorities at \(file)"))

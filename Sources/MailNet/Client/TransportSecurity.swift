@@ -44,7 +44,8 @@ public enum ClientAddress: Sendable, Hashable, CustomStringConvertible {
 
 /// How long a client waits.
 public struct ClientTimeouts: Sendable, Hashable {
-  /// For each address of the name, TLS included.
+  /// From the look-up of the name to the end of the TLS handshake, all addresses of the name together. STARTTLS has the
+  /// same time again.
   public var connect: Duration = .seconds(30)
   /// For the next byte while something is owed.
   public var silence: Duration = .seconds(120)

@@ -13,7 +13,8 @@ final class ScriptedHTTP: Sendable {
 
     static func json(_ text: String, status: String = "200 OK") -> Answer {
       Answer(
-        bytes: "HTTP/1.1 \(status)\r\nContent-Type: application/json\r\nContent-Length: \(text.utf8.count)\r\n\r\n\(text)")
+        bytes:
+          "HTTP/1.1 \(status)\r\nContent-Type: application/json\r\nContent-Length: \(text.utf8.count)\r\n\r\n\(text)")
     }
   }
 

@@ -28,7 +28,8 @@ extension TestCertificates {
     return trust
   }
 
-  func server(_ files: CertificateFiles, _ change: (inout TLSConfiguration) -> Void = { _ in }) throws -> NIOSSLContext {
+  func server(_ files: CertificateFiles, _ change: (inout TLSConfiguration) -> Void = { _ in }) throws -> NIOSSLContext
+  {
     var configuration = TLSConfiguration.makeServerConfiguration(
       certificateChain: try NIOSSLCertificate.fromPEMFile(files.chain).map { .certificate($0) },
       privateKey: .privateKey(try NIOSSLPrivateKey(file: files.key, format: .pem)))
