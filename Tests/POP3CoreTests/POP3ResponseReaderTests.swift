@@ -112,4 +112,40 @@ private func pipeline(_ bytes: [UInt8], _ hasLines: [Bool], cuts: [Int]) throws 
     #expect(try #require(POP3ListingLine.dropListing("0")) == (0, 0))
     for bad in ["", "none", "2x 3", "-1 2"] { #expect(POP3ListingLine.dropListing(bad) == nil) }
   }
+
+  @Test("Noise is read or refused, never more of it handed out than came", arguments: 0..<20)
+  func noise(_ seed: UInt64) {
+    var generator = SeededGenerator(state: seed)
+    let alphabet = Array("+OK-ERR. [A]1 \r\n\n..\0\u{FF}".unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) })
+    for _ in 0..<100 {
+      let bytes = (0..<Int.random(in: 0...200, using: &generator)).map { _ in
+        alphabet[Int.random(in: 0..<alphabet.count, using: &generator)]
+      }
+      var reader = POP3ResponseReader()
+      var given = 0
+      do {
+        for chunk in stride(from: 0, to: bytes.count, by: 7) {
+          reader.feed(ByteBuffer(bytes: bytes[chunk..<min(chunk + 7, bytes.count)]))
+          while let status = try reader.nextStatus() {
+            given += status.line.readableBytes
+            guard status.isOK else { continue }
+            reader.beginBody(octets: Int64.random(in: -2...40, using: &generator), wholeLimit: 20)
+            reading: while true {
+              switch reader.nextBody() {
+              case .whole(let bytes), .piece(let bytes): given += bytes.readableBytes
+              case .begin: break
+              case .end, .needsMore: break reading
+              }
+            }
+          }
+        }
+      } catch {
+        // Refused.
+      }
+      #expect(given <= bytes.count)
+      let body = ByteBuffer(bytes: bytes)
+      #expect(POP3ListingLine.scans(body).count <= bytes.count)
+      #expect(POP3ListingLine.uniqueIDs(body).allSatisfy { $0.number > 0 })
+    }
+  }
 }

@@ -114,7 +114,8 @@ final class ScriptedPeer: Sendable {
     }
   }
 
-  func close() async { try? await channel.close() }
+  /// Begins to close; NIOSSL waits some seconds for a farewell it may have had already.
+  func close() { channel.close(promise: nil) }
 
   /// True when the client ended without saying any more.
   func endsSilently() async -> Bool {
@@ -147,7 +148,7 @@ func withServer<T>(
           } catch {
             Issue.record(error)
           }
-          await peer.close()
+          peer.close()
         }
         scripts.withLock { $0.append(task) }
       }

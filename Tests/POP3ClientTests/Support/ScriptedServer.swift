@@ -124,7 +124,8 @@ final class ScriptedPeer: Sendable {
     }.get()
   }
 
-  func close() async { try? await channel.close() }
+  /// Begins to close; NIOSSL waits some seconds for a farewell it may have had already.
+  func close() { channel.close(promise: nil) }
 
   /// True when the client ended without saying any more.
   func endsSilently() async -> Bool {
@@ -157,7 +158,7 @@ func withServer<T>(
           } catch {
             Issue.record(error)
           }
-          await peer.close()
+          peer.close()
         }
         scripts.withLock { $0.append(task) }
       }
