@@ -51,6 +51,7 @@ let package = Package(
     fuzz("HeaderFuzz", ["MailFormat", "Bytes"]),
     fuzz("IMAPFramerFuzz", ["IMAPCore", "Bytes"]),
     fuzz("IMAPCommandFuzz", ["IMAPCore"]),
+    fuzz("IMAPResponseFuzz", ["IMAPCore", "Bytes"]),
     fuzz("POP3Fuzz", ["POP3Core"]),
     fuzz("LMTPFuzz", ["LMTPCore", "Bytes"]),
     fuzz("DotFuzz", ["POP3Core", "LMTPCore", "Bytes"]),

@@ -30,7 +30,7 @@ public enum IMAPClientLimits {
   /// Octets of a message collected before they are handed to the connection.
   public static let appendPiece = 64 << 10
   /// Ranges of known UIDs that SELECT tells a server; more are left to it (RFC 7162 §3.2.5.1).
-  public static let knownRanges = 500
+  public static let knownRanges = 300
   /// IDLE is begun anew after this long: servers may end it after 30 minutes (RFC 9051 §6.3.13).
   public static let idleRenewal = Duration.seconds(25 * 60)
   /// How long a server may take to say goodbye.

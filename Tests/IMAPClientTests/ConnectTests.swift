@@ -152,6 +152,59 @@ import Testing
     }
   }
 
+  @Test("A token that was refused is asked for anew, once")
+  func tokens() async throws {
+    actor Tokens: TokenSource {
+      var number = 0
+      func accessToken() async throws(ClientError) -> String { "token\(number)" }
+      func invalidate() async { number += 1 }
+    }
+    for works in [true, false] {
+      try await withScript({ peer in
+        try peer.send("* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=XOAUTH2] hello\r\n")
+        let first = try peer.line()
+        try peer.send("+ eyJzdGF0dXMiOiI0MDEifQ==\r\n")
+        try peer.expectLine("")
+        try peer.send("\(first.prefix { $0 != " " }) NO [AUTHENTICATIONFAILED] run out\r\n")
+        let second = try peer.line()
+        guard first.split(separator: " ").last != second.split(separator: " ").last else {
+          throw ScriptError("the same token again")
+        }
+        try peer.send("\(second.prefix { $0 != " " }) \(works ? "OK [CAPABILITY IMAP4rev1] in" : "NO no")\r\n")
+        if works { try peer.answer(#"LIST "" """#) }
+      }) { server in
+        let client = try await server.connect()
+        let kind = await errorKind { try await client.logIn(user: "u", .token(Tokens()), compress: false) }
+        if works {
+          #expect(kind == nil)
+        } else if case .authenticationFailed? = kind {
+        } else {
+          Issue.record("logged in")
+        }
+        await client.abandon()
+      }
+    }
+  }
+
+  @Test("Who is cancelled while waiting hears so, and the connection is of no more use")
+  func cancelled() async throws {
+    try await withScript({ peer in
+      try peer.send("* OK [CAPABILITY IMAP4rev1] hello\r\n")
+      try peer.expectEnd()
+    }) { server in
+      let waiting = Task {
+        let client = try await server.connect()
+        let kind = await errorKind { _ = try await client.idle(limit: .seconds(100), poll: .seconds(100)) }
+        let after = await errorKind { _ = try await client.noop() }
+        await client.abandon()
+        return [kind, after]
+      }
+      try await Task.sleep(for: .milliseconds(50))
+      waiting.cancel()
+      #expect(try await waiting.value == [.cancelled, .disconnected])
+    }
+  }
+
   @Test("A challenge that is garbage is cancelled")
   func cancels() async throws {
     try await withScript({ peer in

@@ -237,7 +237,8 @@ extension ScriptedPeer {
     try send(
       "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n* 3 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n"
         + "* OK [UIDNEXT 10] x\r\n* OK [PERMANENTFLAGS (\\Deleted \\Seen $A \\*)] x\r\n"
-        + more.map { $0 + "\r\n" }.joined() + "\(tag) OK [READ-WRITE] selected\r\n")
+        + more.map { $0 + "\r\n" }.joined()
+        + "\(tag) OK [\(arguments.hasPrefix("EXAMINE") ? "READ-ONLY" : "READ-WRITE")] selected\r\n")
   }
 }
 

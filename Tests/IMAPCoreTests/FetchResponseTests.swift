@@ -80,6 +80,25 @@ import Testing
   }
 }
 
+@Suite struct ClientItemTests {
+  @Test func `MODSEQ and EMAILID are asked for by clients, and answered BAD by the server's grammar`() throws {
+    var printer = CommandPrinter(nonSynchronizing: true)
+    printer.print(
+      TaggedCommand(tag: "t", .fetch(FetchCommand(uid: true, set: .everything, items: [.modSeq, .emailID]))))
+    #expect(String(buffer: printer.buffer) == "t UID FETCH 1:* (MODSEQ EMAILID)\r\n")
+    for item in ["MODSEQ", "EMAILID"] { #expect(throws: IMAPSyntaxError.self) { try parse("FETCH 1 \(item)") } }
+  }
+
+  @Test func `A literal beyond the limit of LITERAL- is asked for`() {
+    var printer = CommandPrinter(nonSynchronizing: true)
+    printer.longestNonSynchronizing = 3
+    printer.literalHeader(size: 3)
+    printer.literalHeader(size: 4)
+    #expect(String(buffer: printer.buffer) == "{3+}\r\n{4}\r\n")
+    #expect(printer.pauses == [11])
+  }
+}
+
 /// Shapes that real servers are known for.
 @Suite struct OddServerTests {
   @Test(arguments: [

@@ -3,13 +3,25 @@ import IMAPCore
 public import MailNet
 import NIOCore
 
+/// A message for APPEND is not as long as its `size` says. The connection is of no more use: the server waits for octets
+/// that never come, or would take some for a command.
+public struct AppendSizeError: Error, Sendable, Hashable, CustomStringConvertible {
+  public var announced: Int
+  /// So far.
+  public var found: Int
+  public init(announced: Int, found: Int) {
+    self.announced = announced
+    self.found = found
+  }
+  public var description: String { "a message to upload was announced with \(announced) octets and has \(found)" }
+}
+
 extension IMAPClient {
   /// APPEND of each, pipelined where LITERAL+ (or a small LITERAL-) allows. The result has an element for each item, in
   /// order: the UID with UIDPLUS, `.success(nil)` without, or why it was refused.
   ///
   /// Messages travel as plain literals, which may hold no NUL (RFC 9051 §9).
-  /// - Throws: `ClientError`, and what a body throws; a body of another size than announced cannot be taken back either.
-  ///   After that only `abandon()` is left.
+  /// - Throws: `ClientError`, `AppendSizeError`, and what a body throws; after that only `abandon()` is left.
   public func append(_ items: [AppendItem], to mailbox: String) async throws -> [Result<UInt32?, ClientError>] {
     var results: [Result<UInt32?, ClientError>] = []
     var waiting: [(command: SentCommand?, size: Int)] = []
@@ -103,7 +115,7 @@ extension IMAPClient {
     var out = ByteBuffer()
     while let piece = try await item.body() {
       left -= piece.readableBytes
-      guard left >= 0 else { throw failure(.protocolViolation("a message to append is longer than announced")) }
+      guard left >= 0 else { throw AppendSizeError(announced: item.size, found: item.size - left) }
       if out.readableBytes == 0, piece.readableBytes >= IMAPClientLimits.appendPiece {
         try await send(piece)
         continue
@@ -114,7 +126,7 @@ extension IMAPClient {
         out = ByteBuffer()
       }
     }
-    guard left == 0 else { throw failure(.protocolViolation("a message to append is shorter than announced")) }
+    guard left == 0 else { throw AppendSizeError(announced: item.size, found: item.size - left) }
     out.writeCRLF()
     try await send(out)
   }

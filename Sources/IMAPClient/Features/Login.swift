@@ -24,7 +24,18 @@ extension IMAPClient {
     let announced = capabilities.compactMap { $0.hasPrefix("AUTH=") ? String($0.dropFirst(5)) : nil }.sorted()
     let exchange = try await LoginExchange.choose(
       announced: announced, credential: credential, user: user, server: server, isProtected: isProtected)
-    if let exchange { return try await authenticate(exchange) }
+    if let exchange {
+      do {
+        return try await authenticate(exchange)
+      } catch {
+        // A token may have run out; the one asked for now is new.
+        guard case .token = credential, case .authenticationFailed = error.kind, !isBroken else { throw error }
+        let again = try await LoginExchange.choose(
+          announced: announced, credential: credential, user: user, server: server, isProtected: isProtected)
+        guard let again else { throw error }
+        return try await authenticate(again)
+      }
+    }
     // RFC 9051 §6.2.3: a client MUST NOT use LOGIN where LOGINDISABLED is announced.
     guard !has("LOGINDISABLED") else {
       throw failure(.authenticationFailed("the server allows no way to log in that is known here (LOGINDISABLED)"))

@@ -72,7 +72,7 @@ extension IMAPClient {
     } else {
       // RFC 9051 §6.4.1: no messages are removed if the mailbox was selected by EXAMINE.
       if !current.isReadOnly { _ = try await select(current.name, readOnly: true, resync: nil) }
-      // A server that gives EXAMINE as READ-WRITE would expunge.
+      // A server that says READ-WRITE to EXAMINE might expunge.
       if selected?.isReadOnly == true { try await run("CLOSE") }
     }
     selected = nil
@@ -115,7 +115,7 @@ private struct SelectAnswer {
       point != nil && highestModSeq != nil && uidValidity != nil && point?.uidValidity == uidValidity
     return SelectedMailbox(
       name: name, exists: exists, uidValidity: uidValidity ?? 0, uidNext: uidNext, highestModSeq: highestModSeq,
-      isReadOnly: readOnly || code == .readOnly, permanentFlags: permanent.flags,
+      isReadOnly: code == .readOnly || readOnly && code != .readWrite, permanentFlags: permanent.flags,
       acceptsNewKeywords: permanent.acceptsNewKeywords, resync: isResynced ? resync : nil)
   }
 }

@@ -34,6 +34,7 @@ extension IMAPClient {
   public func store(_ changes: [FlagStore]) async throws(ClientError) -> StoreResult {
     let commands = changes.flatMap { change in change.uids.split().map { command(change, $0) } }
     let filter = UIDFilter(changes.map(\.uids))
+    var wishes = Wishes(changes)
     var result = StoreResult()
     var refused: Set<UInt32> = []
     try await pipeline(commands.count, window: IMAPClientLimits.storeWindow) { index, batch in
@@ -44,7 +45,7 @@ extension IMAPClient {
         guard let uid = fetch.uid, filter.contains(uid), fetch.isOnlyFlags else { return false }
         if let modSeq = fetch.modSeq { result.modSeqs[uid] = modSeq }
         // Flags that are what was asked for are no news.
-        return fetch.flags.map { flags in changes.allSatisfy { $0.isDone(uid, flags) } } ?? true
+        return fetch.flags.map { wishes.areDone(uid, $0) } ?? true
       case .vanished(_, let ranges):
         for range in filter.split(ranges).inside where refused.count + range.count <= IMAPClientLimits.found {
           refused.formUnion(range)
@@ -89,10 +90,40 @@ extension FlagList {
   fileprivate var lowercasedKeywords: Set<String> { Set(keywords.map { $0.lowercased() }) }
 }
 
+/// What is asked for each message, looked up only if a server sends flags back.
+private struct Wishes {
+  let changes: [FlagStore]
+  /// Changes by UID; those with `*` in `open`.
+  private var byUID: [UInt32: [Int]]?
+  private var open: [Int] = []
+
+  init(_ changes: [FlagStore]) { self.changes = changes }
+
+  /// The message has the flags that were asked for.
+  mutating func areDone(_ uid: UInt32, _ now: FlagList) -> Bool {
+    let places = byUID ?? lookUp()
+    return ((places[uid] ?? []) + open).allSatisfy { changes[$0].isDone(now) }
+  }
+
+  private mutating func lookUp() -> [UInt32: [Int]] {
+    var places: [UInt32: [Int]] = [:]
+    for (index, change) in changes.enumerated() {
+      let ranges = change.uids.resolvedUIDs(last: .max)
+      guard !change.uids.containsStar, !change.uids.includesSavedResult,
+        places.count + ranges.reduce(0, { $0 + $1.count }) <= IMAPClientLimits.found
+      else {
+        open.append(index)
+        continue
+      }
+      for range in ranges { for uid in range { places[uid, default: []].append(index) } }
+    }
+    byUID = places
+    return places
+  }
+}
+
 extension FlagStore {
-  /// The message, if it is one of these, has the flags that were asked for.
-  fileprivate func isDone(_ uid: UInt32, _ now: FlagList) -> Bool {
-    guard UIDFilter([uids]).contains(uid) else { return true }
+  fileprivate func isDone(_ now: FlagList) -> Bool {
     let wanted = flags.sendable
     switch mode {
     case .add:

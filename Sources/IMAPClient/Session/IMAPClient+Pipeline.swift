@@ -69,13 +69,19 @@ struct UIDFilter {
 
   func contains(_ uid: UInt32) -> Bool {
     guard let ranges else { return true }
+    let index = Self.index(of: uid, in: ranges)
+    return index < ranges.count && ranges[index].contains(uid)
+  }
+
+  /// The first range that does not end before `uid`.
+  private static func index(of uid: UInt32, in ranges: [ClosedRange<UInt32>]) -> Int {
     var low = 0
     var high = ranges.count
     while low < high {
       let middle = (low + high) / 2
       if ranges[middle].upperBound < uid { low = middle + 1 } else { high = middle }
     }
-    return low < ranges.count && ranges[low].contains(uid)
+    return low
   }
 
   /// How many UIDs, at most.
@@ -88,8 +94,10 @@ struct UIDFilter {
     var outside: [ClosedRange<UInt32>] = []
     for range in vanished {
       var from = UInt64(range.lowerBound)
-      for own in ranges where own.overlaps(range) {
-        let shared = own.clamped(to: range)
+      var index = Self.index(of: range.lowerBound, in: ranges)
+      while index < ranges.count, ranges[index].lowerBound <= range.upperBound {
+        let shared = ranges[index].clamped(to: range)
+        index += 1
         if UInt64(shared.lowerBound) > from { outside.append(UInt32(from)...(shared.lowerBound - 1)) }
         inside.append(shared)
         from = UInt64(shared.upperBound) + 1
