@@ -42,7 +42,8 @@ private func item(_ pieces: String..., flags: FlagList = FlagList(), size: Int? 
     } _: { client in
       let result = try await client.store([
         FlagStore(
-          uids: MessageSet([.init(1, 3)]), mode: .add, flags: FlagList(.seen, keywords: ["$A"], ignored: ["\\Recent"]),
+          uids: MessageSet([.init(1, 3)]), mode: .add,
+          flags: FlagList(.seen, keywords: ["$A", "b)\r\nM1 DELETE c", "d e"], ignored: ["\\Recent"]),
           unchangedSince: 12),
         FlagStore(uids: MessageSet([.init(4)]), mode: .remove, flags: FlagList(.flagged)),
         FlagStore(uids: MessageSet([.init(5)]), mode: .replace, flags: FlagList()),
@@ -103,7 +104,7 @@ private func item(_ pieces: String..., flags: FlagList = FlagList(), size: Int? 
     } _: { client in
       let results = try await client.append(
         [
-          item("a\r\n", "b\r\n", flags: FlagList(.seen, keywords: ["$A"], ignored: ["\\Recent"])), item("x"),
+          item("a\r\n", "b\r\n", flags: FlagList(.seen, keywords: ["$A", "b\r\n"], ignored: ["\\Recent"])), item("x"),
           item(String(repeating: "y", count: 101)), item(),
         ], to: "a b")
       #expect(results.count == 4)

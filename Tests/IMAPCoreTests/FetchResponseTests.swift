@@ -193,6 +193,17 @@ import Testing
     #expect(status.mailbox.name == "Sent Items")
   }
 
+  @Test func `A flag cannot hold a line end`() {
+    for flags in ["({12}\r\nx)\r\nM DELETE)", "(a\tb)", "(\\X\r)"] {
+      #expect(throws: ResponseSyntaxError.self) { try fetched("FLAGS \(flags) UID 1") }
+    }
+    guard case .status(let line)? = try? response("* OK [PERMANENTFLAGS ({5}\r\na\r\nb)] x") else {
+      Issue.record("not read")
+      return
+    }
+    if case .permanentFlags? = line.code { Issue.record("flags of two lines") }
+  }
+
   @Test func `Flags with brackets and 8-bit octets are flags`() throws {
     let fetch = try fetched("FLAGS ([Gmail] $a] \u{E4} NIL \\Seen)")
     #expect(fetch.flags == FlagList(.seen, keywords: ["[Gmail]", "$a]", "\u{E4}", "NIL"]))

@@ -102,20 +102,28 @@ private func drive(_ setup: Setup, _ chunks: [ByteBuffer]) -> [Seen] {
 private func read(_ frame: ResponseFrame, _ setup: Setup) {
   guard let response = try? frame.parse(options: setup.options, limits: setup.limits) else { return }
   switch response {
+  case .flags(let flags): check(flags)
   case .search(let line): must(line.numbers.count <= setup.limits.numbers, "too many numbers")
   case .vanished(_, let ranges): must(ranges.count <= setup.limits.setElements, "too many ranges")
   case .fetch(let fetch):
     must(fetch.sequence > 0, "message 0")
+    if let flags = fetch.flags { check(flags) }
     if let structure = fetch.structure { must(depth(structure) <= setup.limits.nesting, "a structure too deep") }
   case .status(let line), .tagged(_, let line):
-    // A code can be written again, on one line.
+    // A code can be written again, on one line; but the names of charsets may be literals.
     guard let code = line.code else { return }
+    if case .badCharset = code { return }
     var buffer = ByteBuffer()
     buffer.writeResponseCode(code)
     must(!buffer.readableBytesView.contains(0x0A), "a code of two lines")
     must(!code.name.contains(" "), "a code's name with a space")
   default: break
   }
+}
+
+/// A flag that is sent on must not bring a line end along.
+private func check(_ flags: FlagList) {
+  must((flags.keywords + flags.ignored).allSatisfy { $0.utf8.allSatisfy { $0 > 0x20 } }, "a flag of two lines")
 }
 
 private func depth(_ body: BodyStructureValue) -> Int { 1 + (body.children.map(depth).max() ?? 0) }

@@ -29,7 +29,7 @@ extension IMAPClient {
   /// UID STORE of many changes, pipelined. Returns UIDs whose change was refused by UNCHANGEDSINCE (MODIFIED), or which
   /// are gone as far as the server says so (VANISHED, meanwhile); and the MODSEQs that came back.
   ///
-  /// Flags in `ignored` are not sent. Without CONDSTORE `unchangedSince` is not either. Changes of other flags of the
+  /// Flags in `ignored`, and keywords that are no atoms, are not sent. Without CONDSTORE `unchangedSince` is not either. Changes of other flags of the
   /// same messages go to `events()`.
   public func store(_ changes: [FlagStore]) async throws(ClientError) -> StoreResult {
     let commands = changes.flatMap { change in change.uids.split().map { command(change, $0) } }
@@ -84,8 +84,12 @@ extension IMAPClient {
 }
 
 extension FlagList {
-  /// What a server may be asked to keep.
-  var sendable: FlagList { FlagList(system.intersection(.storable), keywords: keywords) }
+  /// What a server may be asked to keep: no flag of no standard, and no keyword that would break out of its list.
+  var sendable: FlagList {
+    FlagList(
+      system.intersection(.storable),
+      keywords: keywords.filter { !$0.isEmpty && $0.utf8.allSatisfy(\.isAStringCharacter) })
+  }
 
   fileprivate var lowercasedKeywords: Set<String> { Set(keywords.map { $0.lowercased() }) }
 }

@@ -114,7 +114,7 @@ extension ResponseReader {
     while true {
       spaces()
       let start = cursor.position
-      cursor.skip { $0 != .space }
+      cursor.skip { $0 > .space }
       guard cursor.position > start, words.count < limits.listElements else { return words }
       words.append(string(start..<cursor.position).uppercased())
     }

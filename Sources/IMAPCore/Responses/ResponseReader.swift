@@ -51,10 +51,11 @@ struct ResponseReader: ~Escapable {
     frame.bytes.getSlice(at: frame.bytes.readerIndex + range.lowerBound, length: range.count) ?? ByteBuffer()
   }
 
-  /// Octets up to a space or a parenthesis.
+  /// Octets up to a space, a parenthesis or a control. No word holds a line end: a flag with one in it, sent on to another
+  /// server, would be a command there.
   mutating func wordRange() -> Range<Int> {
     let start = cursor.position
-    cursor.skip { $0 != .space && $0 != UInt8(ascii: "(") && $0 != UInt8(ascii: ")") }
+    cursor.skip { $0 > .space && $0 != 0x7F && $0 != UInt8(ascii: "(") && $0 != UInt8(ascii: ")") }
     return start..<cursor.position
   }
 
