@@ -43,65 +43,77 @@ extension IMAPClient {
       }
     }
     let plan = AskedItems(asked, sets)
-    var waiting: Set<String> = []
+    var progress = FetchProgress()
     var next = 0
-    var refusal: ClientError?
-    var isHandingOut = false
-    // A handler that throws leaves answers on the way.
-    func hand(_ event: FetchEvent) async throws {
-      do {
-        try await handle(event)
-      } catch {
-        isBroken = true
-        throw error
-      }
-    }
     while true {
       var batch = CommandBatch()
-      while refusal == nil, next < sets.count, waiting.count < window {
+      while progress.refusal == nil, next < sets.count, progress.waiting.count < window {
         let command = FetchCommand(
           uid: true, set: sets[next], items: asked.isEmpty ? [.uid] : asked, modifiers: modifiers)
-        waiting.insert(add(.fetch(command), to: &batch).tag)
+        progress.waiting.insert(add(.fetch(command), to: &batch).tag)
         next += 1
       }
       try await send(batch)
-      if waiting.isEmpty { break }
-      reading: while true {
-        guard let incoming = try inHand() else {
+      if progress.waiting.isEmpty { break }
+      var hasEnded = false
+      while !hasEnded {
+        if let incoming = try inHand() {
+          hasEnded = try await take(incoming, plan, &progress, handle)
+        } else {
           try await fill()
-          continue
-        }
-        switch incoming {
-        case .response(.fetch(let fetch)):
-          if try isAnswer(fetch, plan) {
-            try await hand(.message(plan.message(fetch)))
-          } else {
-            try sort(.fetch(fetch)) { (_) throws(ClientError) in false }
-          }
-        case .response(.vanished(earlier: true, let ranges)):
-          for range in ranges { try await hand(.vanished(range)) }
-        case .response(let response):
-          try sort(response) { (_) throws(ClientError) in false }
-          guard case .tagged(let tag, let line) = response else { continue }
-          waiting.remove(tag)
-          completions[tag] = nil
-          // RFC 5530 §3: some messages are gone, no more.
-          if line.code != .expungeIssued, let error = self.refusal(line, "UID FETCH") { refusal = refusal ?? error }
-          break reading
-        case .sectionBegin(let fetch, let name, let size):
-          isHandingOut = plan.isAsked(name)
-          guard isHandingOut else { continue }
-          let origin = name.origin.flatMap { UInt32(exactly: $0) }
-          try await hand(.sectionBegin(uid: fetch.uid ?? 0, plan.section(name), origin: origin, size: size))
-        case .sectionPiece(let bytes):
-          if isHandingOut { try await hand(.sectionPiece(bytes)) }
-        case .sectionEnd:
-          if isHandingOut { try await hand(.sectionEnd) }
-          isHandingOut = false
         }
       }
     }
-    if let refusal { throw refusal }
+    if let refusal = progress.refusal { throw refusal }
+  }
+
+  /// True: one of the commands has ended.
+  private func take(
+    _ incoming: Incoming, _ plan: AskedItems, _ progress: inout FetchProgress,
+    _ handle: (FetchEvent) async throws -> Void
+  ) async throws -> Bool {
+    switch incoming {
+    case .response(.fetch(let fetch)):
+      if try isAnswer(fetch, plan) {
+        try await hand(.message(plan.message(fetch)), to: handle)
+      } else {
+        try sort(.fetch(fetch)) { (_) throws(ClientError) in false }
+      }
+    case .response(.vanished(earlier: true, let ranges)):
+      for range in ranges { try await hand(.vanished(range), to: handle) }
+    case .response(let response):
+      try sort(response) { (_) throws(ClientError) in false }
+      guard case .tagged(let tag, let line) = response else { return false }
+      progress.waiting.remove(tag)
+      completions[tag] = nil
+      // RFC 5530 §3: some messages are gone, no more.
+      if line.code != .expungeIssued, let error = refusal(line, "UID FETCH") {
+        progress.refusal = progress.refusal ?? error
+      }
+      return true
+    case .sectionBegin(let fetch, let name, let size):
+      progress.isHandingOut = plan.isAsked(name)
+      guard progress.isHandingOut else { return false }
+      let origin = name.origin.flatMap { UInt32(exactly: $0) }
+      let section = plan.section(name)
+      try await hand(.sectionBegin(uid: fetch.uid ?? 0, section, origin: origin, size: size), to: handle)
+    case .sectionPiece(let bytes):
+      if progress.isHandingOut { try await hand(.sectionPiece(bytes), to: handle) }
+    case .sectionEnd:
+      if progress.isHandingOut { try await hand(.sectionEnd, to: handle) }
+      progress.isHandingOut = false
+    }
+    return false
+  }
+
+  /// A handler that throws leaves answers on the way.
+  private func hand(_ event: FetchEvent, to handle: (FetchEvent) async throws -> Void) async throws {
+    do {
+      try await handle(event)
+    } catch {
+      isBroken = true
+      throw error
+    }
   }
 
   /// False: news that nobody asked for.
@@ -114,6 +126,15 @@ extension IMAPClient {
     }
     return fetch.isOnlyFlags ? plan.isOnlyFlags && plan.filter.contains(uid) : true
   }
+}
+
+private struct FetchProgress {
+  /// Tags of the commands on the way.
+  var waiting: Set<String> = []
+  /// Thrown when they have ended.
+  var refusal: ClientError?
+  /// The section that comes in pieces was asked for.
+  var isHandingOut = false
 }
 
 /// What a FETCH asks for.
