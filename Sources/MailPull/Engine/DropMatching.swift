@@ -20,6 +20,7 @@ enum DropMatching {
       if !why.isEmpty { drop.warnings.append(why) }
       return drop
     }
+    drop.isBelieved = true
     let repeated = repeatedUIDLs(listing)
     for message in listing {
       var matched = DropMessage(listing: message, standing: .unknown)

@@ -39,7 +39,9 @@ struct Drop: Sendable {
   var messages: [DropMessage] = []
   /// Entries at home (or in doubt) that no message of the drop stands for so far, by number.
   var unexplained: [Int64: JournalLine] = [:]
-  /// UIDLs tell messages apart here: some were recognised, none was wrong.
+  /// Nothing speaks against the UIDLs of this session.
+  var isBelieved = false
+  /// And something for them: some message was recognised by its UIDL.
   var isSound = false
   var warnings: [String] = []
 

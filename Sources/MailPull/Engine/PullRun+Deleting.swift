@@ -36,7 +36,8 @@ extension PullRun {
     for place in places {
       if let id = drop.messages[place].entry { entries[drop.messages[place].listing.number] = id }
     }
-    try await pull.journal.write(entries.values.map { .deleteAsked($0) }, at: pull.time.now())
+    let asked = [witness(against: Set(places))] + entries.values.map { .deleteAsked($0) }
+    try await pull.journal.write(asked, at: pull.time.now())
     let refused = try await session.delete(entries.keys.sorted(), window: options.window)
     var changes: [JournalChange] = []
     for (number, error) in refused {

@@ -35,8 +35,27 @@ extension PullRun {
     report.octets += octets
   }
 
+  /// UIDLs can be believed although none is known: a message that was to stay when others were deleted is still listed.
+  private func callWitness() async throws {
+    guard drop.isBelieved, !drop.isSound, drop.unexplained.values.contains(where: { $0.state == .deleteAsked }),
+      let witness = try await pull.journal.witness()
+    else { return }
+    drop.isSound = drop.messages.contains {
+      $0.listing.uidl == witness.uidl && $0.listing.octets == witness.octets
+    }
+  }
+
+  /// Writes down which message stays while others go.
+  func witness(against deleted: Set<Int>) -> JournalChange {
+    let stays = drop.messages.indices.first { !deleted.contains($0) && drop.messages[$0].listing.uidl != nil }
+    guard let stays, let uidl = drop.messages[stays].listing.uidl else { return .witness(nil) }
+    return .witness(JournalWitness(uidl: uidl, octets: drop.messages[stays].listing.octets))
+  }
+
   /// Finds the entries that unknown messages may turn out to be, and asks TOP where that saves a RETR.
   func recognise(_ session: any POP3Session) async throws -> ClaimTable {
+    try await callWitness()
+    try await settle()
     var claims = ClaimTable()
     let unknown = drop.messages.filter(\.isUnknown).map(\.listing)
     if !unknown.isEmpty {

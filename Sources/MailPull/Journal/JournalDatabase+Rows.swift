@@ -117,6 +117,13 @@ extension JournalDatabase {
       statement.bind(4, byTop ? 1 : 0)
       try statement.run()
     case .deleteAsked(let id): try run(self("UPDATE message SET state = 3, asked_at = ?2 WHERE id = ?1"), id, now)
+    case .witness(let witness):
+      try run(self("DELETE FROM witness"))
+      guard let witness else { return }
+      let statement = try self("INSERT INTO witness (uidl, octets) VALUES (?1, ?2)")
+      statement.bind(1, witness.uidl)
+      statement.bind(2, witness.octets)
+      try statement.run()
     case .present(let id): try run(self("UPDATE message SET state = 2, gone_at = NULL WHERE id = ?1"), id)
     case .gone(let id): try run(self("UPDATE message SET state = 4, gone_at = ?2 WHERE id = ?1"), id, now)
     }
@@ -126,8 +133,15 @@ extension JournalDatabase {
     try run(self("DELETE FROM message WHERE state = 4 AND gone_at < ?1"), time)
   }
 
-  private func run(_ statement: JournalStatement, _ first: Int64, _ second: Int64? = nil) throws {
-    statement.bind(1, first)
+  func witness() throws -> JournalWitness? {
+    let statement = try self("SELECT uidl, octets FROM witness")
+    defer { statement.reset() }
+    guard try statement.step(), let uidl = statement.text(0) else { return nil }
+    return JournalWitness(uidl: uidl, octets: statement.int(1))
+  }
+
+  private func run(_ statement: JournalStatement, _ first: Int64? = nil, _ second: Int64? = nil) throws {
+    if let first { statement.bind(1, first) }
     if let second { statement.bind(2, second) }
     try statement.run()
   }

@@ -64,7 +64,16 @@ public enum JournalChange: Sendable, Hashable {
   /// It is the message that the server now lists like this.
   case bind(Int64, uidl: String?, octets: Int64, byTop: Bool)
   case deleteAsked(Int64)
+  /// A message that is to stay while others are deleted: if it is listed again, UIDLs can be believed, and those that are
+  /// missing are gone. Nil: none stays.
+  case witness(JournalWitness?)
   /// It is on the server, and nothing is asked.
   case present(Int64)
   case gone(Int64)
+}
+
+/// A message as the server listed it.
+public struct JournalWitness: Sendable, Hashable {
+  public var uidl: String
+  public var octets: Int64
 }

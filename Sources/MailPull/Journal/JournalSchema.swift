@@ -27,6 +27,7 @@ enum JournalSchema {
 
   private static let first = [
     "CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
+    "CREATE TABLE witness (uidl TEXT NOT NULL, octets INTEGER NOT NULL) STRICT",
     """
     CREATE TABLE message (
       id INTEGER PRIMARY KEY AUTOINCREMENT,

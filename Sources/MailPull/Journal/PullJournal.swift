@@ -63,6 +63,9 @@ public final class PullJournal: Sendable {
   /// Entries that are gone from the server and had one of these UIDLs.
   public func gone(uidls: [String]) async throws -> [JournalEntry] { try await run { try $0.gone(uidls: uidls) } }
 
+  /// The message that was to stay when others were last deleted.
+  public func witness() async throws -> JournalWitness? { try await run { try $0.witness() } }
+
   // MARK: Writing
 
   /// Makes all changes, in one transaction.
