@@ -44,7 +44,8 @@ public struct PullConfiguration: Sendable {
         throw PullConfigurationError(
           file: file, line: item.mark?.line, key: "accounts", reason: "entry \(position + 1) is no mapping of keys")
       }
-      let label = mapping["name"]?.string ?? mapping["url"]?.string ?? "number \(position + 1)"
+      // Not by its URL: somebody may have written a password into it.
+      let label = mapping["name"]?.string ?? "number \(position + 1)"
       let own = try ConfigurationSection(mapping, known: known.map(\.rawValue), file: file, account: label)
       let account = try AccountReader(own: own, defaults: defaults, home: home).account()
       guard !accounts.contains(where: { $0.name == account.name }) else {

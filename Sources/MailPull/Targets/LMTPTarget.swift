@@ -111,30 +111,43 @@ private actor LMTPLine {
     var probe = MessageProbe()
     let content = message.content
     probe.update(try await threads.runIfActive { try content.beginning() })
+    return try await deliver(content, from: probe.returnPath())
+  }
+
+  private func deliver(_ content: HeldContent, from sender: String) async throws -> PullOutcome {
     let session = try await connected()
-    let size = content.size
     var offset: Int64 = 0
     var isSent = false
     do {
       let reply = try await session.deliver(
-        from: probe.returnPath(), to: recipient, size: Int(clamping: size),
+        from: sender, to: recipient, size: Int(clamping: content.size),
         body: {
-          let piece = try await piece(of: content, at: offset)
-          offset += Int64(piece?.readableBytes ?? 0)
-          // Behind the last piece comes the final dot: from here on the server may have taken it.
-          if offset >= size { isSent = true }
+          guard let piece = try await piece(of: content, at: offset) else {
+            // Behind the last piece comes the final dot: from here on the server may have taken it.
+            isSent = true
+            return nil
+          }
+          offset += Int64(piece.readableBytes)
           return piece
         })
       return .landed(receipt: reply)
     } catch let error as ClientError {
-      guard case .refused(_, let code, let text) = error.kind else {
+      switch error.kind {
+      case .refused(_, let code, let text):
+        // RFC 5321 §3.8: behind 421 nothing follows.
+        if code == "421" { self.session = nil }
+        // RFC 2033 §4.2, RFC 5321 §4.2.1: 4yz may pass, 5yz stays.
+        let reason = "\(name): \(code.map { "\($0) " } ?? "")\(text)"
+        return code?.first == "4" ? .deferred(reason) : .refused(reason)
+      case .invalidAddress where !sender.isEmpty:
+        // What stood in Return-Path is no address: nobody hears of a bounce then.
+        return try await deliver(content, from: "")
+      case .invalidAddress, .unsupported: return .refused(error.description)
+      default:
         self.session = nil
         if isSent { return .unknown("whether \(name) took it is not known: \(error)") }
         throw PullUntouched(PullError(.targetUnavailable(name, error.description), account: ""))
       }
-      // RFC 2033 §4.2, RFC 5321 §4.2.1: 4yz may pass, 5yz stays.
-      let reason = "\(name): \(code.map { "\($0) " } ?? "")\(text)"
-      return code?.first == "4" ? .deferred(reason) : .refused(reason)
     }
   }
 
