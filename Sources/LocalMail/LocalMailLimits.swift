@@ -36,6 +36,8 @@ public enum LocalMailLimits {
 
   /// Octets of the header of an mbox message in which `Status:` and its kin are looked for.
   public static let mboxHeader = 256 * 1024
+  /// Octets that are first read of an mbox message, most of which are small; then four times as many, up to `piece`.
+  public static let mboxWindow = 16 * 1024
   /// Octets of a From line.
   public static let fromLine = 1024
 }

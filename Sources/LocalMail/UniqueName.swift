@@ -6,7 +6,7 @@ import Synchronization
   import Darwin
 #endif
 
-enum Clock {
+enum WallClock {
   /// Since 1970.
   static func now() -> (seconds: Int64, nanoseconds: Int64) {
     var time = timespec()
@@ -47,7 +47,7 @@ enum UniqueName {
 
   /// `time.MmicrosecondsPpid_n.host`
   static func next() -> String {
-    let (seconds, nanoseconds) = Clock.now()
+    let (seconds, nanoseconds) = WallClock.now()
     let number = counter.wrappingAdd(1, ordering: .relaxed).newValue
     return "\(seconds).M\(nanoseconds / 1000)\(process)\(number).\(host)"
   }

@@ -7,7 +7,7 @@
 /// A lock by a file that exists, as mail programs keep it beside each other (`dovecot-uidlist.lock`, `mbox.lock`).
 struct DotLock {
   let path: String
-  private let inode: UInt64
+  private let identity: FileStatus
   private let disk: any LocalDisk
 
   /// Waits up to `LocalMailLimits.lockWait` seconds, then throws `.locked`. A lock older than
@@ -15,13 +15,13 @@ struct DotLock {
   static func acquire(
     _ path: String, disk: any LocalDisk, wait: Int64 = LocalMailLimits.lockWait
   ) throws(LocalMailError) -> DotLock {
-    let end = Clock.seconds() + wait
+    let end = WallClock.seconds() + wait
     while true {
       do throws(LocalMailError) { return try DotLock(path, disk) } catch {
         guard error.isExisting else { throw error }
       }
       if try removeStale(path, disk) { continue }
-      guard Clock.seconds() < end else { throw LocalMailError(.locked, path: path) }
+      guard WallClock.seconds() < end else { throw LocalMailError(.locked, path: path) }
       usleep(LocalMailLimits.lockPause)
     }
   }
@@ -33,7 +33,7 @@ struct DotLock {
       // Who looks at a lock that is in the way wants to know whose it is.
       let text = Array("\(getpid()):\(UniqueName.host)".utf8)
       try file.pwrite(text, at: 0)
-      inode = try file.status().inode
+      identity = try file.status()
     } catch {
       try? disk.unlink(path)
       throw error
@@ -45,14 +45,17 @@ struct DotLock {
   /// A lock that has become stale and was taken by another is left alone.
   func release() {
     do throws(LocalMailError) {
-      guard let status = try disk.status(of: path, followingLinks: false), status.inode == inode else { return }
+      // Numbers of inodes are given out again.
+      guard let status = try disk.status(of: path, followingLinks: false), status.inode == identity.inode,
+        status.modified == identity.modified
+      else { return }
     } catch {}
     try? disk.unlink(path)
   }
 
   private static func removeStale(_ path: String, _ disk: any LocalDisk) throws(LocalMailError) -> Bool {
     guard let status = try disk.status(of: path, followingLinks: false) else { return true }
-    guard Clock.seconds() - status.modifiedSeconds > LocalMailLimits.staleLock else { return false }
+    guard WallClock.seconds() - status.modifiedSeconds > LocalMailLimits.staleLock else { return false }
     // By way of another name: two who find it stale must not remove the fresh lock of the first.
     let aside = path + "." + UniqueName.next()
     do throws(LocalMailError) { try disk.rename(path, to: aside, replacing: false) } catch {

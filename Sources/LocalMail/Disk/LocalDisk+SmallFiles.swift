@@ -44,8 +44,10 @@ extension LocalDisk {
   }
 
   /// Puts a whole new file in the place of another: readers see the old one or the new one, also after a power cut.
+  /// `path` lies in a Maildir: what an interruption leaves is in its `tmp`, where everybody cleans.
   func replace(_ path: String, with bytes: [UInt8]) throws(LocalMailError) {
-    let temporary = path + "." + UniqueName.next() + ".tmp"
+    let prefix = LandingSettings.temporaryPrefix("list")
+    let temporary = "\(path.parentDirectory)/tmp/\(prefix)\(UniqueName.next())"
     do throws(LocalMailError) {
       let file = try open(temporary, .createNew)
       defer { file.close() }

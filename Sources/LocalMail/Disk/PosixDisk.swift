@@ -42,9 +42,22 @@ public struct PosixDisk: LocalDisk {
     guard code == EINVAL || code == ENOSYS || code == ENOTSUP else {
       throw failure("rename", code == EEXIST ? target : path, code)
     }
-    // Old kernels and some network file systems cannot do it in one step.
-    try link(path, to: target)
-    try unlink(path)
+    try renameInSteps(path, to: target)
+  }
+
+  /// Old kernels and some network file systems cannot refuse to replace; what cannot be linked either (directories, file
+  /// systems without links) has a moment in which another process might take the name.
+  private func renameInSteps(_ path: String, to target: String) throws(LocalMailError) {
+    do throws(LocalMailError) { try link(path, to: target) } catch {
+      guard case .io(_, let code) = error.kind, code == EPERM || code == ENOTSUP || code == ENOSYS || code == EMLINK
+      else { throw error }
+      guard try status(of: target, followingLinks: false) == nil else { throw failure("rename", target, EEXIST) }
+      return try rename(path, to: target, replacing: true)
+    }
+    do throws(LocalMailError) { try unlink(path) } catch {
+      try? unlink(target)
+      throw error
+    }
   }
 
   public func link(_ path: String, to target: String) throws(LocalMailError) {

@@ -6,6 +6,8 @@ import Synchronization
 /// write at once; all files synced; each read again from the disk and compared with its hash; each renamed into `new` or
 /// `cur`; folder synced; only then do they count.
 ///
+/// The folder itself must be durable: `MaildirTree.create` or `createFolder` see to it, also for one that is there.
+///
 /// The bytes are compared before the rename, not after it: a message that cannot be read again is never seen by anybody,
 /// and no other program can have moved the file meanwhile.
 public final class MaildirLanding: Sendable {

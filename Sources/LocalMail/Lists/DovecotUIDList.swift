@@ -10,7 +10,7 @@ extension MaildirFolder {
     var list: UIDList?
     var isKeyed = false
     var number = 0
-    var problem: LocalMailError?
+    var problem: Int?
     let path = uidListPath
     let isThere = try disk.forEachLine(of: path) { line throws(LocalMailError) in
       number += 1
@@ -21,11 +21,14 @@ extension MaildirFolder {
       if let record = isKeyed ? UIDList.Record(dovecot: line) : UIDList.Record(plain: line) {
         list?.records.append(record)
       } else if problem == nil {
-        problem = LocalMailError(.malformed("line \(number) is not `uid … :file name`"), path: path)
+        problem = number
       }
     }
     guard isThere, var list else { return nil }
-    if let problem { throw problem }
+    // Dovecot appends to the file: the last line may have been cut off by a crash.
+    if let problem, problem < number {
+      throw LocalMailError(.malformed("line \(problem) is not `uid … :file name`"), path: path)
+    }
     list.settle()
     return list
   }

@@ -81,7 +81,7 @@ extension MaildirFolder {
   /// The age is that of the inode, since the modification time of a message is its INTERNALDATE.
   @discardableResult
   public func cleanTemporary() throws(LocalMailError) -> Int {
-    let limit = Clock.seconds() - LocalMailLimits.temporaryAge
+    let limit = WallClock.seconds() - LocalMailLimits.temporaryAge
     return try removeTemporary { $0.changed / 1_000_000_000 < limit }
   }
 

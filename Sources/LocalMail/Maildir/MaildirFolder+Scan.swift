@@ -43,7 +43,7 @@ extension MaildirFolder {
     var doubles: [Listed] = []
     for _ in 0..<LocalMailLimits.listings {
       let before = (try modified(newDirectory), try modified(curDirectory))
-      let (seconds, nanoseconds) = Clock.now()
+      let (seconds, nanoseconds) = WallClock.now()
       var round: [String: Listed] = [:]
       doubles.removeAll()
       for isNew in [true, false] {

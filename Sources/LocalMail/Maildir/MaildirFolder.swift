@@ -1,4 +1,5 @@
-import NIOCore
+public import NIOCore
+import Synchronization
 
 /// One folder. Calls block: not for an event loop.
 public struct MaildirFolder: Sendable {
@@ -104,11 +105,14 @@ extension LocalFile {
   }
 }
 
-/// Reads a message file in pieces with CRLF line ends. Blocks.
-public final class WireReader {
+/// Reads a message file in pieces with CRLF line ends. Blocks. One task at a time.
+public final class WireReader: Sendable {
+  private struct State {
+    var offset: Int64 = 0
+    var unfolder = LineUnfolder()
+  }
   private let file: any LocalFile
-  private var offset: Int64 = 0
-  private var unfolder = LineUnfolder()
+  private let state = Mutex(State())
 
   init(_ file: any LocalFile) { self.file = file }
 
@@ -119,12 +123,14 @@ public final class WireReader {
     let piece = LocalMailLimits.piece / 2
     let input = UnsafeMutableRawBufferPointer.allocate(byteCount: piece, alignment: 16)
     defer { input.deallocate() }
-    let count = try file.pread(into: input, at: offset)
+    let count = try file.pread(into: input, at: state.withLock { $0.offset })
     guard count > 0 else { return nil }
-    offset += Int64(count)
     var buffer = ByteBufferAllocator().buffer(capacity: 2 * count)
     buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 2 * count) { output in
-      unfolder.unfold(UnsafeRawBufferPointer(rebasing: input[..<count]), into: output)
+      state.withLock { state in
+        state.offset += Int64(count)
+        return state.unfolder.unfold(UnsafeRawBufferPointer(rebasing: input[..<count]), into: output)
+      }
     }
     return buffer
   }

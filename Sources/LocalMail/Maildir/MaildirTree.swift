@@ -94,18 +94,14 @@ public struct MaildirTree: Sendable {
   /// `directory` with all that makes it a Maildir, durable.
   private func makeMaildir(_ directory: String) throws(LocalMailError) {
     let parent = directory.parentDirectory
-    let isNew = try disk.makeDirectory(directory)
-    var changed = isNew
-    for name in ["tmp", "new", "cur"] {
-      if try disk.makeDirectory(directory + "/" + name) { changed = true }
-    }
+    try disk.makeDirectory(directory)
+    for name in ["tmp", "new", "cur"] { try disk.makeDirectory(directory + "/" + name) }
     // By this file Maildir++ tells a folder from a root.
     let marker = directory + "/maildirfolder"
     if directory != root, try disk.status(of: marker, followingLinks: false) == nil {
       try disk.open(marker, .openOrCreate).close()
-      changed = true
     }
-    guard changed else { return }
+    // Also what was there: a run that was killed may have made it and not synced it.
     try disk.syncDirectory(directory)
     try disk.syncDirectory(parent)
   }

@@ -12,7 +12,7 @@ struct MboxLock {
   static func acquire(_ path: String, disk: any LocalDisk, usesDotLock: Bool) throws(LocalMailError) -> MboxLock {
     let dotLock = usesDotLock ? try dotLock(path, disk) : nil
     do throws(LocalMailError) {
-      let end = Clock.seconds() + LocalMailLimits.lockWait
+      let end = WallClock.seconds() + LocalMailLimits.lockWait
       while true {
         let file = try disk.open(path, .openOrCreate)
         // A program may have put another file in its place while we waited; the lock of the old one is worth nothing.
@@ -22,7 +22,7 @@ struct MboxLock {
           }
         }
         file.close()
-        guard Clock.seconds() < end else { throw LocalMailError(.locked, path: path) }
+        guard WallClock.seconds() < end else { throw LocalMailError(.locked, path: path) }
         usleep(LocalMailLimits.lockPause)
       }
     } catch {

@@ -1,5 +1,6 @@
 import Bytes
 public import NIOCore
+import Synchronization
 
 /// One message of an mbox file.
 public struct MboxEntry: Sendable, Hashable {
@@ -27,17 +28,17 @@ public struct MboxReadSettings: Sendable, Hashable {
   public init() {}
 }
 
-/// Reads an mbox file from the beginning to the end, in bounded memory. Blocks; takes no lock.
+/// Reads an mbox file from the beginning to the end, in bounded memory. Blocks; takes no lock. One task at a time.
 ///
 /// A message begins with a line `From sender date` behind an empty line, and ends before the empty line before the next
 /// one. `Content-Length` counts where it leads exactly to a From line or the end of the file.
-public final class MboxReader {
+public final class MboxReader: Sendable {
   public let path: String
   private let settings: MboxReadSettings
   private let file: any LocalFile
   /// When it was opened: what others append later is left for the next time.
   private let size: Int64
-  private var position: Int64 = 0
+  private let position = Mutex<Int64>(0)
 
   public init(
     path: String, settings: MboxReadSettings = MboxReadSettings(), disk: any LocalDisk = PosixDisk()
@@ -52,22 +53,20 @@ public final class MboxReader {
 
   /// The next message; nil at the end. Throws `.malformed` if the file does not begin with a From line.
   public func next() throws(LocalMailError) -> MboxEntry? {
-    if position == 0 { try skipEmptyLines() }
-    guard position < size else { return nil }
-    let start = position
+    var start = position.withLock { $0 }
+    if start == 0 { start = try emptyLines() }
+    guard start < size else { return nil }
     guard let (line, lineLength) = try fromLine(at: start) else {
       throw LocalMailError(.malformed("has no From line at octet \(start); this is no mbox file"), path: path)
     }
     let first = start + Int64(lineLength)
-    let header = try read(at: first, upTo: LocalMailLimits.mboxHeader) { bytes in
-      MboxHeader(bytes, stripsStatus: settings.stripsStatus)
-    }
+    let header = try header(at: first)
     let (end, next) =
       if let found = try byLength(header, first) { found } else { try bySearch(from: first) }
     var length = max(end - first, 0)
     if line.isUnterminated, length > 0 { length -= 1 }
     let block = min(Int64(header.blockLength), length)
-    position = next
+    position.withLock { $0 = next }
     return MboxEntry(
       offset: start, length: next - start, messageOffset: first + block, messageLength: length - block,
       sender: line.sender, date: line.date, status: header.status)
@@ -128,11 +127,24 @@ public final class MboxReader {
     }
   }
 
-  private func skipEmptyLines() throws(LocalMailError) {
-    let skipped = try read(at: 0, upTo: LocalMailLimits.fromLine) { bytes in
-      bytes.firstIndex { $0 != .lf && $0 != .cr } ?? bytes.count
+  /// Octets of empty lines at the beginning of the file.
+  private func emptyLines() throws(LocalMailError) -> Int64 {
+    Int64(
+      try read(at: 0, upTo: LocalMailLimits.fromLine) { bytes in
+        bytes.firstIndex { $0 != .lf && $0 != .cr } ?? bytes.count
+      })
+  }
+
+  /// Most headers are small: what is read grows until the header ends.
+  private func header(at first: Int64) throws(LocalMailError) -> MboxHeader {
+    var length = LocalMailLimits.mboxWindow
+    while true {
+      let header = try read(at: first, upTo: length) { bytes in
+        MboxHeader(bytes, stripsStatus: settings.stripsStatus)
+      }
+      if header.length != nil || length >= LocalMailLimits.mboxHeader || first + Int64(length) >= size { return header }
+      length = min(length * 4, LocalMailLimits.mboxHeader)
     }
-    position = Int64(skipped)
   }
 
   /// Where the message ends and the next From line begins, by `Content-Length`; nil if it does not lead there.
@@ -162,8 +174,9 @@ public final class MboxReader {
   private func bySearch(from first: Int64) throws(LocalMailError) -> (end: Int64, next: Int64) {
     // From the line feed of the From line on: the empty line may be the first one.
     var window = max(first - 1, 0)
+    var wanted = LocalMailLimits.mboxWindow
     while window < size {
-      let (candidates, length) = try read(at: window, upTo: LocalMailLimits.piece) { bytes in
+      let (candidates, length) = try read(at: window, upTo: wanted) { bytes in
         (Self.candidates(bytes), bytes.count)
       }
       guard length > 0 else { break }
@@ -174,6 +187,7 @@ public final class MboxReader {
       guard window + Int64(length) < size else { break }
       // "\n\r\nFrom " may lie across two windows.
       window += Int64(max(length - 8, 1))
+      wanted = min(wanted * 4, LocalMailLimits.piece)
     }
     let separator = try read(at: max(size - 3, first - 1, 0), upTo: 3) { Self.emptyLine(before: $0.count, $0) } ?? 0
     return (max(size - Int64(separator), first), size)

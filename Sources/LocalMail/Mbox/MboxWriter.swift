@@ -144,7 +144,7 @@ public struct MboxWriter: Sendable {
     defer { source?.close() }
     let isUnterminated = last != nil && last != .lf
     let line = FromLine.write(
-      sender: message.sender, date: message.date ?? Clock.seconds(), isUnterminated: isUnterminated)
+      sender: message.sender, date: message.date ?? WallClock.seconds(), isUnterminated: isUnterminated)
     try output.write(Array(line.utf8))
     if settings.writesStatus { try output.write(Array(message.status.block.utf8)) }
     var body = MboxBody()
