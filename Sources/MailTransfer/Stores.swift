@@ -72,8 +72,8 @@ public struct StorePage: Sendable, Hashable, Codable {
   }
 }
 
-/// A message on its way into a store.
-public struct NewStoreMessage: Sendable {
+/// A message on its way into a store. It stays with the task that made it.
+public struct NewStoreMessage {
   public var flags: SystemFlags
   public var keywords: [String]
   /// Nil: now.
@@ -84,11 +84,11 @@ public struct NewStoreMessage: Sendable {
   public var uidl: String?
   /// Gives the bytes until nil, each piece with at least one; used once. Line ends are made CRLF by the store
   /// (`LineEndNormalizer`).
-  public var body: @Sendable () async throws -> ByteBuffer?
+  public var body: () async throws -> ByteBuffer?
 
   public init(
     flags: SystemFlags = [], keywords: [String] = [], date: InternalDate? = nil, uid: UID? = nil, uidl: String? = nil,
-    body: @escaping @Sendable () async throws -> ByteBuffer?
+    body: @escaping () async throws -> ByteBuffer?
   ) {
     self.flags = flags
     self.keywords = keywords
@@ -103,17 +103,11 @@ public struct NewStoreMessage: Sendable {
     _ bytes: ByteBuffer, flags: SystemFlags = [], keywords: [String] = [], date: InternalDate? = nil, uid: UID? = nil,
     uidl: String? = nil
   ) {
-    let once = OneBuffer(bytes)
-    self.init(flags: flags, keywords: keywords, date: date, uid: uid, uidl: uidl) { await once.take() }
-  }
-}
-
-private actor OneBuffer {
-  private var bytes: ByteBuffer?
-  init(_ bytes: ByteBuffer) { self.bytes = bytes.readableBytes > 0 ? bytes : nil }
-  func take() -> ByteBuffer? {
-    defer { bytes = nil }
-    return bytes
+    var rest: ByteBuffer? = bytes.readableBytes > 0 ? bytes : nil
+    self.init(flags: flags, keywords: keywords, date: date, uid: uid, uidl: uidl) {
+      defer { rest = nil }
+      return rest
+    }
   }
 }
 

@@ -14,4 +14,19 @@ public enum TransferLimits {
   public static let fingerprintsAtOnce = 1000
   /// Messages asked for in one reading.
   public static let readAtOnce = 2000
+  /// Octets of small messages that are read in one go, while the ones before are being stored.
+  public static let readAhead = 4 << 20
+  /// Messages of one go.
+  public static let readAheadMessages = 256
+  /// Messages that a report names for each mailbox.
+  public static let problems = 100
+  /// Messages after which an export writes down which UIDs its files have.
+  public static let messagesPerUIDList = 5000
+  /// UIDs of one command that fetches from an IMAP server, and commands on the way.
+  public static let fetchedAtOnce = 32
+  public static let fetchWindow = 4
+  /// Mailboxes of a source.
+  public static let mailboxes = 10_000
+  /// Levels of folders in which mbox files are looked for.
+  public static let folderDepth = 16
 }

@@ -1,0 +1,27 @@
+import MailStore
+
+/// One sentence for an error.
+enum ProblemText {
+  static func of(_ error: any Error) -> String {
+    guard let error = error as? StoreError else {
+      return error is CancellationError ? "cancelled" : "\(error)"
+    }
+    return switch error {
+    case .noSuchAccount(let name): "\(name): no such account"
+    case .noSuchMailbox(let name): "\(name): no such mailbox"
+    case .invalidMailboxName(let name, let reason): "\(name): not a mailbox name: \(reason)"
+    case .notSelectable(let name): "\(name): this name holds no messages"
+    case .overQuota(let over):
+      "the account is full: \(over.usage) of \(over.limit) "
+        + (over.resource == .storage ? "octets" : "messages") + "; raise its quota and run again"
+    case .messageTooLarge(let limit): "larger than \(limit) octets, the limit of the store"
+    case .tooManyKeywords(let limit): "more than \(limit) keywords in the mailbox"
+    case .tooManyMailboxes(let limit): "an account has at most \(limit) mailboxes"
+    case .mailboxGone: "the mailbox was deleted meanwhile"
+    case .corrupt(let what): "damaged: \(what); 'merpati check' tells more"
+    case .shuttingDown: "the store is shutting down; run again"
+    case .folderInUse(let folder, _): "\(folder): in use by another process; try again later"
+    default: "\(error)"
+    }
+  }
+}
