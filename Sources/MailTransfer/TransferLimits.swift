@@ -25,6 +25,10 @@ public enum TransferLimits {
   /// UIDs of one command that fetches from an IMAP server, and commands on the way.
   public static let fetchedAtOnce = 32
   public static let fetchWindow = 4
+  /// Octets of a keyword, as in the store.
+  public static let keyword = 255
+  /// Seconds since 1970 that INTERNALDATE can print: the years 1 to 9999.
+  public static let dates: ClosedRange<Int64> = -62_135_596_800...253_402_300_799
   /// Mailboxes of a source.
   public static let mailboxes = 10_000
   /// Levels of folders in which mbox files are looked for.

@@ -8,6 +8,7 @@ final class TransferProgress {
   private var mailbox: String?
   private var done = 0
   private var total: Int?
+  private var isTotalKnown = false
   private var bytes: Int64 = 0
   private var last = NIODeadline.uptimeNanoseconds(0)
 
@@ -24,6 +25,7 @@ final class TransferProgress {
   /// `total`: messages of all mailboxes, where known.
   func started(total: Int?) {
     self.total = total
+    isTotalKnown = total != nil
     say(.started)
   }
 
@@ -35,8 +37,8 @@ final class TransferProgress {
     tick()
   }
 
-  /// More work is known to be there.
-  func add(_ messages: Int) { total = (total ?? 0) + messages }
+  /// A mailbox was opened. Counts where the total was not known from the beginning.
+  func found(_ messages: Int) { if !isTotalKnown { total = (total ?? 0) + messages } }
 
   private func tick() {
     let now = NIODeadline.now()

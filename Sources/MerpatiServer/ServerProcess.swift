@@ -173,7 +173,9 @@ public struct ServerProcess: Sendable {
     return Listener(
       settings: ListenerSettings(
         name: "control", address: .unix(path: DataFolder.controlSocket(settings.dataDirectory), mode: 0o600),
-        implicitTLS: false, refusalLine: ControlSession.refusal, maxBuffered: 2 * ControlSession.maximumLine),
+        implicitTLS: false, refusalLine: ControlSession.refusal,
+        // An export reads no faster than its disk takes it.
+        writeTimeout: .seconds(Int64(ControlLimits.silence)), maxBuffered: 2 * ControlSession.maximumLine),
       tls: nil, group: group,
       makeSession: { ControlSession(connection: $0, administration: administration, deliveries: deliveries) },
       logger: makeLogger("control"))

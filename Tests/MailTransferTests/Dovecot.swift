@@ -34,7 +34,8 @@ struct Dovecot {
     let drop = getuid() == 0 ? "setpriv --reuid=\(user) --regid=\(user) --clear-groups " : ""
     let environment = "USER=nobody HOME='\(folder)'"
     return try shell(
-      "cat '\(folder)/input' | \(environment) timeout 20 \(drop)\(Self.binaries)/\(binary) -c '\(folder)/dovecot.conf'")
+      "cat '\(folder)/input' | \(environment) timeout 20 \(drop)\(Self.binaries)/\(binary) -c '\(folder)/dovecot.conf' 2>>'\(folder)/log'"
+    )
   }
 
   @discardableResult

@@ -270,6 +270,69 @@ import Testing
   }
 }
 
+/// Messages that the test makes up.
+private final class MadeUpOrigin: ImportOrigin {
+  let name = "made up"
+  let listing: OriginListing
+  let texts: [String: String]
+
+  init(_ messages: [(OriginMessage, String)]) {
+    listing = OriginListing(messages: messages.map(\.0))
+    texts = Dictionary(uniqueKeysWithValues: messages.filter { !$1.isEmpty }.map { ($0.key, $1) })
+  }
+
+  func mailboxes() -> [OriginMailbox] { [OriginMailbox(name: "Old", path: ["Old"], messages: listing.messages.count)] }
+  func list(_ mailbox: OriginMailbox) -> OriginListing { listing }
+  func bodies(
+    _ messages: [OriginMessage], of mailbox: OriginMailbox, _ handle: (Int, OriginBody) async throws -> Void
+  ) async throws {
+    for (index, message) in messages.enumerated() {
+      try await handle(index, texts[message.key].map { .whole(ByteBuffer(string: $0)) } ?? .unreadable("torn"))
+    }
+  }
+}
+
+@Suite struct OddOriginTests {
+  private func run(_ origin: MadeUpOrigin, _ destination: any ImportDestination) async -> TransferReport {
+    await MailImport(from: origin, to: destination, options: ImportOptions()).run(account: "ana")
+  }
+
+  @Test func `Keywords that IMAP cannot show are changed, and those beyond the limit cost nobody else's`() async throws
+  {
+    try await withBed { bed in
+      let many = (0..<70).map { "k\($0)" }
+      let origin = MadeUpOrigin([
+        (OriginMessage(key: "a", keywords: ["To Do", "\\Odd", "plain"]), "Subject: a\r\n\r\n"),
+        (OriginMessage(key: "b", keywords: many), "Subject: b\r\n\r\n"),
+        (OriginMessage(key: "c", keywords: ["plain"]), "Subject: c\r\n\r\n"),
+      ])
+      let report = await run(origin, bed.ana)
+      #expect(report.isClean && report.mailboxes[0].notes.count == 3, "\(report.text)")
+      let keywords = try await bed.ana.all("Old").map(\.keywords)
+      #expect(keywords == [["To_Do", "_Odd", "plain"], [], ["plain"]])
+    }
+  }
+
+  @Test func `What the store refuses and what cannot be read is named, and all else comes`() async throws {
+    try await withBed { bed in
+      let origin = MadeUpOrigin([
+        (OriginMessage(key: "a", uidl: "a"), "Subject: a\r\n\r\n"),
+        (OriginMessage(key: "b", uidl: "b"), "Subject: b\r\n\r\n"),
+        (OriginMessage(key: "c", uidl: "not a uidl"), "Subject: c\r\n\r\n"),
+        (OriginMessage(key: "d"), ""),
+      ])
+      let picky = TrickyDestination(bed.ana, .refuse(uidl: "b", .messageTooLarge(limit: 10)), at: 0)
+      let report = await run(origin, picky)
+      #expect(!report.isClean && report.transferred == 2 && report.verified == 2, "\(report.text)")
+      #expect(report.mailboxes[0].problemCount == 2 && report.mailboxes[0].problems.contains("d: torn"))
+      #expect(report.mailboxes[0].problems.contains { $0.hasPrefix("b: larger than 10") })
+      #expect(report.mailboxes[0].newUIDLs == 1)
+      let texts = try await bed.ana.texts("Old")
+      #expect(Set(texts.values) == ["Subject: a\r\n\r\n", "Subject: c\r\n\r\n"])
+    }
+  }
+}
+
 @Suite struct UIDLFormatTests {
   /// The right sides are what `dovecot 2.3.19` printed for UID 30, UIDVALIDITY 1234567890.
   @Test(arguments: [

@@ -150,6 +150,8 @@ final class TrickyDestination: ImportDestination {
     /// The messages are stored, and the answer is lost.
     case failAfter
     case deliver(NewMail)
+    /// At every append: messages with this UIDL are refused.
+    case refuse(uidl: String, StoreError)
   }
   /// A message that comes in by itself.
   struct NewMail: Sendable {
@@ -169,6 +171,7 @@ final class TrickyDestination: ImportDestination {
   }
 
   func append(_ messages: [NewStoreMessage], to mailbox: String) async throws -> AssignedUIDs {
+    if case .refuse(let uidl, let error) = trick, messages.contains(where: { $0.uidl == uidl }) { throw error }
     let isNow = left.withLock { left in
       left -= 1
       return left == 0
@@ -176,6 +179,7 @@ final class TrickyDestination: ImportDestination {
     guard isNow else { return try await door.append(messages, to: mailbox) }
     switch trick {
     case .failBefore: throw Failure()
+    case .refuse: return try await door.append(messages, to: mailbox)
     case .failAfter:
       _ = try await door.append(messages, to: mailbox)
       throw Failure()

@@ -223,6 +223,23 @@ import Testing
     await bed.stopServer()
   }
 
+  @Test(arguments: Way.allCases)
+  func `Keywords, flags and dates that IMAP could not show are refused`(_ way: Way) async throws {
+    try await withDoor(way) { door, _ in
+      let text = ByteBuffer(string: text(1))
+      let bad = [
+        NewStoreMessage(text, keywords: ["two words"]), NewStoreMessage(text, keywords: ["\\Seen"]),
+        NewStoreMessage(text, flags: SystemFlags(rawValue: 32)),
+        NewStoreMessage(text, date: InternalDate(seconds: .max)),
+      ]
+      for message in bad {
+        await #expect(throws: ControlFailure.self) { try await door.append([message], to: "INBOX", of: "ana") }
+      }
+      let listing = try await door.listing(of: "ana")
+      #expect(listing.mailboxes.first?.messages == 0)
+    }
+  }
+
   @Test func `A folder without a store is refused at once`() async throws {
     await #expect(throws: ControlFailure.self) { try await StoreDoor.open(directory: "/nonexistent") }
   }

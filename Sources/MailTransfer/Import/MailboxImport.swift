@@ -54,9 +54,10 @@ final class MailboxImport {
 
   func run() async throws {
     listing = try await origin.list(mailbox)
+    listing.messages = listing.messages.map { sound($0) }
     report.messages = messages.count
     states = Array(repeating: MessageState(), count: messages.count)
-    if mailbox.messages == nil { progress.add(messages.count) }
+    progress.found(messages.count)
     let target = try await prepare()
     nextUID = target.uidNext
     let existing = target.messages > 0 ? try await describeAll() : []
@@ -66,6 +67,26 @@ final class MailboxImport {
     defer { countStates() }
     try await bringMissing()
     if options.verifies { try await verify() }
+  }
+
+  /// What the store and IMAP can hold: keywords are atoms (RFC 9051 §9), dates have four digits for the year.
+  private func sound(_ message: OriginMessage) -> OriginMessage {
+    var message = message
+    if let date = message.date {
+      let dates = TransferLimits.dates
+      message.date = InternalDate(
+        seconds: min(max(date.seconds, dates.lowerBound), dates.upperBound),
+        zoneMinutes: min(max(date.zoneMinutes, -1439), 1439))
+    }
+    guard !message.keywords.allSatisfy({ StoreKeyword.isValid($0) }) else { return message }
+    var keywords: [String] = []
+    for keyword in message.keywords {
+      let valid = StoreKeyword.valid(keyword)
+      if let valid, !keywords.contains(valid) { keywords.append(valid) }
+      if valid != keyword { report.note("the keyword '\(keyword)' is kept as \(valid.map { "'\($0)'" } ?? "nothing")") }
+    }
+    message.keywords = keywords
+    return message
   }
 
   // MARK: The mailbox

@@ -71,11 +71,11 @@ public final class MaildirOrigin: ImportOrigin {
     let wanted = messages.map { entries[$0.key] }
     var start = 0
     var next = reader.read(wanted, from: start)
+    defer { next.cancel() }
     while start < messages.count {
       let (bodies, end) = try await next.value
       // The next ones are read while these are being stored.
       if end < messages.count { next = reader.read(wanted, from: end) }
-      defer { if end >= messages.count { next.cancel() } }
       for (offset, body) in bodies.enumerated() { try await handle(start + offset, body.origin) }
       start = end
     }

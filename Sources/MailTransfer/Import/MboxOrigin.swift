@@ -171,8 +171,8 @@ private final class OpenMbox: Sendable {
 
 /// Looking for mbox files in a tree.
 enum MboxFiles {
-  /// A file is a mailbox if it begins with a From line, or if it is empty and called `.mbox`. Folders are levels of the
-  /// name, without `.sbd`, as Thunderbird calls them.
+  /// A file is a mailbox if it is called `.mbox` or begins with a From line. Folders are levels of the name, without
+  /// `.sbd`, as Thunderbird calls them.
   static func find(_ root: String, mailbox: String?) throws -> [(path: [String], file: String)] {
     let disk = PosixDisk()
     guard let status = try disk.status(of: root, followingLinks: true) else {
@@ -203,19 +203,22 @@ enum MboxFiles {
       }
       switch status.kind {
       case .directory: try walk(file, levels + [title(name)], disk, &found)
-      case .file where try isMbox(file, name, status.size, disk): found.append((levels + [title(name)], file))
+      case .file where try isMbox(file, name, status.size): found.append((levels + [title(name)], file))
       default: break
       }
     }
   }
 
-  private static func isMbox(_ file: String, _ name: String, _ size: Int64, _ disk: PosixDisk) throws -> Bool {
-    guard size > 0 else { return name.hasSuffix(".mbox") }
-    let open = try disk.open(file, .read)
-    defer { open.close() }
-    var head = [UInt8](repeating: 0, count: 5)
-    let count = try head.withUnsafeMutableBytes { try open.pread(into: $0, at: 0) }
-    return count == 5 && head == Array("From ".utf8)
+  private static func isMbox(_ file: String, _ name: String, _ size: Int64) throws -> Bool {
+    if name.hasSuffix(".mbox") { return true }
+    guard size > 0 else { return false }
+    do throws(LocalMailError) {
+      // A text may begin with this word as well, but not with a date behind it.
+      return try MboxReader(path: file).next()?.date != nil
+    } catch {
+      guard case .malformed = error.kind else { throw error }
+      return false
+    }
   }
 
   private static func title(_ name: String) -> String {

@@ -1,5 +1,6 @@
 import Bytes
 import MailStore
+import MailTransfer
 import NIOCore
 import Synchronization
 
@@ -34,6 +35,15 @@ final class AppendIntake: ControlIntake {
   init(store: any MailStore, request: ControlRequest.Append) throws(ControlFailure) {
     guard (1...ControlLimits.appendMessages).contains(request.messages.count) else {
       throw ControlFailure(.data, "an append has 1 to \(ControlLimits.appendMessages) messages")
+    }
+    for message in request.messages {
+      guard message.keywords.allSatisfy({ StoreKeyword.isValid($0) }) else {
+        throw ControlFailure(.data, "a keyword is an atom of at most 255 octets (RFC 9051 §9, flag-keyword)")
+      }
+      guard message.flags.subtracting([.seen, .answered, .flagged, .deleted, .draft]).isEmpty,
+        TransferLimits.dates.contains(message.date?.seconds ?? 0),
+        (-1439...1439).contains(message.date?.zoneMinutes ?? 0)
+      else { throw ControlFailure(.data, "a message has a date or flags that IMAP cannot show") }
     }
     self.store = store
     self.request = request
