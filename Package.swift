@@ -198,8 +198,9 @@ let package = Package(
     tests(
       "MailTransferTests",
       [
-        "MailTransfer", "MailClient", "LocalMail", "MailStore", "MailStoreSQL", "MailNet", "Bytes", "MailTestKit", nio,
-        nioPosix, logging,
+        "MailTransfer", "MerpatiServer", "MailAuth", "IMAPClient", "MailClient", "LocalMail", "MailStore",
+        "MailStoreSQL", "MailNet",
+        "Bytes", "MailTestKit", nio, nioPosix, logging,
       ]),
     tests(
       "MerpatiServerTests",

@@ -8,8 +8,8 @@ extension POP3Client {
   /// By the best of SCRAM-SHA-256, SCRAM-SHA-1, PLAIN, LOGIN, USER/PASS, or OAUTHBEARER/XOAUTH2; then CAPA again. A server with
   /// UTF8 (RFC 6856) is asked for messages as they are.
   ///
-  /// - Parameter expectsListing: LIST and UIDL are sent along, where the server has PIPELINING; `listing` then costs no round
-  ///   trip. For who will ask for it anyway.
+  /// - Parameter expectsListing: LIST and UIDL go out with the CAPA that follows the login, where the server has PIPELINING;
+  ///   `listing` then costs no round trip. For who will ask for it anyway.
   /// - Throws: `.authenticationFailed` with the server's words when name, password or token are wrong; `.refused` with a
   ///   code (`IN-USE`, `LOGIN-DELAY`, `SYS/TEMP`, `SYS/PERM`) when they may be right; `.cleartextRefused` when the
   ///   password would cross the line readable. Another attempt may follow these.
@@ -20,34 +20,24 @@ extension POP3Client {
     guard user.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }), !user.isEmpty else {
       throw failure(.authenticationFailed("the user name is empty or holds control characters"))
     }
-    var login = Login(user: user, credential: credential)
-    if capabilities.pipelining { login.trailer = expectsListing ? ["CAPA", "LIST", "UIDL"] : ["CAPA"] }
-    var verdict = try await attempt(&login)
-    if case .retry = verdict {
-      // The server took what followed for its answer to a challenge: once more, one at a time.
-      login.trailer = []
-      verdict = try await attempt(&login)
-    }
-    switch verdict {
-    case .accepted: break
-    case .retry: throw broken(.protocolViolation("a challenge that the login has no place for"))
-    case .failed(let error): throw error
-    }
-    if login.trailer.isEmpty {
+    var login = Login(user: user, credential: credential, isPipelined: capabilities.pipelining)
+    if case .failed(let error) = try await attempt(&login) { throw error }
+    // Nothing is sent behind the last line of a login before its answer, PIPELINING or not: Courier hands the connection to
+    // another process there, and what came along is lost.
+    guard capabilities.pipelining else {
       if capabilities.isKnown { try await askCapabilities() }
-    } else {
-      try await readCapabilities()
-      if expectsListing { ahead = .sent }
+      return
     }
+    try await send(expectsListing ? "CAPA\r\nLIST\r\nUIDL\r\n" : "CAPA\r\n")
+    try await readCapabilities()
+    if expectsListing { ahead = .sent }
   }
 
   private struct Login {
     let user: String
     let credential: Credential
-    /// Commands sent behind the last line of the login, without waiting for its answer (RFC 2449 §6.6).
-    var trailer: [String] = []
-    /// The trailer has been sent in this attempt.
-    var isTrailerSent = false
+    /// RFC 2449 §6.6.
+    let isPipelined: Bool
     /// What was sent and must not be seen in an error.
     var secrets: [String] = []
 
@@ -58,17 +48,11 @@ extension POP3Client {
       let password = response.readableBytesView.split(separator: 0, omittingEmptySubsequences: false).last ?? []
       secrets.append(String(decoding: password, as: UTF8.self))
     }
-
-    mutating func writeTrailer(to buffer: inout ByteBuffer) {
-      for command in trailer { buffer.writeString("\(command)\r\n") }
-      isTrailerSent = !trailer.isEmpty
-    }
   }
 
   private enum Verdict {
     case accepted
     case failed(ClientError)
-    case retry
   }
 
   private enum Answer {
@@ -78,7 +62,6 @@ extension POP3Client {
   }
 
   private func attempt(_ login: inout Login) async throws(ClientError) -> Verdict {
-    login.isTrailerSent = false
     let isProtected = connection.tlsVersion != nil || connection.isLoopback
     let exchange = try await LoginExchange.choose(
       announced: capabilities.sasl, credential: login.credential, user: login.user, server: server,
@@ -89,7 +72,6 @@ extension POP3Client {
       guard case .token = login.credential, case .failed(let error) = verdict,
         case .authenticationFailed = error.kind, case .ready = condition
       else { return verdict }
-      login.isTrailerSent = false
       guard
         let second = try await LoginExchange.choose(
           announced: capabilities.sasl, credential: login.credential, user: login.user, server: server,
@@ -116,7 +98,7 @@ extension POP3Client {
     var buffer = utf8Command()
     let asksUTF8 = buffer.readableBytes > 0
     buffer.writeString("USER \(login.user)\r\n")
-    let isPipelined = !login.trailer.isEmpty
+    let isPipelined = login.isPipelined
     if !isPipelined {
       if asksUTF8 { try await sendUTF8(&buffer) }
       try await send(buffer)
@@ -127,7 +109,6 @@ extension POP3Client {
     buffer.writeStaticString("PASS ")
     buffer.writeBytes(password)
     buffer.writeCRLF()
-    if isPipelined { login.writeTrailer(to: &buffer) }
     try await send(buffer)
     var user: POP3StatusLine?
     if isPipelined {
@@ -136,7 +117,6 @@ extension POP3Client {
     }
     let pass = try await status("PASS")
     if pass.isOK { return .accepted }
-    await dropTrailer(login)
     if let user, !user.isOK { return .failed(loginRefusal(user, "USER", login)) }
     return .failed(loginRefusal(pass, "PASS", login))
   }
@@ -147,7 +127,7 @@ extension POP3Client {
     var exchange = exchange
     var buffer = utf8Command()
     let asksUTF8 = buffer.readableBytes > 0
-    let isPipelined = !login.trailer.isEmpty
+    let isPipelined = login.isPipelined
     if asksUTF8, !isPipelined { try await sendUTF8(&buffer) }
     let initial = exchange.initialResponse()
     var isInitialSent = false
@@ -159,19 +139,12 @@ extension POP3Client {
         buffer.writeString(" \(text)")
         login.hide(response, text, exchange.mechanism, steps: 0)
         isInitialSent = true
-        if Self.endsWith(0, exchange.mechanism) { writeTrailer(of: &login, after: &buffer) }
       }
     }
-    if !login.isTrailerSent { buffer.writeCRLF() }
+    buffer.writeCRLF()
     try await send(buffer)
     if asksUTF8, isPipelined { _ = try await status("UTF8") }
     return try await converse(&exchange, initial: initial, isSent: isInitialSent, &login)
-  }
-
-  private func writeTrailer(of login: inout Login, after buffer: inout ByteBuffer) {
-    guard !login.trailer.isEmpty else { return }
-    buffer.writeCRLF()
-    login.writeTrailer(to: &buffer)
   }
 
   /// Answers challenges until the server says yes or no.
@@ -188,12 +161,10 @@ extension POP3Client {
         }
         return .accepted
       case .status(let status):
-        await dropTrailer(login)
         let refusal = loginRefusal(status, "AUTH \(exchange.mechanism)", login)
         guard case .authenticationFailed(let text) = refusal.kind else { return .failed(refusal) }
         return .failed(await exchange.rejected(text))
       case .challenge(let challenge):
-        if login.isTrailerSent { return try await takenForResponse(challenge, &exchange, login) }
         let response: ByteBuffer
         // An empty challenge asks for the initial response, also of a server that passed over it before.
         if let first = initial, !isSent || challenge?.readableBytes == 0 {
@@ -216,47 +187,15 @@ extension POP3Client {
         Base64.encode(response, into: &line)
         login.hide(response, String(buffer: line), exchange.mechanism, steps: steps)
         line.writeCRLF()
-        if Self.endsWith(steps, exchange.mechanism), exchange.isServerProven { login.writeTrailer(to: &line) }
         try await send(line)
       }
     }
-  }
-
-  /// Whether the answer after so many challenges is the client's last.
-  private static func endsWith(_ steps: Int, _ mechanism: String) -> Bool {
-    mechanism.hasPrefix("SCRAM-") || mechanism == "LOGIN" ? steps == 2 : steps == 0
-  }
-
-  /// A challenge came where only the verdict was due, and the server takes our next command for the answer: it either
-  /// passed over the initial response, or tells why it refuses a token (RFC 7628 §3.2.3). No command that follows was
-  /// obeyed, for nobody is logged in.
-  private func takenForResponse(
-    _ challenge: ByteBuffer?, _ exchange: inout LoginExchange, _ login: Login
-  ) async throws(ClientError) -> Verdict {
-    let verdict = try await status("AUTH")
-    guard !verdict.isOK else { throw broken(.protocolViolation("a login by a line that was none")) }
-    for command in login.trailer.dropFirst() {
-      let status = try await status(command)
-      guard !status.isOK else { throw broken(.protocolViolation("\(command) before the login")) }
-    }
-    guard case .token = login.credential else { return .retry }
-    if let challenge { _ = try? await exchange.step(challenge) }
-    return .failed(await exchange.rejected(ServerText.clean(verdict.text, hiding: login.secrets)))
   }
 
   private func cancel(_ error: ClientError) async throws(ClientError) -> Verdict {
     try await send("*\r\n")
     _ = try await status("AUTH")
     return .failed(error)
-  }
-
-  /// The answers to what was sent behind a refused login. A server may as well have closed.
-  private func dropTrailer(_ login: Login) async {
-    guard login.isTrailerSent else { return }
-    for command in login.trailer {
-      guard let status = try? await status(command) else { return }
-      if status.isOK { _ = try? await lines(command, limit: POP3ClientLimits.capabilities) }
-    }
   }
 
   private func answer() async throws(ClientError) -> Answer {

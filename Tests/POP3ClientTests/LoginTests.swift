@@ -67,12 +67,15 @@ private let outsideAddress: String? = {
 }()
 
 @Suite(.timeLimit(.minutes(1))) struct LoginTests {
-  @Test("PLAIN, CAPA, LIST and UIDL go out in one write where the server has PIPELINING")
+  @Test("CAPA, LIST and UIDL go out in one write, but not before the login is answered: Courier would lose them")
   func plainPipelined() async throws {
     try await withLogin(["SASL PLAIN", "PIPELINING", "UIDL"]) { peer in
+      try await peer.expect("AUTH PLAIN \(plain)")
+      #expect(peer.lines == 2)
+      try await peer.send("+OK\r\n")
       try await peer.arrived(1 + 4)
-      for line in ["AUTH PLAIN \(plain)", "CAPA", "LIST", "UIDL"] { try await peer.expect(line) }
-      try await peer.send("+OK\r\n+OK\r\nPIPELINING\r\nEXPIRE 0\r\n.\r\n+OK\r\n1 5\r\n.\r\n+OK\r\n1 a\r\n.\r\n")
+      for line in ["CAPA", "LIST", "UIDL"] { try await peer.expect(line) }
+      try await peer.send("+OK\r\nPIPELINING\r\nEXPIRE 0\r\n.\r\n+OK\r\n1 5\r\n.\r\n+OK\r\n1 a\r\n.\r\n")
       try await peer.expect("NOOP")
       try await peer.send("+OK\r\n")
     } _: { client in
@@ -88,8 +91,10 @@ private let outsideAddress: String? = {
   @Test("A listing sent ahead that is refused is told to who asks for it, once")
   func aheadRefused() async throws {
     try await withLogin(["SASL PLAIN", "PIPELINING", "UIDL"]) { peer in
-      for line in ["AUTH PLAIN \(plain)", "CAPA", "LIST", "UIDL"] { try await peer.expect(line) }
-      try await peer.send("+OK\r\n+OK\r\nPIPELINING\r\nUIDL\r\n.\r\n+OK\r\n1 5\r\n.\r\n-ERR [SYS/TEMP] later\r\n")
+      try await peer.expect("AUTH PLAIN \(plain)")
+      try await peer.send("+OK\r\n")
+      for line in ["CAPA", "LIST", "UIDL"] { try await peer.expect(line) }
+      try await peer.send("+OK\r\nPIPELINING\r\nUIDL\r\n.\r\n+OK\r\n1 5\r\n.\r\n-ERR [SYS/TEMP] later\r\n")
       try await peer.expect("NOOP")
       try await peer.send("+OK\r\n")
       for line in ["LIST", "UIDL"] { try await peer.expect(line) }
@@ -163,7 +168,7 @@ private let outsideAddress: String? = {
       try await $0.logIn(user: "budi", rightPassword)
     }
     try await withLogin(["USER"] + pipelining) { peer in
-      if isPipelined { try await peer.arrived(4) }
+      if isPipelined { try await peer.arrived(3) }
       try await peer.expect("USER budi")
       try await peer.send("+OK\r\n")
       try await peer.expect("PASS rahasia")
@@ -199,10 +204,6 @@ private let outsideAddress: String? = {
         try await peer.send("+OK\r\n")
         try await peer.expect("PASS rahasia")
         try await peer.send("\(answer)\r\n")
-        if !pipelining.isEmpty {
-          for _ in ["CAPA", "LIST", "UIDL"] { _ = try await peer.line() }
-          try await peer.send("+OK\r\nUSER\r\n.\r\n-ERR log in first\r\n-ERR log in first\r\n")
-        }
         try await peer.expect("NOOP")
         try await peer.send("+OK\r\n")
       } _: { client in
@@ -238,12 +239,9 @@ private let outsideAddress: String? = {
   @Test("A server that takes no initial response is given it after its empty challenge")
   func withoutInitialResponse() async throws {
     try await withLogin(["SASL PLAIN", "PIPELINING"]) { peer in
-      for line in ["AUTH PLAIN \(plain)", "CAPA"] { try await peer.expect(line) }
-      // It passed over the response and takes CAPA for it.
-      try await peer.send("+ \r\n-ERR bad response\r\n")
       try await peer.expect("AUTH PLAIN \(plain)")
       try await peer.send("+ \r\n")
-      #expect(peer.lines == 4)
+      #expect(peer.lines == 2)
       try await peer.expect(plain)
       try await peer.send("+OK\r\n")
       try await peer.expect("CAPA")

@@ -41,6 +41,8 @@ public struct ClientError: Error, Sendable, Hashable, CustomStringConvertible {
     case .cannotConnect, .timedOut, .disconnected: true
     case .refused(_, let code, _):
       ["IN-USE", "INUSE", "SYS/TEMP", "LOGIN-DELAY", "UNAVAILABLE", "LIMIT"].contains(code ?? "")
+        // LMTP: a reply of the 400s (RFC 5321 §4.2.1).
+        || code.map { $0.utf8.count == 3 && $0.hasPrefix("4") && Int($0) != nil } ?? false
     default: false
     }
   }

@@ -47,7 +47,7 @@ public struct POP3Login: POP3Connector {
     }
     let client = try await POP3Client.connect(to: server, group: group, timeouts: timeouts)
     do {
-      try await client.logIn(user: user, credential)
+      try await client.logIn(user: user, credential, expectsListing: true)
     } catch {
       await client.abandon()
       throw error
