@@ -114,7 +114,8 @@ struct FileTargetTests {
     let full = try Data(contentsOf: URL(fileURLWithPath: path))
     let foreign = "From other Thu Jan  1 00:00:00 1970\nSubject: foreign\n\nforeign\n\n"
     let state = try Saved(bench.folder)
-    for length in before.count...full.count {
+    let ends = Array(0...12) + Array(stride(from: 13, to: full.count - before.count - 12, by: 11))
+    for length in ends.map({ before.count + $0 }) + Array((full.count - 12)...full.count) {
       for isFollowed in [false, true] {
         try state.restore()
         var data = full.prefix(length)

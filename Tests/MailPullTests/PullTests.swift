@@ -83,6 +83,31 @@ struct PullTests {
     #expect(bench.server.bodies == [FakeServer.mail(5)])
   }
 
+  @Test func `A target that takes nothing at all is not sent the whole drop again and again`() async throws {
+    let bench = PullBench(FakeServer.twelve(), recovers: false)
+    bench.home.set { $0.defers = ["Subject"] }
+    let report = try await bench.run(.with(.delete, batch: 2))
+    #expect(report.stopped?.isTemporary == true)
+    #expect(report.landed == 0)
+    // Per attempt the batch that was deferred, and those on the way meanwhile.
+    #expect(bench.server.now.retrieved.count <= 6 * (PullLimits.attempts + 1))
+    #expect(bench.server.bodies.count == 12)
+    #expect(try await bench.lines().isEmpty)
+  }
+
+  @Test func `A run that is cancelled keeps what came, and lets go of the account`() async throws {
+    let bench = PullBench(FakeServer.twelve())
+    bench.server.set { $0.onRetrieve = { if $0 == 8 { withUnsafeCurrentTask { $0?.cancel() } } } }
+    let task = Task { try await bench.run(.with(.delete, batch: 3)) }
+    let report = try await task.value
+    #expect(report.stopped?.kind == .cancelled)
+    bench.server.set { $0.onRetrieve = nil }
+    let second = try await bench.run()
+    #expect(second.isComplete)
+    #expect(report.landed + second.landed == 12)
+    #expect(bench.home.now.messages.count == 12)
+  }
+
   @Test func `A target that is away for a while gets everything once`() async throws {
     let bench = PullBench(FakeServer.twelve(), recovers: false)
     bench.home.set { $0.isAway = 2 }

@@ -31,12 +31,18 @@ public enum PullAll {
     time: PullTime = .system, report: JobReporter? = nil
   ) async -> PullReport {
     do {
-      let target = try await context.target(
-        account.destination, recipient: account.recipient ?? account.server.user ?? "",
-        journalName: account.journalName)
       let journal = try await PullJournal.open(
         folder: context.stateFolder, account: account.journalName, target: account.destination.description,
         threads: context.threads)
+      let target: any PullTarget
+      do {
+        target = try await context.target(
+          account.destination, recipient: account.recipient ?? account.server.user ?? "",
+          journalName: account.journalName)
+      } catch {
+        await journal.close()
+        throw error
+      }
       let login = POP3Login(server: account.server, credential: credential, group: context.group)
       let done = await POP3Pull(
         account: account.name, connector: login, target: target, journal: journal, options: account.options,

@@ -13,15 +13,16 @@ enum DropMatching {
   static func match(_ listing: [POP3Listing], _ lines: [JournalLine]) -> Drop {
     var drop = Drop()
     drop.messages.reserveCapacity(listing.count)
-    drop.unexplained = Dictionary(uniqueKeysWithValues: lines.map { ($0.id, $0) })
     let known = positions(lines)
-    if let why = disbelief(listing, lines, known) {
+    let repeated = repeatedUIDLs(listing)
+    if let why = disbelief(listing, lines, known, repeated) {
+      drop.unexplained = Dictionary(uniqueKeysWithValues: lines.map { ($0.id, $0) })
       drop.messages = listing.map { DropMessage(listing: $0, standing: .unknown) }
       if !why.isEmpty { drop.warnings.append(why) }
       return drop
     }
     drop.isBelieved = true
-    let repeated = repeatedUIDLs(listing)
+    var isExplained = [Bool](repeating: false, count: lines.count)
     for message in listing {
       var matched = DropMessage(listing: message, standing: .unknown)
       if let uidl = message.uidl, !repeated.contains(uidl), let place = known[uidl], place >= 0 {
@@ -29,11 +30,12 @@ enum DropMatching {
         matched.standing = standing(of: line)
         matched.landedAt = line.landedAt
         matched.wasDeleteAsked = line.state == .deleteAsked
-        drop.unexplained[line.id] = nil
+        isExplained[place] = true
         drop.isSound = true
       }
       drop.messages.append(matched)
     }
+    for (place, line) in lines.enumerated() where !isExplained[place] { drop.unexplained[line.id] = line }
     if !repeated.isEmpty {
       drop.warnings.append(
         "\(repeated.count) unique-ids stand for more than one message each; those are compared by content")
@@ -68,14 +70,13 @@ enum DropMatching {
 
   /// Why no UIDL of this session is believed; nil: they are. Empty: nothing worth telling.
   private static func disbelief(
-    _ listing: [POP3Listing], _ lines: [JournalLine], _ known: [String: Int]
+    _ listing: [POP3Listing], _ lines: [JournalLine], _ known: [String: Int], _ repeated: Set<String>
   ) -> String? {
     if lines.isEmpty || listing.isEmpty { return nil }
     if listing.allSatisfy({ $0.uidl == nil }) { return "" }
     if listing.allSatisfy({ $0.uidl == nil || $0.uidl == String($0.number) }) {
       return "the server's unique-ids are message numbers; messages are compared by content"
     }
-    let repeated = repeatedUIDLs(listing)
     for message in listing {
       guard let uidl = message.uidl, !repeated.contains(uidl), let place = known[uidl], place >= 0 else { continue }
       if lines[place].octets != message.octets {

@@ -5,8 +5,7 @@ import POP3Client
 /// The end of a session: deletions by policy, and QUIT or not.
 extension PullRun {
   func conclude(_ session: any POP3Session, deferred: PullError?) async throws -> Next {
-    var places = try await chosen(session)
-    if let step = options.commitEvery { places = Array(places.prefix(max(1, step))) }
+    let (places, isRest) = try await chosen(session)
     report.kept = drop.messages.count
     let deletes = Set(places)
     let exposed = drop.messages.indices.count { drop.messages[$0].isRetrieved && !deletes.contains($0) }
@@ -26,8 +25,8 @@ extension PullRun {
       try await delete(places, session)
     }
     if let deferred { return .deferred(deferred) }
-    let isMore = options.commitEvery != nil && (drop.messages.contains(where: \.isUnknown) || !places.isEmpty)
-    return isMore && options.policy != .keep ? .step : .done
+    let isMore = isRest || (options.commitEvery != nil && drop.messages.contains(where: \.isUnknown))
+    return isMore ? .step : .done
   }
 
   /// DELE and QUIT. The journal says first that it was asked: if the answer is lost, the next listing tells.
@@ -63,7 +62,8 @@ extension PullRun {
 
   // MARK: Which
 
-  private func chosen(_ session: any POP3Session) async throws -> [Int] {
+  /// Places in the drop, and whether there are more for another session.
+  private func chosen(_ session: any POP3Session) async throws -> (places: [Int], isRest: Bool) {
     var quota: DropQuota?
     var protected: Set<Int64> = []
     if case .keepUnder = options.policy {
@@ -76,7 +76,7 @@ extension PullRun {
         }
       } catch {
         warn("nothing is deleted to make room, as the account's IMAP side does not answer: \(error)")
-        return []
+        return ([], false)
       }
       if quota == nil { quota = options.quotaOctets.map { DropQuota(limit: $0, used: nil) } }
       if quota == nil { warn("the server tells no quota: keep-under needs its size (quota, --quota)") }
@@ -84,7 +84,8 @@ extension PullRun {
     let choice = Retention.choose(
       drop.messages, policy: options.policy, now: pull.time.now(), quota: quota, protected: protected)
     for warning in choice.warnings { warn(warning) }
-    return try await proved(choice.places, session)
+    let step = options.commitEvery.map { max(1, $0) } ?? choice.places.count
+    return (try await proved(Array(choice.places.prefix(step)), session), choice.places.count > step)
   }
 
   /// Entries that nobody has looked at, and those without a Message-ID, of which nobody can tell.

@@ -7,12 +7,10 @@ extension PullRun {
   /// Returns why, when the target did not take some messages now.
   func receive(_ session: any POP3Session, _ claims: ClaimTable) async throws -> PullError? {
     var wanted = drop.messages.filter(\.isUnknown).map(\.listing)
+    meter.total = meter.done + wanted.count
+    meter.bytesTotal = wanted.reduce(meter.bytes) { $0.addingClamping($1.octets) }
     if let step = options.commitEvery, options.policy != .keep { wanted = Array(wanted.prefix(max(1, step))) }
     if wanted.isEmpty { return nil }
-    if report.sessions == 1 || meter.total == nil {
-      meter.total = wanted.count
-      meter.bytesTotal = wanted.reduce(0) { $0.addingClamping($1.octets) }
-    }
     var deferred: PullError?
     let lander = Lander(
       target: pull.target, journal: pull.journal, time: pull.time, keepsTopHash: options.policy != .delete,
@@ -20,7 +18,14 @@ extension PullRun {
     let receiver = Receiver(
       wanted, target: pull.target, lander: lander, options: options, account: account,
       absorb: { [self] results in
-        for result in results { deferred = absorb(result) ?? deferred }
+        var now = 0
+        for result in results {
+          guard let why = absorb(result) else { continue }
+          deferred = why
+          now += 1
+        }
+        // The target takes nothing now: what else would be fetched would only be fetched again.
+        if let deferred, now == results.count { throw deferred }
       })
     do {
       try await session.retrieve(wanted, window: options.window) { retrieval in

@@ -17,16 +17,16 @@ final class Receiver {
   private let options: PullOptions
   private let wanted: [Int: POP3Listing]
   private let account: String
-  private let absorb: ([Lander.Result]) -> Void
+  private let absorb: ([Lander.Result]) throws -> Void
   private var items: [Lander.Item] = []
   private var octets = 0
   private var open: Open?
   private var landing: Task<[Lander.Result], any Error>?
 
-  /// - absorb: told what became of each batch, in order.
+  /// - absorb: told what became of each batch, in order; ends the session when it throws.
   init(
     _ messages: [POP3Listing], target: any PullTarget, lander: Lander, options: PullOptions, account: String,
-    absorb: @escaping ([Lander.Result]) -> Void
+    absorb: @escaping ([Lander.Result]) throws -> Void
   ) {
     wanted = Dictionary(messages.map { ($0.number, $0) }, uniquingKeysWith: { first, _ in first })
     self.target = target
@@ -85,7 +85,7 @@ final class Receiver {
   func settle() async throws {
     guard let landing else { return }
     self.landing = nil
-    absorb(try await landing.value)
+    try absorb(try await landing.value)
   }
 
   private func handOver() async throws {

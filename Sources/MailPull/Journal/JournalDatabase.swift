@@ -21,7 +21,7 @@ final class JournalDatabase {
     guard descriptor >= 0 else { throw Self.failure(path, errno: errno) }
     close(descriptor)
     var opened: OpaquePointer?
-    let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW
+    let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX
     let code = sqlite3_open_v2(path, &opened, flags, nil)
     guard code == SQLITE_OK, let opened else {
       let text = opened.flatMap { sqlite3_errmsg($0) }.map { String(cString: $0) } ?? "SQLite \(code)"

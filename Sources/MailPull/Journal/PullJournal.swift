@@ -91,7 +91,8 @@ public final class PullJournal: Sendable {
 
   /// Lets go of the file and of the account. Idempotent; nothing else works afterwards.
   public func close() async {
-    try? await threads.runIfActive { [self] in state.withLock { $0 = nil } }
+    // In a task of its own: the lock is let go of in a cancelled one too.
+    await Task { [self] in try? await threads.runIfActive { [self] in state.withLock { $0 = nil } } }.value
   }
 
   private func run<Value: Sendable>(

@@ -1,12 +1,12 @@
-public import LocalMail
+import LocalMail
 import NIOCore
 import NIOPosix
 import Synchronization
 
 /// One message of a batch that is held until it lands.
-public struct HeldMessage: Sendable {
-  public var content: HeldContent
-  public var fingerprint: Fingerprint
+struct HeldMessage: Sendable {
+  var content: HeldContent
+  var fingerprint: Fingerprint
 }
 
 /// A target that takes a batch as a whole.

@@ -28,6 +28,8 @@ final class FakeServer: POP3Connector {
     var refusedConnections = 0
     /// LIST says so many octets more than there are.
     var extraOctets = 0
+    /// Called with a message's number before it is sent; then the session ends if its task is cancelled.
+    var onRetrieve: (@Sendable (Int) -> Void)?
     var sessions = 0
     var retrieved: [String] = []
     var topped = 0
@@ -124,6 +126,8 @@ final class FakeSession: POP3Session {
   ) async throws {
     for listing in messages {
       try line("retr \(listing.number)")
+      behaviour.onRetrieve?(listing.number)
+      if Task.isCancelled { throw ClientError(.cancelled, server: "fake") }
       let bytes = drop[listing.number - 1].bytes
       if behaviour.refusesToRetrieve.contains(where: { bytes.contains($0) }) {
         try await handle(.refused(number: listing.number, refusal("RETR")))
