@@ -32,11 +32,12 @@ public struct ArrivalRate: Sendable, Hashable, Codable {
     messagesPerDay: Double = 0, octetsPerDay: Double = 0, meanOctetsPerDay: Double? = nil, weeks: Int = 0,
     earlierOctetsPerDay: Double? = nil
   ) {
-    self.messagesPerDay = messagesPerDay
-    self.octetsPerDay = octetsPerDay
-    self.meanOctetsPerDay = meanOctetsPerDay ?? octetsPerDay
+    // JSON knows neither NaN nor infinity.
+    self.messagesPerDay = messagesPerDay.reported()
+    self.octetsPerDay = octetsPerDay.reported()
+    self.meanOctetsPerDay = (meanOctetsPerDay ?? octetsPerDay).reported()
     self.weeks = weeks
-    self.earlierOctetsPerDay = earlierOctetsPerDay
+    self.earlierOctetsPerDay = earlierOctetsPerDay?.reported()
   }
 }
 

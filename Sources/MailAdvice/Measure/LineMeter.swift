@@ -16,7 +16,6 @@ struct LineMeter {
       facts.method = "there is no line to measure: the mail is on this machine"
       return facts
     }
-    // Six digits: a server next door answers in microseconds.
     let roundTrip = max(0, times.median)
     facts.roundTripSeconds = roundTrip.reported(digits: 6)
     facts.roundTripSamples = times.count

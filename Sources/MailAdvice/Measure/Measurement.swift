@@ -113,9 +113,10 @@ public struct LineFacts: Sendable, Hashable, Codable {
     roundTripSeconds: Double? = nil, roundTripSamples: Int = 0, octetsPerSecond: Double? = nil,
     throughputSampleOctets: Int64 = 0, throughputSampleSeconds: Double = 0, method: String
   ) {
-    self.roundTripSeconds = roundTripSeconds
+    // Six digits: a server next door answers in microseconds.
+    self.roundTripSeconds = roundTripSeconds?.reported(digits: 6)
     self.roundTripSamples = roundTripSamples
-    self.octetsPerSecond = octetsPerSecond
+    self.octetsPerSecond = octetsPerSecond?.reported()
     self.throughputSampleOctets = throughputSampleOctets
     self.throughputSampleSeconds = throughputSampleSeconds
     self.method = method

@@ -56,7 +56,7 @@ extension ServiceFacts {
       meaning(
         has("QRESYNC") || !resync ? "QRESYNC" : "CONDSTORE", resync, "a sync asks only for what has changed",
         "each sync reads the flags of every message again"),
-      meaning("COMPRESS", has("COMPRESS=DEFLATE"), "text travels in about a third", "text travels as it is"),
+      meaning("COMPRESS", has("COMPRESS=DEFLATE"), "text travels in less than half", "text travels as it is"),
       meaning("MOVE", has("MOVE"), "moving mail is one step", "moving is copy and delete"),
       meaning(
         "UIDPLUS", has("UIDPLUS"), "a sync knows what became of its messages",
@@ -75,7 +75,7 @@ extension ServiceFacts {
       meaning("TOP", has("TOP"), "headers can be looked at alone", "a look at a header costs the message"),
     ]
     switch expireDays {
-    case nil: rows.append(meaning("EXPIRE", false, "", "what is not deleted stays"))
+    case nil: break
     case 0?: rows.append(meaning("EXPIRE", true, "the server deletes what was fetched, asked or not", ""))
     case let days?:
       rows.append(meaning("EXPIRE", true, "the server deletes what was fetched after \(Human.days(Double(days)))", ""))

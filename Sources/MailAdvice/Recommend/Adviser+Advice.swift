@@ -3,7 +3,12 @@ import MailClient
 /// What else could be done, and what to mind.
 extension Adviser {
   func alternatives(to way: Way) -> [Recommendation.Alternative] {
-    candidates(to: way).filter { $0.way != way && isPossible($0.way) }.prefix(3).map { $0 }
+    let others = candidates(to: way).filter { other in
+      guard other.way != way, isPossible(other.way) else { return false }
+      // POP3 is no alternative where it frees next to nothing.
+      return other.way.mailProtocol == .imap || measured.messages == 0 || freedShare(other.way) >= Self.worthwhileShare
+    }
+    return Array(others.prefix(3))
   }
 
   private func candidates(to way: Way) -> [Recommendation.Alternative] {
@@ -31,8 +36,8 @@ extension Adviser {
       ]
     }
     switch way {
-    case .pop3Delete: return [keep, sync, mirror]
-    case .pop3Keep7, .pop3Keep30: return [delete, sync, less]
+    case .pop3Delete: return [keep, sync]
+    case .pop3Keep7, .pop3Keep30: return [delete, sync]
     case .imapMirror: return [sync, less, delete]
     case .imapOnline, .imapHeaders: return [sync, keep, mirror]
     case .imapSync: return [mirror, less, keep]
@@ -42,6 +47,10 @@ extension Adviser {
   func cautions(_ way: Way) -> [String] {
     var cautions: [String] = []
     if way.mailProtocol == .pop3 { cautions += pop3Cautions(way) }
+    if way == .imapMirror {
+      cautions.append(
+        "A mirror follows the server: what is deleted there is deleted here. Set the copy aside before you delete.")
+    }
     if way.mailProtocol == .imap, measured.imap.availability == .unknown {
       cautions.append("Whether the server offers IMAP was not looked at.")
     }

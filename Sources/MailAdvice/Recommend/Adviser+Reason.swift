@@ -74,7 +74,7 @@ extension Adviser {
       let before = pressure.level == .over ? "" : pressure.days.map { " instead of \(Human.days($0))" } ?? ""
       text += days > 0 ? " and lasts \(Human.days(days))\(before)" : " and does not bring it below the limit"
     } else if model.mail.quotaOctets != nil, pressure.byMessages == nil {
-      text += " and it does not fill up again"
+      text += " and keeps it from filling up"
     }
     if situation == .partialRelief, othersShare >= 0.2 {
       return "\(text); \(Human.percent(othersShare)) of the mail lies in other mailboxes, which POP3 does not reach."
@@ -99,10 +99,11 @@ extension Adviser {
     let used = model.mail.usedOctets
     let copy = "mirror everything to this computer (\(Human.size(measured.octets)))"
     guard let limit = model.mail.quotaOctets, used > limit * Pressure.relievedFill else {
-      return "\(copy) and delete old mail on the server"
+      return "\(copy), set that copy aside and delete old mail on the server"
     }
     let surplus = Human.size(Int64(octets: used - limit * Pressure.relievedFill))
-    return "\(copy) and then delete \(surplus) on the server to come down to \(Human.percent(Pressure.relievedFill))"
+    return
+      "\(copy), set that copy aside and delete \(surplus) on the server to come down to \(Human.percent(Pressure.relievedFill))"
   }
 
   private var otherMailboxes: String {

@@ -18,11 +18,27 @@ struct DiskChart {
 
   init(_ report: Report) {
     limit = report.measurement.quota.map(\.limit)
-    lines = Self.lines(report)
-    let most = Double(lines.flatMap(\.values).max() ?? 0)
+    let all = Self.lines(report)
+    let most = Double(all.flatMap(\.values).max() ?? 0)
     // A line that shoots far beyond the quota is cut off rather than pressing all others flat.
     let reach = limit.map { max(Double($0), min(most, Double($0) * 1.6)) } ?? most
     top = max(reach, 1) * 1.1
+    lines = Self.merged(all, within: top / 100)
+  }
+
+  /// POP3 lines that nobody could tell apart become one.
+  private static func merged(_ lines: [Line], within distance: Double) -> [Line] {
+    let pop3 = lines.filter { $0.style != "imap" }
+    guard pop3.count > 1, let first = pop3.first else { return lines }
+    let isOne = first.values.indices.allSatisfy { month in
+      let values = pop3.map { Double($0.values[month]) }
+      return (values.max() ?? 0) - (values.min() ?? 0) < distance
+    }
+    guard isOne else { return lines }
+    let name = pop3.count == 2 ? "POP3, both ways" : "POP3, all ways"
+    let line = Line(
+      name: name, style: first.style, values: first.values, isChosen: pop3.contains { $0.isChosen })
+    return [line] + lines.filter { $0.style == "imap" }
   }
 
   private static func lines(_ report: Report) -> [Line] {

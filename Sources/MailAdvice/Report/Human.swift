@@ -73,15 +73,21 @@ enum Human {
   /// A round trip: `38 ms`.
   static func milliseconds(_ seconds: Double) -> String { "\(tenths(seconds * 1000)) ms" }
 
-  /// A name from a server, safe to print: no control characters, no marks that turn the direction of text, not too long.
-  static func name(_ name: String) -> String {
+  /// Without control characters and marks that turn the direction of text.
+  static func printable(_ text: String) -> String {
     var shown = ""
-    for scalar in name.unicodeScalars {
+    for scalar in text.unicodeScalars {
       switch scalar.properties.generalCategory {
       case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: shown += "?"
       default: shown.unicodeScalars.append(scalar)
       }
     }
+    return shown
+  }
+
+  /// A name from a server, safe to print and not too long.
+  static func name(_ name: String) -> String {
+    let shown = printable(name)
     guard shown.count > AdviceLimits.shownName else { return shown }
     return String(shown.prefix(AdviceLimits.shownName - 1)) + "…"
   }

@@ -1,17 +1,15 @@
 /// SVG and HTML are written as text; whatever comes from a server goes through here.
 enum Markup {
-  /// For text and for attributes in double quotes. Characters that XML forbids become `?`.
+  /// For text and for attributes in double quotes. What can't be printed becomes `?`.
   static func escape(_ text: String) -> String {
     var result = ""
-    for scalar in text.unicodeScalars {
+    for scalar in Human.printable(text).unicodeScalars {
       switch scalar {
       case "&": result += "&amp;"
       case "<": result += "&lt;"
       case ">": result += "&gt;"
       case "\"": result += "&quot;"
       case "'": result += "&#39;"
-      case "\t", "\n", "\r": result += " "
-      case "\u{0}"..."\u{1F}", "\u{7F}"..."\u{9F}", "\u{FFFE}", "\u{FFFF}": result += "?"
       default: result.unicodeScalars.append(scalar)
       }
     }

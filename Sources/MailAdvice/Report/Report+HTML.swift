@@ -29,7 +29,9 @@ extension Report {
       <h2>What each way costs</h2>
       \(waysTable)
       <figure>
-      \(svg())<figcaption class="soft">Server disk if mail comes as it does now, and what takes the space today.</figcaption>
+      <div class="scroll">
+      \(svg())</div>
+      <figcaption class="soft">Server disk if mail comes as it does now, and what takes the space today.</figcaption>
       </figure>
       <h2>The mailbox</h2>
       \(factsList)
@@ -122,14 +124,14 @@ extension Report {
     for kind in kinds { html += "<th scope=\"col\" class=\"figure\">\(Self.capital(kind))</th>" }
     html += "</tr></thead>\n<tbody>\n"
     for row in shown {
-      html +=
-        "<tr><th scope=\"row\">\(Markup.escape(row.name))</th><td class=\"figure\">\(Human.count(row.messages))</td>"
-      html += "<td class=\"figure\">\(Human.size(row.octets))</td><td class=\"figure\">\(Human.percent(row.share))</td>"
+      html += "<tr><th scope=\"row\">\(Markup.escape(row.name))</th>"
+      var figures = [Human.count(row.messages), Human.size(row.octets), Human.percent(row.share)]
       let parts = [
         "attachments": row.content.attachmentOctets, "text": row.content.textOctets,
         "bodies": row.content.unsplitOctets, "headers": row.content.headerOctets,
       ]
-      for kind in kinds { html += "<td class=\"figure\">\(Human.size(parts[kind] ?? 0))</td>" }
+      figures += kinds.map { Human.size(parts[$0] ?? 0) }
+      for figure in figures { html += "<td class=\"figure\">\(Markup.escape(figure))</td>" }
       html += "</tr>\n"
     }
     return html + "</tbody>\n</table>\n</div>\n"
@@ -181,8 +183,9 @@ extension Report {
     dd { margin: 0; overflow-wrap: anywhere }
     ul { margin: 0; padding-left: 1.2rem }
     figure { margin: 2rem 0 0 }
-    figure svg { width: 100%; height: auto; display: block }
+    figure svg { width: 100%; min-width: 40rem; height: auto; display: block }
     figcaption { font-size: .85rem }
+    @media (min-width: 56rem) { figure svg { width: calc(100% + 40px); margin: 0 -20px } }
     @media (max-width: 36rem) { dl { grid-template-columns: 1fr; gap: 0 } dd { margin-bottom: .5rem } }
     @media print { .card { border: 1px solid } body { font-size: 11pt } }
     """

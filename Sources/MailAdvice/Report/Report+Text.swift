@@ -9,7 +9,7 @@ extension Report {
     lines += section("What the server offers", offerLines(width))
     lines += section("To mind", recommendation.cautions.flatMap { bullet($0, width) })
     lines += section("How this was measured", measureLines(width))
-    return lines.joined(separator: "\n") + "\n"
+    return lines.map { Human.printable($0) + "\n" }.joined()
   }
 
   private func section(_ title: String, _ lines: [String]) -> [String] {
@@ -69,17 +69,17 @@ extension Report {
   }
 
   private func wayLines(_ width: Int) -> [String] {
-    var table = TextTable([.left, .left, .right, .right, .right, .right, .right, .right, .left])
-    table.rows.append(["", "", "server", "full in", "first", "run", "a day", "here", "elsewhere"])
+    var table = TextTable([.left, .left, .right, .right, .right, .right, .right, .left])
+    table.rows.append(["", "", "server", "full in", "first run", "a day", "here", "elsewhere"])
     for costs in ways {
       let mark = costs.way == recommendation.way ? ">" : ""
       guard costs.isPossible else {
-        table.rows.append([mark, costs.way.shortTitle] + Array(repeating: "-", count: 7))
+        table.rows.append([mark, costs.way.shortTitle] + Array(repeating: "-", count: 6))
         continue
       }
       table.rows.append([
         mark, costs.way.shortTitle, Human.size(costs.serverOctetsAfterFirstRun), costs.fullIn,
-        Human.size(costs.firstSyncOctets), Human.duration(costs.firstSyncSeconds),
+        "\(Human.size(costs.firstSyncOctets)) \(Human.duration(costs.firstSyncSeconds))",
         Human.size(Int64(octets: costs.octetsPerDay)), Human.size(costs.localOctetsAfterFirstRun), costs.reach.title,
       ])
     }

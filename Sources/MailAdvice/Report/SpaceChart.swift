@@ -55,8 +55,8 @@ struct SpaceChart {
         svg += "width=\"\(number(max(0.5, length)))\" height=\"18\"/>"
         start += length
       }
-      svg += "<text class=\"tick\" x=\"\(number(start + 8))\" y=\"\(number(top + 13))\">\(Human.size(row.octets)), "
-      svg += "\(Human.percent(row.share))</text>\n"
+      svg += "<text class=\"tick\" x=\"\(number(start + 8))\" y=\"\(number(top + 13))\">"
+      svg += "\(Markup.escape("\(Human.size(row.octets)), \(Human.percent(row.share))"))</text>\n"
     }
     return svg
   }
