@@ -70,31 +70,10 @@ struct AccountReader {
       return file.map { .authorities(file: path($0)) } ?? .system
     }
     guard file == nil else { throw error(.fingerprint, "either this or ca") }
-    let digits = fingerprint.utf8.filter { $0 != 0x3A }
-    var bytes: [UInt8] = []
-    var high: UInt8?
-    for digit in digits {
-      guard let value = Self.hexadecimal(digit) else { throw error(.fingerprint, "not hexadecimal") }
-      if let first = high {
-        bytes.append(first << 4 | value)
-        high = nil
-      } else {
-        high = value
-      }
-    }
-    guard bytes.count == 32, high == nil else {
+    guard let trust = TransportSecurity.Trust.fingerprint(hexadecimal: fingerprint) else {
       throw error(.fingerprint, "not the 64 hexadecimal digits of a SHA-256")
     }
-    return .fingerprint(bytes)
-  }
-
-  private static func hexadecimal(_ digit: UInt8) -> UInt8? {
-    switch digit {
-    case 0x30...0x39: digit - 0x30
-    case 0x41...0x46: digit - 0x41 + 10
-    case 0x61...0x66: digit - 0x61 + 10
-    default: nil
-    }
+    return trust
   }
 
   /// Keys of the other protocol, set for this account itself, are a mistake that would otherwise be passed over.
@@ -128,7 +107,8 @@ struct AccountReader {
     if let oauth = try oauth() { found.append((.oauth, oauth)) }
     guard let first = found.first else {
       throw all.error(
-        nil, "where the password is, is not said: password-command, password-file, password-environment, secret-service "
+        nil,
+        "where the password is, is not said: password-command, password-file, password-environment, secret-service "
           + "or oauth")
     }
     guard found.count == 1 else {
@@ -152,9 +132,13 @@ struct AccountReader {
     guard let url = try section.text("token-url"), let client = try section.text("client-id"),
       let token = try secret("refresh-token", section)
     else {
-      throw error(.oauth, "either token-command, or token-url, client-id and refresh-token-command, -file or -environment")
+      throw error(
+        .oauth, "either token-command, or token-url, client-id and refresh-token-command, -file or -environment")
     }
-    guard url.hasPrefix("https://") else { throw error(.oauth, "token-url is no https address") }
+    // In the clear only to this machine; which that is, `OAuthEndpoint` knows.
+    guard url.hasPrefix("https://") || url.hasPrefix("http://") else {
+      throw error(.oauth, "token-url is no https address")
+    }
     return .refresh(
       PullCredential.OAuthRefresh(
         tokenURL: url, clientID: client, clientSecret: try secret("client-secret", section), refreshToken: token,

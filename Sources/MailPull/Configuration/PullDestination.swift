@@ -26,7 +26,8 @@ public enum PullDestination: Sendable, Hashable, CustomStringConvertible {
       guard let address = Self.address(rest) else { throw wrong("write lmtp:HOST:PORT or lmtp:unix:PATH") }
       self = .lmtp(address)
     case "store":
-      guard let slash = rest.lastIndex(of: "/"), slash != rest.startIndex, rest.index(after: slash) != rest.endIndex else {
+      guard let slash = rest.lastIndex(of: "/"), slash != rest.startIndex, rest.index(after: slash) != rest.endIndex
+      else {
         throw wrong("write store:DATA/ACCOUNT")
       }
       self = .store(
@@ -95,7 +96,7 @@ public struct PullContext: Sendable {
     _ destination: PullDestination, recipient: String, journalName: String
   ) async throws -> any PullTarget {
     switch destination {
-    case .maildir(let path): 
+    case .maildir(let path):
       MaildirTarget(
         directory: path, owner: JournalName.of(journalName, destination.description), threads: threads)
     case .mbox(let path): MboxTarget(path: path, spoolFolder: stateFolder, threads: threads)

@@ -34,17 +34,10 @@ struct RemoteOptions: ParsableArguments {
   func trust() throws -> TransportSecurity.Trust {
     guard let fingerprint else { return authorities.map { .authorities(file: $0) } ?? .system }
     guard authorities == nil else { throw Refusal.usage("give --ca or --fingerprint, not both") }
-    let digits = fingerprint.filter { $0 != ":" }
-    var bytes: [UInt8] = []
-    var rest = Substring(digits)
-    while rest.count >= 2, let byte = UInt8(rest.prefix(2), radix: 16) {
-      bytes.append(byte)
-      rest = rest.dropFirst(2)
-    }
-    guard rest.isEmpty, bytes.count == 32 else {
+    guard let trust = TransportSecurity.Trust.fingerprint(hexadecimal: fingerprint) else {
       throw Refusal.usage("--fingerprint: '\(fingerprint)' is not a SHA-256: 64 hexadecimal digits, colons allowed")
     }
-    return .fingerprint(bytes)
+    return trust
   }
 
   /// Never from an argument: arguments can be seen by everybody on the machine.
