@@ -16,6 +16,8 @@ public enum AdviceLimits {
   public static let structuresPerCommand = 250
   /// POP3 messages whose header is read for its date, and as many again for its length.
   public static let topSample = 200
+  /// TOPs on the way at a time.
+  public static let topWindow = 32
   /// Octets of a header that are kept to look for its date.
   public static let headerOctets = 262_144
   /// NOOPs to measure the round trip with.

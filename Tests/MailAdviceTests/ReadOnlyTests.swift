@@ -113,6 +113,7 @@ import Testing
     let report = try await Choose.report(on: POP3Probe(session, account: "a@b"), now: Examples.now)
     #expect(!session.commands.contains { $0.hasPrefix("TOP") })
     #expect(report.measurement.octets == 905_000)
+    #expect(report.measurement.notes.contains { $0.contains("EXPIRE") })
     #expect(report.measurement.line.octetsPerSecond == nil)
     #expect(report.measurement.content.octets == ContentOctets(unsplitOctets: 905_000))
   }
@@ -136,6 +137,7 @@ import Testing
     }
     #expect(session.commands.count { $0.hasPrefix("TOP") } == AdviceLimits.topSample)
     #expect(dates.count == 5000)
+    #expect(probe.remarks.contains("Dates were read in 200 of 5,000 headers; those between are reckoned."))
     for (index, seconds) in dates.enumerated() {
       #expect(abs(seconds - (Examples.now - Int64(4999 - index) * 3600)) <= 3600)
     }

@@ -24,8 +24,14 @@ public protocol MailboxProbe: AnyObject {
   func ping() async throws -> Bool
   /// Brings about so many octets of the large messages, without marking them read. 0: there is nothing (more) to bring.
   func transfer(octets: Int, of largest: [ProbedLocation]) async throws -> Transferred
+  /// What this probe left out or reckoned, a sentence each; asked for at the end.
+  var remarks: [String] { get }
   /// Ends the session. Nothing is deleted.
   func close() async
+}
+
+extension MailboxProbe {
+  public var remarks: [String] { [] }
 }
 
 public enum MeasuredSource: String, Sendable, Hashable, Codable {

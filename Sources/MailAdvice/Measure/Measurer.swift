@@ -42,6 +42,7 @@ public struct Measurer {
       notes.add(
         "\(Human.count(sums.undated)) messages have no usable date: they count in full, but not for the growth.")
     }
+    for remark in probe.remarks { notes.add(remark) }
     return summary(
       census, sums, shares, skipped: skipped,
       Surroundings(service: service, other: other, quotas: quotas, line: line), notes)

@@ -93,8 +93,9 @@ public final class IMAPProbe: MailboxProbe {
     while current.index < largest.count {
       let location = largest[current.index]
       let count = min(Int64(octets), location.message.octets - current.offset)
-      var brought = 0
+      var (brought, roundTrips) = (0, 1)
       if count > 0 {
+        if examined?.name != location.mailbox.name { roundTrips += 1 }
         _ = try await open(location.mailbox.name)
         try await session.fetch(
           MessageSet([.init(location.message.id)]), [.peek(offset: current.offset, count: count)]
@@ -104,7 +105,7 @@ public final class IMAPProbe: MailboxProbe {
       }
       if brought > 0 {
         current.offset += Int64(brought)
-        return Transferred(octets: brought, roundTrips: 1)
+        return Transferred(octets: brought, roundTrips: roundTrips)
       }
       current = (current.index + 1, 0)
     }

@@ -19,6 +19,7 @@ public final class POP3Probe: MailboxProbe {
   /// Octets of header of messages that were looked at, by number.
   private var headers: [Int: Int64] = [:]
   private var brought = 0
+  private var dated = (known: 0, all: 0)
 
   /// - client: logged in.
   public convenience init(_ client: POP3Client, account: String) {
@@ -49,6 +50,7 @@ public final class POP3Probe: MailboxProbe {
       if let seconds = found.seconds { dates.append((index, seconds)) }
     }
     dates.sort { $0.index < $1.index }
+    dated = (dates.count, listing.count)
     let estimate = DatesByPosition(dates)
     for (index, message) in listing.enumerated() {
       guard let id = UInt32(exactly: message.number) else { continue }
@@ -92,6 +94,18 @@ public final class POP3Probe: MailboxProbe {
       }
     }
     return Transferred(octets: came, roundTrips: 1)
+  }
+
+  public var remarks: [String] {
+    var remarks = ["POP3 shows the INBOX alone, and neither quota nor what messages consist of."]
+    if session.capabilities.top, session.capabilities.expireDays != nil {
+      remarks.append("No header was read, for this server may count that as a retrieval (EXPIRE): there are no dates.")
+    } else if dated.known > 0, dated.known < dated.all {
+      remarks.append(
+        "Dates were read in \(Human.count(dated.known)) of \(Human.count(dated.all)) headers; those between are reckoned."
+      )
+    }
+    return remarks
   }
 
   public func close() async { await session.quit() }

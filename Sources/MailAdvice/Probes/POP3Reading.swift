@@ -23,7 +23,7 @@ final class ReadOnlyPOP3: POP3Reading {
   func stat() async throws -> (messages: Int, octets: Int64) { try await client.stat() }
   func listing() async throws -> [POP3Listing] { try await client.listing() }
   func top(_ messages: [POP3Listing], lines: Int, _ take: (POP3Retrieval) -> Void) async throws {
-    try await client.top(messages, lines: lines, window: ModelAssumptions().pipelineWindow) { take($0) }
+    try await client.top(messages, lines: lines, window: AdviceLimits.topWindow) { take($0) }
   }
   func noop() async throws { try await client.noop() }
   func quit() async {
