@@ -92,9 +92,12 @@ final class FakeDirectory: MailStore {
   func deliver(_ message: any PreparedMessage, to targets: [DeliveryTarget], date: InternalDate) async
     -> [Result<Delivered, StoreError>]
   { targets.map { _ in .failure(Self.absent) } }
-  func append(_ messages: [AppendedMessage], to mailbox: String, of account: AccountID) async throws(StoreError)
-    -> AssignedUIDs
-  { throw Self.absent }
+  func append(
+    _ messages: [AppendedMessage], to mailbox: String, of account: AccountID, ignoringQuota: Bool
+  ) async throws(StoreError) -> AssignedUIDs { throw Self.absent }
+  func prepareImport(_ mailbox: ImportedMailbox, of account: AccountID) async throws(StoreError) -> MailboxInfo {
+    throw Self.absent
+  }
   func changeFlags(_ change: FlagChange, of uids: [UID], in ref: MailboxRef) async throws(StoreError)
     -> FlagOutcome
   { throw Self.absent }
