@@ -7,7 +7,7 @@ public enum PullLimits {
   /// A batch is full at so many messages, or at `batchOctets`. Two batches are in memory at most: one being received,
   /// one being made durable.
   public static let batchMessages = 256
-  public static let batchOctets = 8 << 20
+  public static let batchOctets = 4 << 20
   /// Lines of body that TOP asks for, and that the hash beside the fingerprint covers.
   public static let topLines = 20
   /// Of a message's beginning, looked at for its header and `topLines`; a longer one has no such hash.

@@ -87,7 +87,9 @@ import Testing
       "accounts:\n  - name: work\n    url: pop3s://a@b\n    pasword-file: x\n    to: mbox:/x\n")
     #expect(text == "/etc/pull.yaml:4: account 'work': pasword-file: no such key; did you mean 'password-file'?")
     #expect(refusal("account: []\n") == "/etc/pull.yaml:1: account: no such key; did you mean 'accounts'?")
-    #expect(refusal("defaults: {polcy: keep}\naccounts: [{url: x}]\n").contains("defaults.polcy: no such key; did you mean 'policy'?"))
+    #expect(
+      refusal("defaults: {polcy: keep}\naccounts: [{url: x}]\n").contains(
+        "defaults.polcy: no such key; did you mean 'policy'?"))
     #expect(!refusal("accounts:\n  - {url: pop3s://a@b, wxyzzy-nothing-like-it: 1}\n").contains("did you mean"))
   }
 
@@ -153,7 +155,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("maildir:/a/b/", "maildir:/a/b"), ("mbox:~/mail", "mbox:/home/ana/mail"), ("mda:procmail -d ana", "mda:procmail -d ana"),
+    ("maildir:/a/b/", "maildir:/a/b"), ("mbox:~/mail", "mbox:/home/ana/mail"),
+    ("mda:procmail -d ana", "mda:procmail -d ana"),
     ("lmtp:unix:/run/lmtp", "lmtp:unix:/run/lmtp"), ("lmtp:localhost:24", "lmtp:localhost:24"),
     ("store:/var/mail/ana@example.org", "store:/var/mail/ana@example.org"),
   ])
@@ -161,7 +164,9 @@ import Testing
     #expect(try PullDestination(text, home: "/home/ana").description == expected)
   }
 
-  @Test(arguments: ["", "maildir", "maildir:", "tape:/dev/st0", "lmtp:nohost", "lmtp:host:0", "lmtp:::1:24", "store:x", "store:/x/"])
+  @Test(arguments: [
+    "", "maildir", "maildir:", "tape:/dev/st0", "lmtp:nohost", "lmtp:host:0", "lmtp:::1:24", "store:x", "store:/x/",
+  ])
   func `What is no target is refused`(_ text: String) {
     #expect(throws: PullError.self) { try PullDestination(text, home: nil) }
   }

@@ -85,7 +85,9 @@ struct FileTargetTests {
     }
   }
 
-  @Test func `A Maildir file moved to cur meanwhile is found again, one that was changed is not taken for ours`() async throws {
+  @Test func `A Maildir file moved to cur meanwhile is found again, one that was changed is not taken for ours`()
+    async throws
+  {
     let bench = PullBench(FakeServer.twelve())
     let (target, path) = maildir(bench)
     bench.faults.arm(.crash, at: nil)

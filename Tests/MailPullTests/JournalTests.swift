@@ -50,7 +50,9 @@ struct JournalTests {
     }
   }
 
-  @Test func `What is gone is found by its unique-id, comes back with a new one, and is forgotten in the end`() async throws {
+  @Test func `What is gone is found by its unique-id, comes back with a new one, and is forgotten in the end`()
+    async throws
+  {
     try await withFolder { folder in
       let journal = try await open(folder)
       let ids = try await journal.intend([intent("a"), intent("b", 2)], at: 10)

@@ -1,14 +1,15 @@
 import MailClient
 import MailNet
+import Synchronization
+import Testing
+
+@testable import MailPull
+
 #if canImport(Glibc)
   import Glibc
 #else
   import Darwin
 #endif
-import Synchronization
-import Testing
-
-@testable import MailPull
 
 @Suite(.timeLimit(.minutes(1)))
 struct PullTests {
@@ -71,7 +72,9 @@ struct PullTests {
     }
   }
 
-  @Test func `What the target does not take now is tried again in the same run, a bounded number of times`() async throws {
+  @Test func `What the target does not take now is tried again in the same run, a bounded number of times`()
+    async throws
+  {
     let bench = PullBench(FakeServer.twelve())
     bench.home.set { $0.defers = ["number 5\r\n"] }
     let report = try await bench.run()

@@ -3,7 +3,8 @@ import LocalMail
 /// Reading and writing of entries.
 extension JournalDatabase {
   func lines() throws -> [JournalLine] {
-    let statement = try self("SELECT id, uidl, octets, state, landed_at, by_top FROM message WHERE state < 4 ORDER BY id")
+    let statement = try self(
+      "SELECT id, uidl, octets, state, landed_at, by_top FROM message WHERE state < 4 ORDER BY id")
     defer { statement.reset() }
     var result: [JournalLine] = []
     while try statement.step() {

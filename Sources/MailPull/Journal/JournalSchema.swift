@@ -5,7 +5,8 @@ enum JournalSchema {
   static func prepare(_ database: JournalDatabase, account: String, target: String) throws {
     let found = try database.pragma("user_version")
     guard found <= version else {
-      throw PullError(.journal(path: database.path, "it was written by a newer version of this program"), account: account)
+      throw PullError(
+        .journal(path: database.path, "it was written by a newer version of this program"), account: account)
     }
     if found == 0 {
       try database.transaction {

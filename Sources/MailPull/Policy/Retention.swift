@@ -28,7 +28,8 @@ enum Retention {
       guard let quota else { break }
       let listed = messages.reduce(Int64(0)) { $0.addingClamping($1.listing.octets) }
       let used = max(quota.used ?? 0, listed)
-      let allowed = (quota.limit / 100).multipliedClamping(by: Int64(percent)) + quota.limit % 100 * Int64(percent) / 100
+      let allowed =
+        (quota.limit / 100).multipliedClamping(by: Int64(percent)) + quota.limit % 100 * Int64(percent) / 100
       var excess = used - allowed
       for place in messages.indices where excess > 0 && isAtHome(messages[place]) {
         guard let entry = messages[place].entry, !protected.contains(entry) else { continue }

@@ -43,7 +43,8 @@ public struct POP3Login: POP3Connector {
 
   public func connect() async throws -> any POP3Session {
     guard let user = server.user else {
-      throw ClientError(.invalidAddress("no user: write pop3s://USER@\(server.host)"), server: server.address.description)
+      throw ClientError(
+        .invalidAddress("no user: write pop3s://USER@\(server.host)"), server: server.address.description)
     }
     let client = try await POP3Client.connect(to: server, group: group, timeouts: timeouts)
     do {

@@ -142,7 +142,8 @@ final class FakeSession: POP3Session {
       }
       try await handle(.begin(number: listing.number))
       var rest = buffer
-      while let piece = rest.readSlice(length: min(behaviour.wholeOctets, rest.readableBytes)), piece.readableBytes > 0 {
+      while let piece = rest.readSlice(length: min(behaviour.wholeOctets, rest.readableBytes)), piece.readableBytes > 0
+      {
         try line("piece of \(listing.number)")
         try await handle(.piece(piece))
       }

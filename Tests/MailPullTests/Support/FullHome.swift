@@ -26,10 +26,12 @@ final class FullHome: PullTarget {
   func close() async {}
 
   func openBatch() async throws -> any PullBatch {
-    guard room.withLock({ room in
-      room -= 3
-      return room >= 0
-    }) else { throw LocalMailError(.io(operation: "write", errno: ENOSPC), path: "/home/tmp/1") }
+    guard
+      room.withLock({ room in
+        room -= 3
+        return room >= 0
+      })
+    else { throw LocalMailError(.io(operation: "write", errno: ENOSPC), path: "/home/tmp/1") }
     return try await inner.openBatch()
   }
 }
