@@ -60,7 +60,7 @@ public struct SyncDaemon: Sendable {
             backoff.reset()
             each(report)
             break
-          } catch where error.isTemporary {
+          } catch  where error.isTemporary {
             job.progress.say(.warning, error.sentence)
             for worker in workers { await worker.disconnect() }
             try await sleep(backoff.next())

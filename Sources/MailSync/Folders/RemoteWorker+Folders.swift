@@ -93,7 +93,7 @@ extension RemoteWorker {
       if view.known.contains(where: { $0.remote == name }) { continue }
       do {
         if view.remotes[name] == nil { try await connection().create(name) }
-      } catch where error.isRefusal {
+      } catch  where error.isRefusal {
         result.report.problems.append(error.sentence)
         continue
       }

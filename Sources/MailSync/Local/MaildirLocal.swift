@@ -131,8 +131,8 @@ public final class MaildirLocal: SyncLocal {
         var wanted = flags.maildir
         // Keywords that are no atoms have no name in IMAP: they stay as they are.
         wanted.keywords += message.entry.flags.keywords.filter { !SyncFlags.isAtom($0) }
-        do { result[message.base] = SyncFlags(try folder.setFlags(wanted, of: message.entry).entry.flags) } catch
-          let error as LocalMailError
+        do { result[message.base] = SyncFlags(try folder.setFlags(wanted, of: message.entry).entry.flags) } catch let
+          error as LocalMailError
         { guard error.isGone else { throw error } }
       }
       try folder.sync()
@@ -149,8 +149,8 @@ public final class MaildirLocal: SyncLocal {
       let (source, target) = (local.folder(from), local.folder(to))
       var result: [String: LocalMessage] = [:]
       for message in messages {
-        do { result[message.base] = LocalMessage(try source.move(message.entry, to: target)) } catch
-          let error as LocalMailError
+        do { result[message.base] = LocalMessage(try source.move(message.entry, to: target)) } catch let error
+          as LocalMailError
         { guard error.isGone else { throw error } }
       }
       // There first: a file may be in both after a power cut, never in none.

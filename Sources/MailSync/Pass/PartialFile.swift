@@ -44,7 +44,8 @@ struct PartialFile: Sendable {
       let isWritten = bytes.withUnsafeReadableBytes { buffer in
         var done = 0
         while done < buffer.count {
-          let count = pwrite(file, buffer.baseAddress.map { $0 + done }, buffer.count - done, off_t(offset) + off_t(done))
+          let count = pwrite(
+            file, buffer.baseAddress.map { $0 + done }, buffer.count - done, off_t(offset) + off_t(done))
           if count < 0, errno == EINTR { continue }
           guard count > 0 else { return false }
           done += count
@@ -52,6 +53,13 @@ struct PartialFile: Sendable {
         return true
       }
       guard isWritten, fsync(file) == 0 else { throw Self.failure(path) }
+    }
+  }
+
+  /// With the header.
+  func beginning() async throws -> ByteBuffer {
+    try await blocking { path throws(SyncError) in
+      try SmallFile.read(path, at: 0, count: SyncLimits.headerOctets)
     }
   }
 

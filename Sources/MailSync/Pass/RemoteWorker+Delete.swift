@@ -50,7 +50,8 @@ extension RemoteWorker {
     for start in stride(from: 0, to: rows.count, by: SyncLimits.setElements) {
       let slice = rows[start..<min(start + SyncLimits.setElements, rows.count)]
       do { try await open(survey.mailbox).expunge(slice.map { survey.rows[$0].uid }.sorted()) } catch
-      where error.isRefusal {
+        where error.isRefusal
+      {
         survey.report.fail(error.sentence, count: slice.count)
         continue
       }
@@ -108,13 +109,15 @@ extension RemoteWorker {
     return rows.filter { safe.contains(survey.rows[$0].uid) }
   }
 
-  /// UIDs whose copy an earlier run has fetched.
+  /// UIDs whose copy an earlier run has fetched. Records whose file never landed are forgotten.
   private func inQuarantine(_ folder: [String], _ validity: UInt32) async throws -> Set<UInt32> {
     let records = try await job.state.quarantinedUIDs(folder: folder, uidValidity: validity)
     var files: [String: Set<String>] = [:]
     for day in Set(records.values.map(\.day)) {
       files[day] = Set(try await job.local.scan(.quarantine(day: day)).map(\.base))
     }
-    return Set(records.filter { files[$0.value.day]?.contains($0.value.base) ?? false }.keys)
+    let landed = records.filter { files[$0.value.day]?.contains($0.value.base) ?? false }
+    try await job.state.forgetQuarantined(records.filter { landed[$0.key] == nil }.map(\.value.id))
+    return Set(landed.keys)
   }
 }

@@ -15,7 +15,7 @@ extension RemoteWorker {
       var result = MoveResult()
       for start in stride(from: 0, to: uids.count, by: SyncLimits.setElements) {
         let slice = Array(uids[start..<min(start + SyncLimits.setElements, uids.count)])
-        do { result.uids.merge(try await remote.move(slice, to: target)) { $1 } } catch where error.isRefusal {
+        do { result.uids.merge(try await remote.move(slice, to: target)) { $1 } } catch  where error.isRefusal {
           result.refusal = error.sentence
           return result
         }

@@ -24,6 +24,7 @@ enum StateSchema {
       permanent INTEGER NOT NULL,
       accepts_new_keywords INTEGER NOT NULL,
       permanent_keywords TEXT NOT NULL,
+      is_read_only INTEGER NOT NULL DEFAULT 0,
       is_subscribed INTEGER
     ) STRICT;
 
