@@ -15,6 +15,8 @@ public struct PullError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The same, and it may pass.
     case targetUnavailable(String, String)
     case server(ClientError)
+    /// The target is not the place that mail of the account came home to.
+    case placeLost(String, journal: String, messages: Int)
     /// What was asked for can't be done.
     case impossible(String)
     case cancelled
@@ -48,6 +50,10 @@ public struct PullError: Error, Sendable, Hashable, CustomStringConvertible {
     case .target(let name, let why): "\(name) does not take the mail: \(why)"
     case .targetUnavailable(let name, let why): "\(name) does not take mail now: \(why)"
     case .server(let error): error.description
+    case .placeLost(let name, let journal, let count):
+      "\(name) is not the place where \(count) messages that are still on the server came home to before: is its disk "
+        + "mounted? Nothing is deleted. If what was there is lost, or was taken away on purpose, remove the journal "
+        + "\(journal): then they come again"
     case .impossible(let what): what
     case .cancelled: "cancelled; what came is kept, the next run goes on from there"
     }

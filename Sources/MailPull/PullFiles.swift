@@ -8,6 +8,8 @@ import LocalMail
 
 let noSpaceCode = ENOSPC
 let quotaCode = EDQUOT
+let noFileCode = ENOENT
+let noFolderCode = ENOTDIR
 
 /// File calls of this room that say what failed. All block.
 enum PullFiles {
@@ -78,6 +80,17 @@ enum PullFiles {
 }
 
 extension PullFiles {
+  /// A whole new file, synced; the folder is not.
+  static func create(_ path: String, with bytes: [UInt8]) throws(LocalMailError) {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard descriptor >= 0 else { throw failure("open", path) }
+    defer { close(descriptor) }
+    try bytes.span.bytes.withUnsafeBytes { bytes throws(LocalMailError) in
+      try writeAll(descriptor, bytes, path: path)
+    }
+    try sync(descriptor, path: path)
+  }
+
   /// A whole text file of at most `limit` octets.
   static func read(_ path: String, limit: Int) throws(LocalMailError) -> [UInt8] {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)

@@ -48,6 +48,9 @@ public enum PullLimits {
   /// Read and written at once when a message goes through a file.
   public static let chunk = 128 << 10
 
+  /// Of the file that marks a Maildir, octets.
+  public static let mark = 4096
+
   // MARK: Configuration
 
   public static let configurationOctets = 1 << 20

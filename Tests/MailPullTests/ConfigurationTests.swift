@@ -54,6 +54,7 @@ import Testing
           mode: headers
           mailboxes: [INBOX, Archive]
       """)
+    #expect(try PullDestination("maildir:./Mail//x/", home: nil, folder: "/etc") == .maildir("/etc/Mail/x"))
     let accounts = configuration.accounts
     #expect(accounts.map(\.name) == ["work", "home", "ana@mail.example.org"])
     #expect(accounts[0].server.port == 1110)

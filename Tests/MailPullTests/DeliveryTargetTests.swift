@@ -73,6 +73,20 @@ struct DeliveryTargetTests {
     #expect(!reason.contains("geheim"))
   }
 
+  @Test func `A command inherits no open file and no variable that holds a password`() async throws {
+    setenv("PULL_TEST_SECRET", "geheim", 1)
+    defer { unsetenv("PULL_TEST_SECRET") }
+    // As SwiftNIO's sockets are: open, and to stay so on exec.
+    let open = dup(0)
+    defer { close(open) }
+    let bench = PullBench(Array(FakeServer.twelve().prefix(1)))
+    let target = PipeTarget(
+      command: "env; ls -l /dev/fd/; exit 1", hiding: ["PULL_TEST_SECRET"], spoolFolder: bench.folder, threads: .singleton)
+    let reason = try #require(try await bench.run(target: target).failures.first?.reason)
+    #expect(!reason.contains("geheim"))
+    #expect(!reason.contains(" \(open) ->"))
+  }
+
   // MARK: LMTP
 
   private func lmtp(_ bench: PullBench, _ server: FakeLMTP) -> LMTPTarget {

@@ -35,6 +35,52 @@ struct FileTargetTests {
     return (MboxTarget(path: path, spoolFolder: bench.folder, threads: .singleton), path)
   }
 
+  @Test func `Nothing is deleted on the server when another Maildir, or none, stands in the place`() async throws {
+    let bench = PullBench(FakeServer.twelve())
+    let path = maildir(bench).path
+    try await bench.run(.with(.keep), target: maildir(bench).target)
+    let elsewhere = bench.folder + "/elsewhere"
+    try FileManager.default.moveItem(atPath: path, toPath: elsewhere)
+    for isThere in [false, true] {
+      if isThere { try MaildirTree(root: path).create() }
+      let report = try await bench.run(.with(.delete), target: maildir(bench).target)
+      guard case .placeLost(_, let journal, messages: 12)? = report.stopped?.kind else {
+        Issue.record("\(String(describing: report.stopped))")
+        continue
+      }
+      #expect(FileManager.default.fileExists(atPath: journal))
+      #expect(bench.server.bodies.count == 12)
+      #expect(FileManager.default.fileExists(atPath: path) == isThere)
+    }
+    // What landed in the place that stands there now is another matter.
+    try FileManager.default.removeItem(atPath: path)
+    try FileManager.default.moveItem(atPath: elsewhere, toPath: path)
+    let report = try await bench.run(.with(.delete), target: maildir(bench).target)
+    #expect((report.deleted, report.landed) == (12, 0))
+    #expect(try texts(ofMaildir: path).count == 12)
+    // With nothing left on the server a new place is as good as the old one.
+    try FileManager.default.removeItem(atPath: path)
+    bench.server.set { $0.messages = FakeServer.twelve() }
+    #expect(try await bench.run(.with(.delete), target: maildir(bench).target).isComplete)
+    #expect(try texts(ofMaildir: path).count == 12)
+  }
+
+  @Test func `Nothing is deleted on the server when the mbox that mail came home to is gone`() async throws {
+    let bench = PullBench(FakeServer.twelve())
+    let (target, path) = mbox(bench)
+    try await bench.run(.with(.keep), target: target)
+    try FileManager.default.removeItem(atPath: path)
+    let report = try await bench.run(.with(.delete), target: mbox(bench).target)
+    guard case .placeLost? = report.stopped?.kind else {
+      Issue.record("\(String(describing: report.stopped))")
+      return
+    }
+    #expect(bench.server.bodies.count == 12)
+    // Emptied by a reader, it is the same file.
+    try Data().write(to: URL(fileURLWithPath: path))
+    #expect(try await bench.run(.with(.delete), target: mbox(bench).target).deleted == 12)
+  }
+
   @Test(arguments: [Int.max, 40])
   func `A Maildir gets every message once, whatever step the process ends at`(_ wholeOctets: Int) async throws {
     let probe = PullBench(FakeServer.twelve())

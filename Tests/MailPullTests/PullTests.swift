@@ -172,6 +172,16 @@ struct PullTests {
     #expect(report.isComplete)
   }
 
+  @Test func `In steps, messages that fail do not stand before the others in every session`() async throws {
+    let bench = PullBench(FakeServer.twelve())
+    bench.server.set { $0.refusesToRetrieve = ["number 1\r\n", "number 2\r\n"] }
+    var options = PullOptions()
+    options.commitEvery = 2
+    let report = try await bench.run(options)
+    #expect((report.landed, report.deleted, report.failed) == (10, 10, 2))
+    #expect(bench.server.bodies.count == 2)
+  }
+
   @Test func `A server that is not there is tried again, then the run says so`() async throws {
     let bench = PullBench(FakeServer.twelve())
     bench.server.set { $0.refusedConnections = 3 }

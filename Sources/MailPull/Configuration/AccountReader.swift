@@ -26,7 +26,7 @@ struct AccountReader {
     }
     guard let to = try text(.to) else { throw all.error("to", "where the mail goes is not said") }
     let destination: PullDestination
-    do { destination = try PullDestination(to, home: home) } catch { throw self.error(.to, error.description) }
+    do { destination = try PullDestination(to, home: home, folder: folder) } catch { throw self.error(.to, error.description) }
     try checkKind(server)
     var options = PullOptions()
     options.policy = try policy()
@@ -210,8 +210,5 @@ struct AccountReader {
     return number
   }
 
-  private func path(_ text: String) -> String {
-    let path = PullDestination.path(text, home: home)
-    return path.hasPrefix("/") ? path : "\(folder)/\(path)"
-  }
+  private func path(_ text: String) -> String { PullDestination.path(text, home: home, folder: folder) }
 }

@@ -60,4 +60,15 @@ public enum PullCredential: Sendable, Hashable {
     public var refreshToken: SecretSource
     public var scope: String?
   }
+
+  /// Variables of the environment it is read from.
+  public var environmentVariables: [String] {
+    let sources: [SecretSource?] =
+      switch self {
+      case .password(let source): [source]
+      case .tokenCommand: []
+      case .refresh(let refresh): [refresh.refreshToken, refresh.clientSecret]
+      }
+    return sources.compactMap { if case .environment(let name)? = $0 { name } else { nil } }
+  }
 }

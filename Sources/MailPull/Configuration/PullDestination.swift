@@ -11,7 +11,8 @@ public enum PullDestination: Sendable, Hashable, CustomStringConvertible {
   case store(data: String, account: String)
 
   /// - home: what `~/` stands for.
-  public init(_ text: String, home: String?) throws(PullError) {
+  /// - folder: what other relative paths are relative to; nil leaves them as they are.
+  public init(_ text: String, home: String?, folder: String? = nil) throws(PullError) {
     func wrong(_ why: String) -> PullError { PullError(.impossible("'\(text)': \(why)"), account: "") }
     let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
     guard parts.count == 2, !parts[1].isEmpty else {
@@ -19,8 +20,8 @@ public enum PullDestination: Sendable, Hashable, CustomStringConvertible {
     }
     let rest = parts[1]
     switch parts[0] {
-    case "maildir": self = .maildir(Self.path(rest, home: home))
-    case "mbox": self = .mbox(Self.path(rest, home: home))
+    case "maildir": self = .maildir(Self.path(rest, home: home, folder: folder))
+    case "mbox": self = .mbox(Self.path(rest, home: home, folder: folder))
     case "mda": self = .mda(rest)
     case "lmtp":
       guard let address = Self.address(rest) else { throw wrong("write lmtp:HOST:PORT or lmtp:unix:PATH") }
@@ -31,7 +32,7 @@ public enum PullDestination: Sendable, Hashable, CustomStringConvertible {
         throw wrong("write store:DATA/ACCOUNT")
       }
       self = .store(
-        data: Self.path(String(rest[..<slash]), home: home), account: String(rest[rest.index(after: slash)...]))
+        data: Self.path(String(rest[..<slash]), home: home, folder: folder), account: String(rest[rest.index(after: slash)...]))
     default: throw wrong("'\(parts[0])' is no kind of target: maildir, mbox, lmtp, mda or store")
     }
   }
@@ -47,11 +48,15 @@ public enum PullDestination: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  static func path(_ text: String, home: String?) -> String {
+  /// One way to write each path: journals go by it. `..` stays, as what stands before it may be a link.
+  static func path(_ text: String, home: String?, folder: String? = nil) -> String {
     var path = text
     if let home, path == "~" || path.hasPrefix("~/") { path = home + path.dropFirst() }
-    while path.count > 1, path.hasSuffix("/") { path.removeLast() }
-    return path
+    if let folder, !path.hasPrefix("/") { path = "\(folder)/\(path)" }
+    let isAbsolute = path.hasPrefix("/")
+    let parts = path.split(separator: "/").filter { $0 != "." }
+    if parts.isEmpty { return isAbsolute ? "/" : "." }
+    return (isAbsolute ? "/" : "") + parts.joined(separator: "/")
   }
 
   private static func address(_ text: String) -> ClientAddress? {
@@ -79,13 +84,17 @@ public struct PullContext: Sendable {
   /// Opens an account of a Merpati store; its arguments are those of `store:DATA/ACCOUNT`.
   public var openStore: @Sendable (_ data: String, _ account: String) async throws -> any StoreDoor
 
+  /// Variables of the environment that hold passwords of some account: no command sees them.
+  public var hiddenVariables: Set<String>
+
   public init(
-    stateFolder: String, threads: NIOThreadPool, group: any EventLoopGroup,
+    stateFolder: String, threads: NIOThreadPool, group: any EventLoopGroup, hiddenVariables: Set<String> = [],
     openStore: @escaping @Sendable (_ data: String, _ account: String) async throws -> any StoreDoor
   ) {
     self.stateFolder = stateFolder
     self.threads = threads
     self.group = group
+    self.hiddenVariables = hiddenVariables
     self.openStore = openStore
   }
 
@@ -100,7 +109,9 @@ public struct PullContext: Sendable {
       MaildirTarget(
         directory: path, owner: JournalName.of(journalName, destination.description), threads: threads)
     case .mbox(let path): MboxTarget(path: path, spoolFolder: stateFolder, threads: threads)
-    case .mda(let command): PipeTarget(command: command, spoolFolder: stateFolder, threads: threads)
+    case .mda(let command):
+      PipeTarget(
+        command: command, hiding: hiddenVariables, spoolFolder: stateFolder, threads: threads)
     case .lmtp(let address):
       // LMTP is spoken inside a machine or a house (RFC 2033 §5); no password crosses it.
       LMTPTarget(

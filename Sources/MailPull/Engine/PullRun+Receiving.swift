@@ -9,7 +9,11 @@ extension PullRun {
     var wanted = drop.messages.filter(\.isUnknown).map(\.listing)
     meter.total = meter.done + wanted.count
     meter.bytesTotal = wanted.reduce(meter.bytes) { $0.addingClamping($1.octets) }
-    if let step = options.commitEvery, options.policy != .keep { wanted = Array(wanted.prefix(max(1, step))) }
+    if let step = options.commitEvery, options.policy != .keep {
+      // What failed in an earlier session comes last: it must not take the others' place in every one.
+      let fresh = wanted.filter { failures[Self.key($0)] == nil }
+      wanted = Array((fresh + wanted.filter { failures[Self.key($0)] != nil }).prefix(max(1, step)))
+    }
     if wanted.isEmpty { return nil }
     var deferred: PullError?
     let lander = Lander(

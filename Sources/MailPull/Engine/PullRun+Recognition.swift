@@ -3,6 +3,30 @@ import POP3Client
 
 /// Before anything is fetched: what an interrupted run left, and what is at home although its UIDL does not say so.
 extension PullRun {
+  /// What the journal says allows DELE: it must not be held against another place than the one it was written of.
+  func enterPlace() async throws {
+    let known = try await pull.journal.place()
+    let found = try await pull.target.place()
+    if found == .unknowable || (known.map { found == .marked($0) } ?? false) { return try await pull.target.prepare() }
+    if known != nil {
+      let home = try await pull.journal.lines().count { $0.state.rawValue >= JournalEntry.State.landed.rawValue }
+      guard home == 0 else {
+        throw PullError(
+          .placeLost(pull.target.name, journal: pull.journal.path, messages: home), account: account)
+      }
+    }
+    try await pull.target.prepare()
+    // A Maildir that another account or `pull imap` has marked is taken with its mark.
+    // What is gone from the server would be known again, should it come back, and is not here either.
+    let mark = if case .marked(let mark) = found { mark } else { try await pull.target.setMark(Self.newMark()) }
+    try await pull.journal.setPlace(mark, forgetting: known != nil)
+  }
+
+  private static func newMark() -> String {
+    let digits = Array("0123456789abcdef")
+    return String((0..<32).map { _ in digits[Int.random(in: 0..<16)] })
+  }
+
   /// Settles what an earlier run, or an earlier session of this one, began to land.
   func recover() async throws {
     let entries = try await pull.journal.unsettled()

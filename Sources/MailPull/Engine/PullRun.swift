@@ -64,13 +64,16 @@ final class PullRun {
     var failed = 0
     while true {
       let before = (report.landed, report.deleted)
+      let knownFailures = failures.count
       let failure: PullError
       do {
         switch try await session() {
         case .done: return
         case .step:
           isDeletionOnly = false
-          guard (report.landed, report.deleted) != before, try await mayReconnect() else { return }
+          // A failure that is new is a step as well: the next session asks for others.
+          guard (report.landed, report.deleted) != before || failures.count > knownFailures, try await mayReconnect()
+          else { return }
           continue
         case .deletions:
           isDeletionOnly = true
@@ -102,7 +105,7 @@ final class PullRun {
 
   private func session() async throws -> Next {
     try Task.checkCancellation()
-    try await pull.target.prepare()
+    try await enterPlace()
     try await recover()
     let session = try await pull.connector.connect()
     report.sessions += 1
@@ -156,6 +159,9 @@ final class PullRun {
     report.failed = all.count
     report.failures = Array(all.prefix(PullLimits.failuresNamed))
     report.new = report.landed + all.count { $0.step != .delete }
+    for failure in report.failures {
+      meter.tell(.warning, "\(failure.uidl ?? "message \(failure.number)"): \(failure.reason)")
+    }
     if let stopped = report.stopped {
       meter.tell(.failed, stopped.description)
     } else {

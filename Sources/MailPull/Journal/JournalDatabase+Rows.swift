@@ -141,6 +141,25 @@ extension JournalDatabase {
     return JournalWitness(uidl: uidl, octets: statement.int(1))
   }
 
+  // MARK: The place
+
+  func place() throws -> String? {
+    let statement = try self("SELECT value FROM about WHERE key = 'place'")
+    defer { statement.reset() }
+    return try statement.step() ? statement.text(0) : nil
+  }
+
+  func forgetAll() throws {
+    try run(self("DELETE FROM message"))
+    try run(self("DELETE FROM witness"))
+  }
+
+  func setPlace(_ mark: String) throws {
+    let statement = try self("INSERT INTO about (key, value) VALUES ('place', ?1) ON CONFLICT DO UPDATE SET value = ?1")
+    statement.bind(1, mark)
+    try statement.run()
+  }
+
   private func run(_ statement: JournalStatement, _ first: Int64? = nil, _ second: Int64? = nil) throws {
     if let first { statement.bind(1, first) }
     if let second { statement.bind(2, second) }

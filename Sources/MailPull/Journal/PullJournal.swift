@@ -66,7 +66,20 @@ public final class PullJournal: Sendable {
   /// The message that was to stay when others were last deleted.
   public func witness() async throws -> JournalWitness? { try await run { try $0.witness() } }
 
+  /// The mark of the place that the journal speaks of; nil before the first run.
+  public func place() async throws -> String? { try await run { try $0.place() } }
+
   // MARK: Writing
+
+  /// - forgetting: what is written here came home to another place; all of it is forgotten in the same transaction.
+  public func setPlace(_ mark: String, forgetting: Bool = false) async throws {
+    try await run(writing: true) { database in
+      try database.transaction {
+        if forgetting { try database.forgetAll() }
+        try database.setPlace(mark)
+      }
+    }
+  }
 
   /// Makes all changes, in one transaction.
   public func write(_ changes: [JournalChange], at now: Int64) async throws {

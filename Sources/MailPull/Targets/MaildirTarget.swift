@@ -3,6 +3,12 @@ import NIOCore
 public import NIOPosix
 import Synchronization
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// A Maildir folder. Names are chosen before anything is renamed and stand in the journal, so a file that landed in a run
 /// cut short is found again and adopted.
 public final class MaildirTarget: PullTarget {
@@ -32,6 +38,39 @@ public final class MaildirTarget: PullTarget {
     try await threads.runIfActive { [self] in
       try MaildirTree(root: directory).create()
       if !owner.isEmpty { _ = try folder.removeTemporary(ofOwner: owner) }
+    }
+  }
+
+  /// The mark is the one that `pull imap` sets as well.
+  private static let markName = ".merpati-root"
+  private var markPath: String { "\(directory)/\(Self.markName)" }
+
+  public func place() async throws -> PullPlace {
+    try await threads.runIfActive { [markPath] in
+      do {
+        let text = try PullFiles.read(markPath, limit: PullLimits.mark)
+        let mark = String(decoding: text.prefix { $0 != 0x0A }, as: UTF8.self)
+        return mark.isEmpty ? .unmarked : .marked(mark)
+      } catch let error as LocalMailError {
+        guard case .io(_, let code) = error.kind, code == noFileCode || code == noFolderCode else { throw error }
+        return .unmarked
+      }
+    }
+  }
+
+  public func setMark(_ mark: String) async throws -> String {
+    try await threads.runIfActive { [self] in
+      // By its name the next `prepare` removes it, should this be cut short.
+      let draft = "\(directory)/tmp/merpati-\(owner).\(mark)"
+      do {
+        try PullFiles.create(draft, with: Array("\(mark)\n".utf8))
+        guard rename(draft, markPath) == 0 else { throw PullFiles.failure("rename", markPath) }
+      } catch {
+        unlink(draft)
+        throw error
+      }
+      try PullFiles.syncFolder(of: markPath)
+      return mark
     }
   }
 

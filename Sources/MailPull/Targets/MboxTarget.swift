@@ -2,6 +2,12 @@ import LocalMail
 import NIOCore
 public import NIOPosix
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// An mbox file. A batch is appended as a whole; before, a note of where it begins, and how, is on the disk, so that after a
 /// crash what is complete is adopted and a torn rest is cut off, and nothing else is.
 public final class MboxTarget: PullTarget, HeldLanding {
@@ -25,6 +31,18 @@ public final class MboxTarget: PullTarget, HeldLanding {
   public func prepare() async throws {
     try await threads.runIfActive { [spoolFolder] in try PullFiles.makeFolder(spoolFolder) }
   }
+
+  /// Other programs rewrite the file as they like; that it is there is all its mark says.
+  public func place() async throws -> PullPlace {
+    try await threads.runIfActive { [path] in
+      if access(path, F_OK) == 0 { return .marked(Self.mark) }
+      guard errno == noFileCode || errno == noFolderCode else { throw PullFiles.failure("stat", path) }
+      return .unmarked
+    }
+  }
+
+  public func setMark(_ mark: String) async throws -> String { Self.mark }
+  private static let mark = "file"
 
   public func recover(_ entries: [JournalEntry]) async throws -> [PullRecovery] {
     try await threads.runIfActive { [writer, notePath] in

@@ -8,13 +8,19 @@ public final class PipeTarget: PullTarget, HeldLanding {
   public var name: String { "mda:\(command)" }
   public var traits: PullTargetTraits { PullTargetTraits(verifies: false, recovers: false, acknowledgesEach: true) }
   private let time: Duration
+  private let hiding: Set<String>
   private let spoolFolder: String
   private let threads: NIOThreadPool
 
   /// - time: a command that takes longer is killed, with what it started; its message counts as in doubt.
   /// - spoolFolder: messages are handed over as files without a name there.
-  public init(command: String, time: Duration = PullLimits.pipeTime, spoolFolder: String, threads: NIOThreadPool) {
+  /// - hiding: variables of the environment that it must not see; `MERPATI_PASSWORD` is hidden anyway.
+  public init(
+    command: String, time: Duration = PullLimits.pipeTime, hiding: Set<String> = [], spoolFolder: String,
+    threads: NIOThreadPool
+  ) {
     self.command = command
+    self.hiding = hiding
     self.time = time
     self.spoolFolder = spoolFolder
     self.threads = threads
@@ -53,7 +59,7 @@ public final class PipeTarget: PullTarget, HeldLanding {
     let file: SpooledMessage
     do {
       file = try spooled(content)
-      running = try ShellCommand(command, input: file.descriptor)
+      running = try ShellCommand(command, input: file.descriptor, hiding: hiding)
     } catch { throw PullUntouched(error) }
     return Self.outcome(try running.wait(time), command: command)
   }

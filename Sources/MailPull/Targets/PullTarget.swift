@@ -44,6 +44,11 @@ public protocol PullTarget: Sendable {
   /// For people and for the journal's name: `maildir:/home/budi/Mail`.
   var name: String { get }
   var traits: PullTargetTraits { get }
+  /// Looked at before `prepare`, and creates nothing.
+  func place() async throws -> PullPlace
+  /// Called once for a place without a mark, after `prepare`: sets `mark` if it can, and returns what `place` finds from now
+  /// on; durable.
+  func setMark(_ mark: String) async throws -> String
   /// Makes ready, creates what may be created. Called before each session; idempotent.
   func prepare() async throws
   /// What became of messages whose landing an earlier run began, in the order of the journal; one answer each.
@@ -52,6 +57,21 @@ public protocol PullTarget: Sendable {
   /// A message too large to hold, given piece by piece.
   func openStream(octets: Int64) async throws -> any PullStream
   func close() async
+}
+
+extension PullTarget {
+  public func place() async throws -> PullPlace { .unknowable }
+  public func setMark(_ mark: String) async throws -> String { mark }
+}
+
+/// Whether the target is the place that the journal speaks of: where a disk is not mounted an empty folder stands in its
+/// stead, and what had come home is not there.
+public enum PullPlace: Sendable, Hashable {
+  /// Others keep what they took: an LMTP server, a command, a store.
+  case unknowable
+  /// New, or not there.
+  case unmarked
+  case marked(String)
 }
 
 /// A message as it came, lines ending in CRLF.

@@ -24,12 +24,13 @@ struct ShellCommand: ~Copyable {
   private let reading: Int32
 
   /// Starts `/bin/sh -c command` with `input`, read from its beginning, as standard input.
-  init(_ command: String, input: Int32) throws {
+  /// - hiding: variables of the environment that are none of its business.
+  init(_ command: String, input: Int32, hiding: Set<String> = []) throws {
     guard lseek(input, 0, SEEK_SET) == 0 else { throw PullFiles.failure("seek", command) }
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0 else { throw PullFiles.failure("pipe", command) }
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-    do { process = try Self.start(command, input: input, output: ends[1]) } catch {
+    do { process = try Self.start(command, input: input, output: ends[1], hiding: hiding) } catch {
       close(ends[0])
       throw error
     }
@@ -67,7 +68,7 @@ struct ShellCommand: ~Copyable {
     }
   }
 
-  private static func start(_ command: String, input: Int32, output: Int32) throws -> pid_t {
+  private static func start(_ command: String, input: Int32, output: Int32, hiding: Set<String>) throws -> pid_t {
     defer { close(output) }
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
@@ -75,6 +76,7 @@ struct ShellCommand: ~Copyable {
     posix_spawn_file_actions_adddup2(&actions, input, 0)
     posix_spawn_file_actions_adddup2(&actions, output, 1)
     posix_spawn_file_actions_adddup2(&actions, output, 2)
+    for file in openFiles() { posix_spawn_file_actions_addclose(&actions, file) }
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
@@ -90,7 +92,7 @@ struct ShellCommand: ~Copyable {
       &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
     var arguments: [UnsafeMutablePointer<CChar>?] = [strdup("/bin/sh"), strdup("-c"), strdup(command), nil]
     defer { for argument in arguments { free(argument) } }
-    var environment = inherited() + [nil]
+    var environment = inherited(hiding) + [nil]
     defer { for variable in environment { free(variable) } }
     var process = pid_t()
     let code = posix_spawn(&process, "/bin/sh", &actions, &attributes, &arguments, &environment)
@@ -98,12 +100,28 @@ struct ShellCommand: ~Copyable {
     return process
   }
 
+  /// SwiftNIO's sockets stay open on exec: the command could read mail there, and what it leaves running would hold the
+  /// session with the server. One that is closed meanwhile does no harm.
+  private static func openFiles() -> [Int32] {
+    guard let folder = opendir("/dev/fd") else { return [] }
+    defer { closedir(folder) }
+    var result: [Int32] = []
+    while let entry = readdir(folder) {
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if let file = Int32(name), file > 2 { result.append(file) }
+    }
+    return result
+  }
+
   /// Our environment without the mail account's secrets: they are none of the command's business.
-  private static func inherited() -> [UnsafeMutablePointer<CChar>?] {
+  private static func inherited(_ hiding: Set<String>) -> [UnsafeMutablePointer<CChar>?] {
     var result: [UnsafeMutablePointer<CChar>?] = []
     var next = environ
     while let variable = next.pointee {
-      if strncmp(variable, "MERPATI_PASSWORD", 16) != 0 { result.append(strdup(variable)) }
+      let name = String(cString: variable).prefix { $0 != "=" }
+      if !name.hasPrefix("MERPATI_PASSWORD"), !hiding.contains(String(name)) { result.append(strdup(variable)) }
       next += 1
     }
     return result
@@ -136,7 +154,8 @@ struct ShellCommand: ~Copyable {
   /// One line.
   private static func text(_ output: [UInt8]) -> String {
     let printable = output.map { $0 == 0x0A || $0 == 0x0D || $0 == 0x09 ? 0x20 : $0 }
-    let text = String(decoding: printable.filter { $0 >= 0x20 && $0 != 0x7F }, as: UTF8.self)
+    var text = String(decoding: printable, as: UTF8.self)
+    text.unicodeScalars.removeAll { $0.properties.generalCategory == .control }
     let trimmed = text.drop { $0 == " " }
     return String(trimmed.reversed().drop { $0 == " " }.reversed())
   }

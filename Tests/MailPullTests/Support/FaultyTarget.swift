@@ -14,6 +14,18 @@ final class FaultyTarget: PullTarget {
     self.faults = faults
   }
 
+  func place() async throws -> PullPlace {
+    try faults.step("place")
+    return try await inner.place()
+  }
+
+  func setMark(_ mark: String) async throws -> String {
+    try faults.step("set mark")
+    let found = try await inner.setMark(mark)
+    try faults.step("mark set")
+    return found
+  }
+
   func prepare() async throws {
     try faults.step("prepare")
     try await inner.prepare()
