@@ -59,7 +59,8 @@ struct SecretCommand {
     var (none, all) = (sigset_t(), sigset_t())
     sigemptyset(&none)
     sigemptyset(&all)
-    sigaddset(&all, SIGPIPE)
+    // Nor those of ours that we turn into an orderly end.
+    for number in [SIGPIPE, SIGINT, SIGTERM] { sigaddset(&all, number) }
     posix_spawnattr_setsigmask(&attributes, &none)
     posix_spawnattr_setsigdefault(&attributes, &all)
     var flags = Int16(POSIX_SPAWN_SETSIGMASK) | Int16(POSIX_SPAWN_SETSIGDEF)

@@ -11,6 +11,11 @@ struct Merpati: AsyncParsableCommand {
       Serve.self, AccountCommand.self, QuotaCommand.self, Deliver.self, Pull.self, ListMail.self, ReadMail.self,
       ChooseCommand.self, Authorize.self, Import.self, Export.self, Check.self, Compact.self, Config.self,
     ])
+
+  static func main() async {
+    Interruption.holdStandardFiles()
+    await main(nil)
+  }
 }
 
 /// Where the data folder is: every command that touches mail takes it.

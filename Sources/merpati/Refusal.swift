@@ -46,6 +46,7 @@ struct Refusal: Error {
     case .inUse, .targetUnavailable, .cancelled: .temporary
     case .journal, .target: .inputOutput
     case .noSpace: .cannotCreate
+    case .placeLost: .noPermission
     case .server(let error): code(error)
     case .impossible: .usage
     }

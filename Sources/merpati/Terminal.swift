@@ -5,12 +5,28 @@ import MerpatiServer
 /// What the command line says to people and to scripts.
 enum Terminal {
   static func fail(_ failure: ControlFailure) -> ExitCode {
-    FileHandle.standardError.write(Data("merpati: \(failure.sentence)\n".utf8))
+    write("merpati: \(Text.plain(failure.sentence))\n", to: STDERR_FILENO)
     return ExitCode(failure.code.rawValue)
   }
 
   static func note(_ text: String) {
-    FileHandle.standardError.write(Data((text + "\n").utf8))
+    write(text + "\n", to: STDERR_FILENO)
+  }
+
+  /// That nobody reads it, or that its disk is full, is no reason to stop the work; `FileHandle` would end the process.
+  static func write(_ text: String, to file: Int32) {
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { systemWrite(file, $0.baseAddress, $0.count) }
+      if count > 0 {
+        rest = rest.dropFirst(count)
+      } else if errno == EAGAIN {
+        var ready = pollfd(fd: file, events: Int16(POLLOUT), revents: 0)
+        _ = poll(&ready, 1, 1000)
+      } else if errno != EINTR {
+        return
+      }
+    }
   }
 
   static func json(_ value: some Encodable) throws {
@@ -70,3 +86,6 @@ enum Terminal {
     return line
   }
 }
+
+/// `write` of the system, which methods of the same name hide.
+private func systemWrite(_ file: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int { write(file, bytes, count) }

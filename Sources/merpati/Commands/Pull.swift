@@ -33,15 +33,20 @@ struct PullAccounts: AsyncParsableCommand {
     let code = try await Terminal.run {
       guard (1...64).contains(parallel) else { throw Refusal.usage("--parallel: \(parallel) is not 1 to 64") }
       let file = Places.absolute(config)
-      let chosen = try PullConfiguration(file: file, home: Places.home).accounts(named: accounts, file: file)
-      let work = try PullWork(display: ProgressDisplay(json: json))
-      let codes = await PullAll.run(chosen, parallel: parallel) { account in
-        do {
-          return try await Self.pull(account, work)
-        } catch {
-          let refusal = Refusal(error)
-          work.display.report(.init(.failed, account: account.name, text: refusal.sentence))
-          return refusal.code.rawValue
+      let configuration = try PullConfiguration(file: file, home: Places.home)
+      let chosen = try configuration.accounts(named: accounts, file: file)
+      let secrets = Set(configuration.accounts.flatMap(\.credential.environmentVariables))
+      let work = try PullWork(display: ProgressDisplay(json: json), hiding: secrets)
+      let parallel = parallel
+      let codes = try await Interruption.ending {
+        await PullAll.run(chosen, parallel: parallel) { account in
+          do {
+            return try await Self.pull(account, work)
+          } catch {
+            let refusal = Refusal(error)
+            work.display.report(.init(.failed, account: account.name, text: refusal.sentence))
+            return refusal.code.rawValue
+          }
         }
       }
       return codes.first { $0 != EX_OK } ?? EX_OK
@@ -111,8 +116,8 @@ struct PullPOP3: AsyncParsableCommand {
         name: remote.name, server: remote.server,
         credential: .password(.value("")), destination: destination, recipient: recipient, options: options,
         mode: .mirror, mailboxes: [])
-      return try await PullWork(display: ProgressDisplay(json: json))
-        .pop3(account, remote.credential, knowledge: try knowledge(remote))
+      let (work, side) = (try PullWork(display: ProgressDisplay(json: json)), try knowledge(remote))
+      return try await Interruption.ending { await work.pop3(account, remote.credential, knowledge: side) }
     }
     if code != EX_OK { throw ExitCode(code) }
   }
@@ -200,10 +205,11 @@ struct PullIMAP: AsyncParsableCommand {
         throw Refusal.usage("\(url): pull imap takes an imap:// or imaps:// URL")
       }
       settings.mailboxes = mailbox + (remote.url.mailbox.map { [$0] } ?? [])
-      return try await PullWork(display: ProgressDisplay(json: json)).imap(
-        .init(
-          name: remote.name, server: remote.server, user: remote.user,
-          credential: remote.credential, directory: directory, settings: settings, watches: watch, compresses: true))
+      let work = try PullWork(display: ProgressDisplay(json: json))
+      let sync = PullWork.IMAP(
+        name: remote.name, server: remote.server, user: remote.user,
+        credential: remote.credential, directory: directory, settings: settings, watches: watch, compresses: true)
+      return try await Interruption.ending { await work.imap(sync) }
     }
     if code != EX_OK { throw ExitCode(code) }
   }

@@ -22,6 +22,8 @@ final class ProgressDisplay: Sendable {
   private let state = Mutex(State())
 
   init(json: Bool) {
+    // A reader that goes away, as head(1) does, ends no work.
+    signal(SIGPIPE, SIG_IGN)
     form = json ? .json : isatty(STDERR_FILENO) == 1 ? .bars : .lines
   }
 
@@ -38,7 +40,7 @@ final class ProgressDisplay: Sendable {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     guard let line = try? encoder.encode(event) else { return }
-    FileHandle.standardOutput.write(line + Data("\n".utf8))
+    Terminal.write(String(decoding: line, as: UTF8.self) + "\n", to: STDOUT_FILENO)
   }
 
   /// Cron sends mail for every line: the beginning and the way say nothing.
@@ -53,11 +55,11 @@ final class ProgressDisplay: Sendable {
 
   /// Errors name their account themselves.
   private static func sentence(_ text: String, _ title: String) -> String {
-    text.hasPrefix(title + ": ") ? text : "\(title): \(text)"
+    Text.plain(text.hasPrefix(title + ": ") ? text : "\(title): \(text)")
   }
 
   private static func title(_ event: JobEvent) -> String {
-    event.mailbox.map { "\(event.account) \($0)" } ?? event.account
+    Text.plain(event.mailbox.map { "\(event.account) \($0)" } ?? event.account)
   }
 
   private static func draw(_ event: JobEvent, _ state: inout State) {
@@ -117,7 +119,7 @@ final class ProgressDisplay: Sendable {
     number < 1000 ? "\(number)" : grouped(number / 1000) + "," + String("00\(number % 1000)".suffix(3))
   }
 
-  private static func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+  private static func write(_ text: String) { Terminal.write(text, to: STDERR_FILENO) }
 }
 
 extension Duration {

@@ -2,6 +2,19 @@ import Foundation
 
 /// Cells of a terminal's table.
 enum Text {
+  /// Without what could play with the terminal: servers choose unique-ids, names and words.
+  static func plain(_ text: String) -> String {
+    var plain = text
+    plain.unicodeScalars = String.UnicodeScalarView()
+    for scalar in text.unicodeScalars {
+      switch scalar.properties.generalCategory {
+      case .control, .format, .lineSeparator, .paragraphSeparator: plain.unicodeScalars.append("?")
+      default: plain.unicodeScalars.append(scalar)
+      }
+    }
+    return plain
+  }
+
   /// `4.1 MiB`; octets in powers of 1024.
   static func size(_ octets: Int64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB"]

@@ -29,10 +29,18 @@ struct IMAPKnowledge: DropKnowledge {
       }
       try await client.fetch(batches: batches, [.uid, .envelope], window: 2) { event in
         guard case .message(let message) = event, let id = message.envelope?.messageID else { return }
-        found.insert(String(buffer: id).filter { $0 != "<" && $0 != ">" && $0 != " " })
+        found.formUnion(Self.names(String(buffer: id)))
       }
       return found
     }
+  }
+
+  /// What a journal may have noted of a Message-ID: what stands in its angle brackets. Servers hand the field out unfolded in
+  /// different ways, so it counts with its spaces and without.
+  private static func names(_ field: String) -> [String] {
+    let inner = field.split(separator: "<", maxSplits: 1, omittingEmptySubsequences: false).last ?? ""
+    let name = String(inner.prefix { $0 != ">" })
+    return [name, name.filter { $0 != " " && $0 != "\t" }]
   }
 
   private func withClient<Value>(_ body: (IMAPClient) async throws -> Value) async throws -> Value {

@@ -18,13 +18,7 @@ enum Places {
 
   /// A destination of `--to`, its path made absolute: the journal belongs to a place, not to where the shell stands.
   static func destination(_ text: String) throws -> PullDestination {
-    let parsed = try PullDestination(text, home: home)
-    return switch parsed {
-    case .maildir(let path): .maildir(absolute(path))
-    case .mbox(let path): .mbox(absolute(path))
-    case .store(let data, let account): .store(data: absolute(data), account: account)
-    case .lmtp, .mda: parsed
-    }
+    try PullDestination(text, home: home, folder: FileManager.default.currentDirectoryPath)
   }
 
   static func absolute(_ path: String) -> String {

@@ -14,10 +14,12 @@ struct PullWork: Sendable {
   let context: PullContext
   let display: ProgressDisplay
 
-  init(display: ProgressDisplay) throws {
+  /// - hiding: variables of the environment that commands must not see.
+  init(display: ProgressDisplay, hiding: Set<String> = []) throws {
     self.display = display
     context = PullContext(
       stateFolder: try Places.state(), threads: NIOThreadPool.singleton, group: MultiThreadedEventLoopGroup.singleton,
+      hiddenVariables: hiding,
       openStore: { data, account in try await StoreDoorAdapter(data: data, account: account) })
   }
 
@@ -25,10 +27,6 @@ struct PullWork: Sendable {
   func pop3(_ account: PullAccount, _ credential: Credential, knowledge: (any DropKnowledge)?) async -> Int32 {
     let report = await PullAll.pop3(
       account, credential: credential, context: context, knowledge: knowledge, report: { display.report($0) })
-    for failure in report.failures {
-      let what = failure.uidl ?? "message \(failure.number)"
-      display.report(JobEvent(.warning, account: account.name, text: "\(what): \(failure.reason)"))
-    }
     if let stopped = report.stopped { return Refusal(stopped).code.rawValue }
     return report.failed > 0 ? EX_TEMPFAIL : EX_OK
   }
