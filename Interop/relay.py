@@ -7,12 +7,12 @@ import threading
 
 class Relay:
     """`cuts`: an iterator that gives for each new connection how many octets may pass to the client before both sides are
-    reset; None lets all pass. Counters cover all connections so far."""
+    reset; None lets all pass. Counters cover all connections so far; `made` counts the cuts."""
 
     def __init__(self, port, cuts=None):
         self.target = port
         self.cuts = cuts
-        self.up = self.down = self.connections = 0
+        self.up = self.down = self.connections = self.made = 0
         self.door = socket.socket()
         self.door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.door.bind(("127.0.0.1", 0))
@@ -92,6 +92,7 @@ class Relay:
                         if limit is not None and passed + len(data) > limit:
                             key.data.sendall(data[:limit - passed])
                             self.down += limit - passed
+                            self.made += 1
                             self._reset(pair)
                             return
                         passed += len(data)

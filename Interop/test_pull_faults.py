@@ -41,13 +41,15 @@ class Faults(unittest.TestCase):
             subprocess.run(["umount", "-l", str(mount)], capture_output=True)
         self.server.__exit__()
 
-    def disturbed(self, person, kinds, arguments, relay_cut, seconds, disk=None):
-        """One run with one fault. Returns the kind, or None when the run ended well before it struck."""
+    def disturbed(self, person, kinds, arguments, relay_cut, seconds, disk=None, line=None, octets=6_000_000):
+        """One run with one fault. Returns the kind, or None when the run ended well before it struck. A run that got over a
+        cut by itself was struck all the same."""
         kind = self.rng.choice(kinds)
-        relay_cut(self.rng.randrange(200, 6_000_000) if kind == "cut" else None)
+        cuts = line.made if line else 0
+        relay_cut(self.rng.randrange(200, octets) if kind == "cut" else None)
         if kind == "full":
             used = sum(f.stat().st_blocks * 512 for f in disk.rglob("*") if f.is_file())
-            resize(disk, used + self.rng.randrange(65_536, 4 << 20))
+            resize(disk, used + self.rng.randrange(65_536, min(4 << 20, octets)))
         process = person.start(*arguments)
         if kind == "kill":
             try:
@@ -62,6 +64,8 @@ class Faults(unittest.TestCase):
             raise AssertionError(f"hung after {kind} (seed {SEED}): {err.decode(errors='replace')[-1500:]}")
         if kind == "full":
             resize(disk, 1 << 30)
+        if kind == "cut" and line and line.made > cuts:
+            return kind
         if process.returncode == 0:
             return None
         self.assertNotIn(b"Fatal error", err, f"{kind}, seed {SEED}")
@@ -70,6 +74,7 @@ class Faults(unittest.TestCase):
     def test_pull_and_delete_by_pop3(self):
         struck = collections.Counter()
         rounds = runs = total = 0
+        seconds = 1.5
         while sum(struck.values()) < FAULTS:
             rounds += 1
             user = f"pop{rounds}"
@@ -88,9 +93,14 @@ class Faults(unittest.TestCase):
                 def set_cut(octets):
                     cut[0] = octets
 
+                octets = sum(map(len, mail))
                 while sum(struck.values()) < FAULTS:
                     runs += 1
-                    kind = self.disturbed(person, kinds, arguments, set_cut, 1.5, disk)
+                    begun = time.monotonic()
+                    kind = self.disturbed(person, kinds, arguments, set_cut, seconds, disk, line, octets)
+                    if kind is None:
+                        # A run that nothing stopped says how long one takes here.
+                        seconds = max(0.1, time.monotonic() - begun)
                     if kind:
                         struck[kind] += 1
                     elif home.count(self.server.pop3, user) == 0:
