@@ -35,6 +35,18 @@ struct ClientConnectionTests {
     }
   }
 
+  @Test func `The words of a server that greets and closes at once are heard`() async throws {
+    try await RawServer.run { peer in
+      try await peer.channel.writeAndFlush(ByteBuffer(string: "* BYE too many connections\r\n"))
+    } _: { server in
+      for _ in 0..<50 {
+        let connection = try await server.connect()
+        #expect(try await connection.read(until: "\n") == "* BYE too many connections\r\n")
+        await connection.close()
+      }
+    }
+  }
+
   @Test func `Many small sends keep their order`() async throws {
     let lines = (0..<2000).map { "line \($0)\r\n" }
     try await RawServer.run { peer in

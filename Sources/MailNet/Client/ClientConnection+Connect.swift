@@ -101,7 +101,13 @@ private final class Dial: Sendable {
     }
     connected.whenComplete { result in
       switch result {
-      case .success(let channel): channel.eventLoop.execute { self.setUp(channel) }
+      case .success(let channel):
+        // In the same turn: a server that greets and closes at once would have its words dropped by an empty pipeline.
+        if channel.eventLoop.inEventLoop {
+          self.setUp(channel)
+        } else {
+          channel.eventLoop.execute { self.setUp(channel) }
+        }
       case .failure(let error): self.promise.fail(error)
       }
     }
