@@ -72,8 +72,11 @@ extension POP3Client {
 
   func unreadable(_ error: POP3ReadError) -> ClientError {
     switch error {
-    case .lineTooLong: broken(.protocolViolation("a line beyond \(POP3Limits.receivedLine) octets"))
-    case .notAResponse(let line): broken(.protocolViolation("neither +OK nor -ERR: \(ServerText.clean(line))"))
+    case .lineTooLong: return broken(.protocolViolation("a line beyond \(POP3Limits.receivedLine) octets"))
+    case .notAResponse(let line):
+      // While a login is under way it may be a part of what was sent.
+      let shown = secrets.isEmpty ? ServerText.clean(line) : ServerText.hidden
+      return broken(.protocolViolation("neither +OK nor -ERR: \(shown)"))
     }
   }
 

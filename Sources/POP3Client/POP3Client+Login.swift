@@ -20,6 +20,8 @@ extension POP3Client {
     guard user.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }), !user.isEmpty else {
       throw failure(.authenticationFailed("the user name is empty or holds control characters"))
     }
+    // What a server repeats in an answer that is none must not be seen either.
+    defer { secrets = [] }
     var login = Login(user: user, credential: credential, isPipelined: capabilities.pipelining)
     if case .failed(let error) = try await attempt(&login) { throw error }
     // Nothing is sent behind the last line of a login before its answer, PIPELINING or not: Courier hands the connection to
@@ -95,6 +97,7 @@ extension POP3Client {
       throw failure(.authenticationFailed("the password is empty or holds a line end"))
     }
     login.secrets = [String(decoding: password, as: UTF8.self)]
+    secrets = login.secrets
     var buffer = utf8Command()
     let asksUTF8 = buffer.readableBytes > 0
     buffer.writeString("USER \(login.user)\r\n")
@@ -138,6 +141,7 @@ extension POP3Client {
       if exchange.mechanism.utf8.count + text.utf8.count + 8 <= POP3Limits.initialResponseLine {
         buffer.writeString(" \(text)")
         login.hide(response, text, exchange.mechanism, steps: 0)
+        secrets = login.secrets
         isInitialSent = true
       }
     }
@@ -186,6 +190,7 @@ extension POP3Client {
         var line = ByteBuffer()
         Base64.encode(response, into: &line)
         login.hide(response, String(buffer: line), exchange.mechanism, steps: steps)
+        secrets = login.secrets
         line.writeCRLF()
         try await send(line)
       }

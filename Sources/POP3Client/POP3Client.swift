@@ -35,6 +35,8 @@ public final class POP3Client {
   var condition = Condition.ready
   var ahead = Ahead.nothing
   var isUTF8Asked = false
+  /// What is being sent to log in.
+  var secrets: [String] = []
 
   init(server: RemoteServer, connection: ClientConnection) {
     self.server = server

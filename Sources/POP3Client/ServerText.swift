@@ -3,10 +3,12 @@ import POP3Core
 
 /// The server's words on their way into an error: short, on one line, and without anything secret.
 enum ServerText {
+  static let hidden = "(the server's answer is not shown, for it repeats what was sent to log in)"
+
   /// - Parameter secrets: what was sent and must not come back to be seen; servers do repeat commands they refuse.
   static func clean(_ text: String, hiding secrets: [String] = []) -> String {
     if secrets.contains(where: { !$0.isEmpty && text.contains($0) }) {
-      return "(the server's answer is not shown, for it repeats what was sent to log in)"
+      return hidden
     }
     let cut = text.unicodeScalars.prefix(POP3ClientLimits.errorText)
     var clean = ""
