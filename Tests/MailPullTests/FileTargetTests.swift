@@ -152,6 +152,25 @@ struct FileTargetTests {
     #expect(try folder.scan().count == 13)
   }
 
+  @Test func `Two accounts share an mbox, and one that was cut short finds its mail behind the other's`() async throws {
+    let probe = PullBench(FakeServer.twelve())
+    probe.faults.arm(.crash, at: nil)
+    try await probe.run(target: FaultyTarget(mbox(probe).target, probe.faults))
+    for step in 1...probe.faults.count {
+      let (first, second) = (PullBench(FakeServer.twelve()), PullBench(FakeServer.twelve()))
+      let path = first.folder + "/mbox"
+      func target(_ owner: String) -> MboxTarget {
+        MboxTarget(path: path, owner: owner, spoolFolder: first.folder, threads: .singleton)
+      }
+      first.faults.arm(.crash, at: step)
+      _ = try? await first.run(target: FaultyTarget(target("first"), first.faults))
+      first.faults.disarm()
+      #expect(try await second.run(target: target("second")).isComplete)
+      #expect(try await first.run(target: target("first")).isComplete)
+      #expect(try texts(ofMbox: path).count == 24, "crash at step \(step)")
+    }
+  }
+
   @Test func `A torn end of an mbox is cut off at every length, and what others appended is left alone`() async throws {
     // What an append of three messages leaves, cut anywhere, with and without somebody else's message behind it.
     let bench = PullBench(Array(FakeServer.twelve().prefix(3)))

@@ -108,7 +108,8 @@ public struct PullContext: Sendable {
     case .maildir(let path):
       MaildirTarget(
         directory: path, owner: JournalName.of(journalName, destination.description), threads: threads)
-    case .mbox(let path): MboxTarget(path: path, spoolFolder: stateFolder, threads: threads)
+    case .mbox(let path):
+      MboxTarget(path: path, owner: journalName, spoolFolder: stateFolder, threads: threads)
     case .mda(let command):
       PipeTarget(
         command: command, hiding: hiddenVariables, spoolFolder: stateFolder, threads: threads)

@@ -19,13 +19,14 @@ public final class MboxTarget: PullTarget, HeldLanding {
   private let notePath: String
   private let threads: NIOThreadPool
 
+  /// - owner: different for each account, so that none writes over the note of another that was cut short.
   /// - spoolFolder: for the note, and for messages too large to hold.
-  public init(path: String, spoolFolder: String, threads: NIOThreadPool) {
+  public init(path: String, owner: String = "", spoolFolder: String, threads: NIOThreadPool) {
     self.path = path
     self.spoolFolder = spoolFolder
     self.threads = threads
     writer = MboxWriter(path: path)
-    notePath = "\(spoolFolder)/\(JournalName.of("mbox", path)).note"
+    notePath = "\(spoolFolder)/\(JournalName.of("mbox", owner, path)).note"
   }
 
   public func prepare() async throws {
