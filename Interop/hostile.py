@@ -14,6 +14,7 @@ class Drop:
         self.refused = set()
         self.hides_retrieved = False
         self.silent_after = None
+        self.echoes = False
         self.log = []
         self.connected = threading.Event()
         self.door = socket.socket()
@@ -67,6 +68,9 @@ class Drop:
             self.log.append(text)
             word, *rest = text.split(" ")
             word = word.upper()
+            if self.echoes and word == "PASS":
+                peer.sendall(line)
+                continue
             if word == "CAPA":
                 many(b"", [c.encode() + b"\r\n" for c in self.capabilities])
             elif word == "LIST":

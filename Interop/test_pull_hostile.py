@@ -167,6 +167,32 @@ class OddServers(unittest.TestCase):
             self.assertEqual([c for c in text if c != "\n" and (ord(c) < 32 or 127 <= ord(c) < 160)], [], text)
 
 
+    def test_a_server_that_repeats_the_password_does_not_make_it_public(self):
+        with hostile.Drop(letters(2)) as server, home.Home(password="geheim-3") as person:
+            server.echoes = True
+            done = person.run("pull", "pop3", server.url(), "--to", f"maildir:{person.folder}/M", "--json", check=False)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertFalse(b"geheim-3" in done.stdout + done.stderr)
+            self.assertNotIn(b"Fatal", done.stderr)
+
+    def test_a_journal_that_is_none_deletes_nothing(self):
+        with hostile.Drop(letters(4)) as server, home.Home() as person:
+            to = ("pull", "pop3", server.url(), "--to", f"maildir:{person.folder}/M")
+            person.run(*to, "--keep")
+            (journal,) = (person.folder / "state").rglob("*.sqlite")
+            journal.write_bytes(b"no journal " * 5000)
+            done = person.run(*to, check=False)
+            self.assertEqual((done.returncode, len(server.mail), server.asked("DELE")), (74, 4, []), done.stderr)
+
+    def test_targets_that_keep_nothing(self):
+        with hostile.Drop(letters(4)) as server, home.Home() as person:
+            for to in ("mbox:/dev/null", "mbox:/dev/full", "maildir:/dev/null"):
+                done = person.run("pull", "pop3", server.url(), "--to", to, check=False)
+                self.assertNotEqual(done.returncode, 0)
+                self.assertEqual(server.asked("DELE"), [], to)
+                self.assertNotIn(b"Fatal", done.stderr)
+
+
 class Commands(unittest.TestCase):
     def test_a_delivery_command_inherits_no_secret_and_no_open_file(self):
         with hostile.Drop(letters(2)) as server, home.Home(password="geheim-1") as person:
