@@ -107,11 +107,14 @@ final class PullRun {
     try Task.checkCancellation()
     try await enterPlace()
     try await recover()
+    // While the server is reached, what is at home is read.
+    let journal = pull.journal
+    async let lines = journal.lines()
     let session = try await pull.connector.connect()
     report.sessions += 1
     loginDelay = session.capabilities.loginDelay
     do {
-      return try await work(session)
+      return try await work(session, try await lines)
     } catch {
       // Without QUIT nothing is deleted (RFC 1939 §6).
       await session.abandon()
@@ -119,9 +122,9 @@ final class PullRun {
     }
   }
 
-  private func work(_ session: any POP3Session) async throws -> Next {
+  private func work(_ session: any POP3Session, _ lines: [JournalLine]) async throws -> Next {
     let listing = try await session.listing()
-    drop = DropMatching.match(listing, try await pull.journal.lines())
+    drop = DropMatching.match(listing, lines)
     for warning in drop.warnings { warn(warning) }
     let claims = try await recognise(session)
     if report.sessions == 1 {
