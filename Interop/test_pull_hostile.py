@@ -1,14 +1,15 @@
 """`merpati pull pop3` where things are not as they should be: disks that are not there, odd servers, closed outputs, signals."""
 
+import imaplib
 import json
 import os
-import pathlib
 import shutil
 import signal
 import subprocess
 import time
 import unittest
 
+import dovecot
 import hostile
 import home
 from harness import binary
@@ -191,6 +192,26 @@ class OddServers(unittest.TestCase):
                 self.assertNotEqual(done.returncode, 0)
                 self.assertEqual(server.asked("DELE"), [], to)
                 self.assertNotIn(b"Fatal", done.stderr)
+
+
+class Unread(unittest.TestCase):
+    def test_unread_mail_is_never_deleted_whatever_its_message_id(self):
+        names = ("<1@x>", "<a b@x>", "comment <3@x> (more)", "none@x", "<5@x>\r\n <second@x>", "<very\r\n long@x>")
+        mail = [f"Message-ID: {n}\r\nFrom: a@b\r\nSubject: {i}\r\n\r\n{'x' * 60}\r\n".encode() for i, n in enumerate(names)]
+        # Otherwise this server marks as read what is fetched.
+        with dovecot.Dovecot("protocol pop3 {\n  pop3_no_flag_updates = yes\n}\n") as server, home.Home() as person:
+            server.fill("unread", mail)
+            to = ("pull", "pop3", f"pop3://unread@127.0.0.1:{server.pop3}", "--to", f"maildir:{person.folder}/Mail",
+                  "--keep-under", "1", "--quota", "1000", "--quota-from", f"imap://unread@127.0.0.1:{server.port}")
+            for _ in range(2):
+                person.run(*to)
+                self.assertEqual(home.count(server.pop3, "unread"), len(mail))
+            with imaplib.IMAP4("127.0.0.1", server.port) as reader:
+                reader.login("unread", "pass")
+                reader.select("INBOX")
+                reader.uid("store", "1:2", "+FLAGS", "(\\Seen)")
+            person.run(*to)
+            self.assertEqual(home.count(server.pop3, "unread"), len(mail) - 2)
 
 
 class Commands(unittest.TestCase):
