@@ -95,6 +95,9 @@ def drop(port, user, password="pass"):
             return line
 
         answer()
+        # Courier gives those who do not ask for UTF8 a note in place of a message with UTF-8 in its header (RFC 6856).
+        peer.sendall(b"UTF8\r\n")
+        lines.readline()
         # Courier hands the connection to another process at PASS: what came along would be lost.
         for command in (f"USER {user}", f"PASS {password}", "STAT"):
             peer.sendall(command.encode() + b"\r\n")
