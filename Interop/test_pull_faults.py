@@ -44,10 +44,10 @@ class Faults(unittest.TestCase):
     def disturbed(self, person, kinds, arguments, relay_cut, seconds, disk=None):
         """One run with one fault. Returns the kind, or None when the run ended well before it struck."""
         kind = self.rng.choice(kinds)
-        relay_cut(self.rng.randrange(200, 6_000_000) if kind == "cut" else None)
+        relay_cut(self.spread(200, 6_000_000) if kind == "cut" else None)
         if kind == "full":
             used = sum(f.stat().st_blocks * 512 for f in disk.rglob("*") if f.is_file())
-            resize(disk, used + self.rng.randrange(65_536, 4 << 20))
+            resize(disk, used + self.spread(8192, 4 << 20))
         process = person.start(*arguments)
         if kind == "kill":
             try:
@@ -66,6 +66,10 @@ class Faults(unittest.TestCase):
             return None
         self.assertNotIn(b"Fatal error", err, f"{kind}, seed {SEED}")
         return kind
+
+    def spread(self, low, high):
+        """Small numbers as often as large ones: a run that has little to do passes few octets."""
+        return int(low * (high / low) ** self.rng.random())
 
     def test_pull_and_delete_by_pop3(self):
         struck = collections.Counter()

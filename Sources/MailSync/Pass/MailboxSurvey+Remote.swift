@@ -27,9 +27,10 @@ extension MailboxSurvey {
     mailbox.uidValidity = selected.uidValidity
     mailbox.uidNext = selected.uidNext
     mailbox.highestModSeq = selected.highestModSeq
-    // Without PERMANENTFLAGS all flags can be changed (RFC 9051 §7.1).
+    // Where all is read-only the list says nothing; an empty one of a mailbox that can be written to means that nothing
+    // is kept. Without PERMANENTFLAGS all flags can be changed (RFC 9051 §7.1): the client says so.
     let list = selected.permanentFlags
-    let isTold = !list.isEmpty || selected.acceptsNewKeywords
+    let isTold = !list.isEmpty || selected.acceptsNewKeywords || !selected.isReadOnly
     mailbox.permanent = isTold ? list.system.intersection(.storable) : .storable
     mailbox.acceptsNewKeywords = selected.acceptsNewKeywords || !isTold
     mailbox.permanentKeywords = Set(list.keywords.map(KeywordName.init))

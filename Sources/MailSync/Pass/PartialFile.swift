@@ -12,7 +12,8 @@ import NIOPosix
 struct PartialFile: Sendable {
   let path: String
 
-  static func directory(of state: SyncState) -> String { "\(state.folder)/.merpati-partial" }
+  static let directoryName = ".merpati-partial"
+  static func directory(of state: SyncState) -> String { "\(state.folder)/\(directoryName)" }
 
   init(_ partial: PartialMessage, state: SyncState) {
     path = "\(Self.directory(of: state))/\(Self.name(of: partial))"

@@ -102,11 +102,12 @@ struct Reconciliation: Sendable {
         surveys[from].report.fail(error.sentence)
         continue
       }
-      if let refusal = result.refusal {
-        goTheLongWay(group, refusal)
-        continue
+      var (moved, rest): ([MoveMatcher.RemoteMove], [MoveMatcher.RemoteMove]) = ([], [])
+      for move in group {
+        if result.moved.contains(surveys[from].rows[move.row].uid) { moved.append(move) } else { rest.append(move) }
       }
-      try await record(group, result.uids)
+      if let refusal = result.refusal, !rest.isEmpty { goTheLongWay(rest, refusal) }
+      if !moved.isEmpty { try await record(moved, result.uids) }
     }
   }
 

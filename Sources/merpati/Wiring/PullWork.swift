@@ -62,7 +62,7 @@ struct PullWork: Sendable {
         report: { display.report($0) })
       defer { engine.close() }
       if work.watches {
-        try await SyncDaemon(engine).run { report in _ = tell(report, work.name) }
+        try await StopSignals.cancelling { try await SyncDaemon(engine).run { report in _ = tell(report, work.name) } }
         return EX_OK
       }
       return tell(try await engine.run(), work.name)
