@@ -150,6 +150,21 @@ struct RefusalTests {
     }
   }
 
+  @Test("A mailbox that was asked for and is nowhere is told of")
+  func nowhere() async throws {
+    let world = try World()
+    world.server.deliver(mail(1))
+    world.settings.mailboxes = ["inbox", "Nope", "No*"]
+    let report = try await world.sync()
+    #expect(report.problems == ["Nope: no such mailbox on the server"])
+    #expect(try world.entries().count == 1)
+    // One that is to be made there is no problem.
+    world.settings.mailboxes = ["Own"]
+    try await world.deliver(mail(2), to: ["Own"])
+    let second = try await world.sync()
+    #expect(second.problems.isEmpty && world.server.messages("Own").count == 1)
+  }
+
   @Test("A mailbox with the name of the quarantine is neither taken for it nor deleted")
   func quarantineName() async throws {
     let world = try World()

@@ -19,6 +19,7 @@ extension RemoteWorker {
       map: NameMap(remote.traits), patterns: job.settings.mailboxes, remotes: try await remote.mailboxes(),
       locals: usesFiles ? try await job.local.folders() : [], known: try await job.state.mailboxes())
     var result = FolderResult()
+    for name in view.missing { result.report.problems.append("\(name): no such mailbox on the server") }
     try await followRemoteRenames(&view, &result.report)
     if job.settings.mode == .sync { try await followLocalRenames(&view, &result.report) }
     for known in view.known {

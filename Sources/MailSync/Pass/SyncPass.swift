@@ -33,7 +33,7 @@ struct SyncPass: Sendable {
     report.mailboxes.sort { $0.mailbox < $1.mailbox }
     try await PartialFile.tidy(job.state)
     report.octetsReceived = await octets() - before
-    for brake in report.brakes { job.progress.say(.warning, mailbox: brake.mailbox, brake.description) }
+    for brake in report.brakes { job.progress.say(.warning, brake.description) }
     job.progress.say(.finished)
     return report
   }

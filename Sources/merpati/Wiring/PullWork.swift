@@ -73,13 +73,10 @@ struct PullWork: Sendable {
     }
   }
 
-  /// Problems by name.
+  /// Problems by name; the pass has told of brakes itself.
   private func tell(_ report: SyncReport, _ name: String) -> Int32 {
     for problem in report.problems { display.report(JobEvent(.warning, account: name, text: problem)) }
     for mailbox in report.mailboxes {
-      if let brake = mailbox.brake {
-        display.report(JobEvent(.warning, account: name, mailbox: mailbox.mailbox, text: brake.description))
-      }
       for reason in mailbox.reasons {
         display.report(JobEvent(.warning, account: name, mailbox: mailbox.mailbox, text: reason))
       }
