@@ -45,7 +45,8 @@ public final class SyncEngine: Sendable {
   }
 
   init(
-    account: String, stateFolder: String, settings: SyncSettings, local: any SyncLocal, connect: @escaping RemoteFactory,
+    account: String, stateFolder: String, settings: SyncSettings, local: any SyncLocal,
+    connect: @escaping RemoteFactory,
     report: JobReporter?, now: @escaping @Sendable () -> Int64 = { Int64(time(nil)) },
     crash: @escaping CrashPoint = { _ in }
   ) throws {

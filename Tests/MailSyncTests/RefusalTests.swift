@@ -165,17 +165,38 @@ struct RefusalTests {
     #expect(second.problems.isEmpty && world.server.messages("Own").count == 1)
   }
 
-  @Test("A mailbox with the name of the quarantine is neither taken for it nor deleted")
+  @Test("A mailbox with the name of the quarantine is a mailbox, and the quarantine is none")
   func quarantineName() async throws {
     let world = try World()
     world.server.create("merpati-quarantine")
-    world.server.create("merpati-quarantine/2026-11-25")
-    world.server.deliver(mail(1), to: "merpati-quarantine/2026-11-25")
-    for _ in 0..<3 {
-      let report = try await world.sync()
-      #expect(report.problems.count == 2)
+    for number in 1...2 { world.server.deliver(mail(number), to: "merpati-quarantine") }
+    try await world.sync()
+    try world.remove(mail(1), in: ["merpati-quarantine"])
+    for _ in 0..<2 { try await world.sync() }
+    try world.expectSame()
+    #expect(world.server.names == ["INBOX", "merpati-quarantine"])
+    #expect(try await world.quarantine().count == 1)
+  }
+
+  @Test("Files of one name from two folders come back from the quarantine each to its own")
+  func twins() async throws {
+    let world = try World()
+    for name in ["A", "B"] { world.server.create(name) }
+    try await world.sync()
+    for (number, name) in ["A", "B"].enumerated() {
+      let path = world.folder([name]).directory + "/new/1700000000.1.same"
+      try Files.write(mail(number), to: path)
     }
-    #expect(world.server.names == ["INBOX", "merpati-quarantine", "merpati-quarantine/2026-11-25"])
+    try await world.settle()
+    for name in ["A", "B"] { world.server.expunge(name, world.server.messages(name).map(\.uid)) }
+    try await world.sync()
+    #expect(try world.entries(["A"]).isEmpty)
+    let engine = try world.engine()
+    #expect(try await engine.quarantine.list().map(\.base).count == 2)
+    _ = try await engine.quarantine.undo(since: 0)
+    engine.close()
+    #expect(try world.entries(["A"]).map { try world.text($0, in: ["A"]) } == [mail(0)])
+    #expect(try world.entries(["B"]).map { try world.text($0, in: ["B"]) } == [mail(1)])
   }
 
   @Test("What another program does to a file while its flags come from the server stays")

@@ -25,7 +25,8 @@ struct FolderView: Sendable {
       return patterns.isEmpty || patterns.contains { $0.matches(name) }
     }
     self.remotes = Dictionary(
-      remotes.filter { $0.isSelectable && isWanted($0.name) }.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+      remotes.filter { $0.isSelectable && isWanted($0.name) }.map { ($0.name, $0) },
+      uniquingKeysWith: { first, _ in first })
     remoteNames = Set(remotes.map(\.name))
     self.locals = Set(locals)
     self.known = known.filter { isWanted($0.remote) }

@@ -23,8 +23,6 @@ struct NameMap: Sendable, Hashable {
     // Without a prefix, children of INBOX stand below it in any spelling of INBOX.
     if Self.isInbox(levels[0]), levels.count > 1 { levels[0] = "INBOX" }
     let path = levels.map(String.init)
-    // Our own directories in the root: a server may show them when it serves a tree that is synced with another one.
-    guard !Self.reserved.contains(path[0]) else { return nil }
     // A folder beside the root with the name of INBOX would be taken for it.
     if path.count == 1, Self.isInbox(path[0]) { return nil }
     return path
@@ -39,10 +37,6 @@ struct NameMap: Sendable, Hashable {
     }
     return path.count == 1 ? prefix + path[0] : nil
   }
-
-  private static let reserved: Set<String> = [
-    String(MaildirLocal.quarantineName.dropFirst()), String(PartialFile.directoryName.dropFirst()),
-  ]
 
   // RFC 9051 §5.1: INBOX in any case.
   static func isInbox(_ name: some StringProtocol) -> Bool {

@@ -27,7 +27,7 @@ extension RemoteWorker {
       // New mail that came meanwhile brings the folder back.
       guard status.messages == 0 else { return report }
       try await leave(survey.mailbox.remote)
-      do { try await connection().delete(survey.mailbox.remote) } catch where error.isRefusal {
+      do { try await connection().delete(survey.mailbox.remote) } catch  where error.isRefusal {
         report.problems.append(error.sentence)
         return report
       }

@@ -104,7 +104,7 @@ extension RemoteWorker {
       do {
         // Also a name that is only a level of others until now (\Noselect; RFC 9051 §6.3.5).
         if view.remotes[name] == nil { try await connection().create(name) }
-      } catch where error.isRefusal {
+      } catch  where error.isRefusal {
         result.report.problems.append(error.sentence)
         continue
       }

@@ -93,7 +93,7 @@ extension RemoteWorker {
   ) async throws {
     let known = view.known[index]
     try await leave(known.remote)
-    do { try await connection().rename(known.remote, to: name) } catch where error.isRefusal {
+    do { try await connection().rename(known.remote, to: name) } catch  where error.isRefusal {
       report.problems.append(error.sentence)
       return
     }

@@ -17,7 +17,7 @@ extension RemoteWorker {
       default: wanted = isRemote
       }
       if wanted != isRemote {
-        do { try await connection().subscribe(known.remote, wanted) } catch where error.isRefusal {
+        do { try await connection().subscribe(known.remote, wanted) } catch  where error.isRefusal {
           result.report.problems.append(error.sentence)
           continue
         }

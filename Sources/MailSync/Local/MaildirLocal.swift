@@ -12,9 +12,10 @@ import Synchronization
 
 /// A Maildir++ tree as the local side of a sync. Blocking work runs on the threads given.
 ///
-/// The quarantine is a Maildir a day below `.merpati-quarantine`, so that a message goes there and back by one rename.
+/// The quarantine is a Maildir a day below `merpati-quarantine`, so that a message goes there and back by one rename. A dot
+/// before that name would make it a mailbox to every IMAP server that serves the tree: one click there, and it is gone.
 public final class MaildirLocal: SyncLocal {
-  static let quarantineName = ".merpati-quarantine"
+  static let quarantineName = "merpati-quarantine"
 
   public let tree: MaildirTree
   public let settings: LandingSettings
@@ -56,10 +57,7 @@ public final class MaildirLocal: SyncLocal {
   // MARK: Folders
 
   public func folders() async throws -> [[String]] {
-    try await blocking { local in
-      // The quarantine's directory is named like a folder; it is none.
-      try local.tree.folders().filter { $0.first != String(Self.quarantineName.dropFirst()) }
-    }
+    try await blocking { try $0.tree.folders() }
   }
 
   public func createFolder(_ path: [String]) async throws {
@@ -131,8 +129,8 @@ public final class MaildirLocal: SyncLocal {
         var wanted = flags.maildir
         // Keywords that are no atoms have no name in IMAP: they stay as they are.
         wanted.keywords += message.entry.flags.keywords.filter { !SyncFlags.isAtom($0) }
-        do { result[message.base] = SyncFlags(try folder.setFlags(wanted, of: message.entry).entry.flags) } catch
-          let error as LocalMailError
+        do { result[message.base] = SyncFlags(try folder.setFlags(wanted, of: message.entry).entry.flags) } catch let
+          error as LocalMailError
         { guard error.isGone else { throw error } }
       }
       try folder.sync()
@@ -149,8 +147,8 @@ public final class MaildirLocal: SyncLocal {
       let (source, target) = (local.folder(from), local.folder(to))
       var result: [String: LocalMessage] = [:]
       for message in messages {
-        do { result[message.base] = LocalMessage(try source.move(message.entry, to: target)) } catch
-          let error as LocalMailError
+        do { result[message.base] = LocalMessage(try source.move(message.entry, to: target)) } catch let error
+          as LocalMailError
         { guard error.isGone else { throw error } }
       }
       // There first: a file may be in both after a power cut, never in none.

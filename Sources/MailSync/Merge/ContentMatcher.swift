@@ -14,7 +14,8 @@ enum ContentMatcher {
     var freeKnown = Set(known.indices)
     var freeFound = Set(found.indices)
 
-    func take<Key: Hashable>(_ knownKey: (KnownMessage) -> Key?, _ foundKey: (RemoteMessage) -> Key?, onlySingle: Bool) {
+    func take<Key: Hashable>(_ knownKey: (KnownMessage) -> Key?, _ foundKey: (RemoteMessage) -> Key?, onlySingle: Bool)
+    {
       var groups: [Key: (known: [Int], found: [Int])] = [:]
       for index in freeKnown.sorted() {
         if let key = knownKey(known[index]) { groups[key, default: ([], [])].known.append(index) }
@@ -24,7 +25,9 @@ enum ContentMatcher {
       }
       for (_, group) in groups {
         let isSingle = group.known.count == 1 && group.found.count == 1
-        guard isSingle || (!onlySingle && group.known.count == group.found.count && isSame(group.known)) else { continue }
+        guard isSingle || (!onlySingle && group.known.count == group.found.count && isSame(group.known)) else {
+          continue
+        }
         for (one, other) in zip(group.known, group.found) {
           result.pairs.append((one, other))
           freeKnown.remove(one)
@@ -43,8 +46,17 @@ enum ContentMatcher {
     // A server that was moved may have given new dates.
     take({ $0.contentKey?.withoutDate }, { $0.contentKey?.withoutDate }, onlySingle: true)
 
-    let sizes = Set(freeKnown.filter { known[$0].fingerprint != nil }.map { known[$0].size })
-    result.doubtful = freeFound.filter { found[$0].size.map(sizes.contains) ?? false }.sorted()
+    // Two names are two messages; where one is not known, or both are the same and something else differs, who knows.
+    var names: [Int64: Set<String?>] = [:]
+    for index in freeKnown where known[index].fingerprint != nil {
+      names[known[index].size, default: []].insert(known[index].messageID)
+    }
+    result.doubtful = freeFound.filter { index in
+      guard let size = found[index].size, let names = names[size], size <= SyncLimits.wrongSizeBody else {
+        return false
+      }
+      return found[index].messageID == nil || names.contains(nil) || names.contains(found[index].messageID)
+    }.sorted()
     return result
   }
 }

@@ -14,7 +14,7 @@ struct MailboxSurvey: Sendable {
   var mailbox: KnownMailbox
   var presence: Presence
   /// The server lets nothing be changed here.
-  var isReadOnly = false
+  var isReadOnly: Bool { mailbox.isReadOnly }
   /// UIDVALIDITY is a new one.
   var isRenumbered = false
   var rows: [KnownMessage]

@@ -4,7 +4,7 @@ import LocalMail
 ///
 /// Locally: a file that is gone from A and is in B with the same base, or with other name and the same fingerprint.
 /// On the server: a UID that is gone from A and a new one in B with the same EMAILID (RFC 8474), or with the same size,
-/// INTERNALDATE and Message-ID. Where both sides moved a message to different places, the server is right.
+/// INTERNALDATE and Message-ID (without one: the same bytes, see `SyncPass.identify`). Where both sides moved a message to different places, the server is right.
 struct MoveMatcher {
   /// The server moved it: the file follows.
   struct LocalRename: Sendable {
@@ -132,15 +132,18 @@ struct MoveMatcher {
   private func findTargets(_ files: [Place: (survey: Int, base: String)]) -> [Place: Place] {
     var byEmailID: [String: [Place]] = [:]
     var byKey: [ContentKey: [Place]] = [:]
+    var byFingerprint: [Fingerprint: [Place]] = [:]
     for (index, survey) in surveys.enumerated() {
       for (row, message) in survey.rows.enumerated() where message.isUnpaired && !survey.dropped.contains(row) {
         if let id = message.emailID { byEmailID[id, default: []].append(Place(survey: index, row: row)) }
         if let key = message.contentKey, key.seconds != nil {
           byKey[key, default: []].append(Place(survey: index, row: row))
         }
+        if let fingerprint = message.fingerprint {
+          byFingerprint[fingerprint, default: []].append(Place(survey: index, row: row))
+        }
       }
     }
-    if byEmailID.isEmpty && byKey.isEmpty { return [:] }
     var result: [Place: Place] = [:]
     var taken: Set<Place> = []
     for (index, survey) in surveys.enumerated() {
@@ -148,7 +151,8 @@ struct MoveMatcher {
         let place = Place(survey: index, row: row)
         guard let base = message.base, survey.local[base] != nil || files[place] != nil else { continue }
         let candidates =
-          message.emailID.flatMap { byEmailID[$0] } ?? message.contentKey.flatMap { byKey[$0] } ?? []
+          message.emailID.flatMap { byEmailID[$0] } ?? message.contentKey.flatMap { byKey[$0] }
+          ?? message.fingerprint.flatMap { byFingerprint[$0] } ?? []
         if let target = candidates.first(where: { !taken.contains($0) }) {
           taken.insert(target)
           result[place] = target

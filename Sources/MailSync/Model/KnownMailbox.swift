@@ -15,6 +15,8 @@ struct KnownMailbox: Sendable, Hashable {
   var permanent = FlagSet.storable
   var acceptsNewKeywords = true
   var permanentKeywords: Set<KeywordName> = []
+  /// The server let nothing be changed there when it was selected for writing last.
+  var isReadOnly = false
   /// As both sides agreed last; nil: never.
   var isSubscribed: Bool?
 

@@ -21,8 +21,9 @@ extension MailboxSurvey {
   }
 
   /// What SELECT said about the mailbox.
-  mutating func take(_ selected: SelectedMailbox) {
-    isReadOnly = selected.isReadOnly
+  /// - examined: it was asked for reading only.
+  mutating func take(_ selected: SelectedMailbox, examined: Bool) {
+    mailbox.isReadOnly = selected.isReadOnly && !examined
     isRenumbered = mailbox.uidValidity != nil && mailbox.uidValidity != selected.uidValidity
     mailbox.uidValidity = selected.uidValidity
     mailbox.uidNext = selected.uidNext

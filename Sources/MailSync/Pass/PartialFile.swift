@@ -12,7 +12,8 @@ import NIOPosix
 struct PartialFile: Sendable {
   let path: String
 
-  static let directoryName = ".merpati-partial"
+  /// Without a dot before it: else servers of the tree would take it for a mailbox.
+  private static let directoryName = "merpati-partial"
   static func directory(of state: SyncState) -> String { "\(state.folder)/\(directoryName)" }
 
   init(_ partial: PartialMessage, state: SyncState) {
@@ -45,7 +46,8 @@ struct PartialFile: Sendable {
       let isWritten = bytes.withUnsafeReadableBytes { buffer in
         var done = 0
         while done < buffer.count {
-          let count = pwrite(file, buffer.baseAddress.map { $0 + done }, buffer.count - done, off_t(offset) + off_t(done))
+          let count = pwrite(
+            file, buffer.baseAddress.map { $0 + done }, buffer.count - done, off_t(offset) + off_t(done))
           if count < 0, errno == EINTR { continue }
           guard count > 0 else { return false }
           done += count
@@ -53,6 +55,13 @@ struct PartialFile: Sendable {
         return true
       }
       guard isWritten, fsync(file) == 0 else { throw Self.failure(path) }
+    }
+  }
+
+  /// With the header.
+  func beginning() async throws -> ByteBuffer {
+    try await blocking { path throws(SyncError) in
+      try SmallFile.read(path, at: 0, count: SyncLimits.headerOctets)
     }
   }
 

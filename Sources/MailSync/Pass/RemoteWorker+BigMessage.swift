@@ -21,6 +21,8 @@ extension RemoteWorker {
       partial.durable = try await file.open(keeping: partial.durable)
       let isRight = try await fill(file, &partial, of: survey.mailbox, &fetched)
       if isRight {
+        var row = row
+        if row.messageID == nil { row.messageID = MessageIDField.read(try await file.beginning()) }
         let staged = try await job.local.stage(
           file: file.path, flags: row.remote, date: row.date?.seconds, in: lander.place)
         if let base = twins?.take(staged.fingerprint) {
@@ -36,7 +38,7 @@ extension RemoteWorker {
     } catch let error as SyncError {
       fetched.failures.append(error.sentence)
       if case .messageGone = error {} else { return }
-    } catch where error.isRefusal {
+    } catch  where error.isRefusal {
       fetched.failures.append(error.sentence)
       return
     } catch {
@@ -53,7 +55,8 @@ extension RemoteWorker {
     let remote = try await open(mailbox)
     while partial.durable < partial.size {
       let wanted = Int(min(Int64(job.settings.piece), partial.size - partial.durable))
-      guard let bytes = try await remote.piece(partial.uid, BodySection(), offset: partial.durable, count: wanted) else {
+      guard let bytes = try await remote.piece(partial.uid, BodySection(), offset: partial.durable, count: wanted)
+      else {
         throw SyncError.messageGone(mailbox: mailbox.remote, uid: partial.uid)
       }
       guard bytes.readableBytes <= wanted else { return false }

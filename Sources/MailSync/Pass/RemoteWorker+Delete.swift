@@ -15,13 +15,14 @@ extension RemoteWorker {
     }
     try await job.state.record(records)
     let moved = try await job.local.move(files, from: place, to: .quarantine(day: day))
-    let renamed = records.compactMap { record -> QuarantinedMessage? in
-      guard let file = moved[record.base], file.base != record.base else { return nil }
+    // A base that was taken there: the same file name was deleted in another folder on this day.
+    let renamed = records.filter { (moved[$0.base]?.base ?? $0.base) != $0.base }
+    let corrected = renamed.map { record in
       var record = record
-      record.base = file.base
+      record.base = moved[record.base]?.base ?? record.base
       return record
     }
-    try await job.state.record(renamed)
+    try await job.state.record(corrected, replacing: renamed)
     var removed: [Int64] = []
     for index in rows {
       // A file that was not there to be moved is gone by another's hand: nothing is left to do either way.
@@ -50,7 +51,8 @@ extension RemoteWorker {
     for start in stride(from: 0, to: rows.count, by: SyncLimits.setElements) {
       let slice = rows[start..<min(start + SyncLimits.setElements, rows.count)]
       do { try await open(survey.mailbox).expunge(slice.map { survey.rows[$0].uid }.sorted()) } catch
-      where error.isRefusal {
+        where error.isRefusal
+      {
         survey.report.fail(error.sentence, count: slice.count)
         continue
       }
@@ -108,13 +110,15 @@ extension RemoteWorker {
     return rows.filter { safe.contains(survey.rows[$0].uid) }
   }
 
-  /// UIDs whose copy an earlier run has fetched.
+  /// UIDs whose copy an earlier run has fetched. Records whose file never landed are forgotten.
   private func inQuarantine(_ folder: [String], _ validity: UInt32) async throws -> Set<UInt32> {
     let records = try await job.state.quarantinedUIDs(folder: folder, uidValidity: validity)
     var files: [String: Set<String>] = [:]
     for day in Set(records.values.map(\.day)) {
       files[day] = Set(try await job.local.scan(.quarantine(day: day)).map(\.base))
     }
-    return Set(records.filter { files[$0.value.day]?.contains($0.value.base) ?? false }.keys)
+    let landed = records.filter { files[$0.value.day]?.contains($0.value.base) ?? false }
+    try await job.state.forgetQuarantined(records.filter { landed[$0.key] == nil }.map(\.value.id))
+    return Set(landed.keys)
   }
 }

@@ -62,10 +62,10 @@ extension RemoteWorker {
     do {
       do {
         try await remote.bodies(batches.map { $0.map { survey.rows[$0].uid } }, window: job.settings.window, receive)
-      } catch where error.isRefusal {
+      } catch  where error.isRefusal {
         // One message that the server cannot give must not keep the others.
         for uid in missing.keys.sorted() {
-          do { try await remote.bodies([[uid]], window: 1, receive) } catch where error.isRefusal {
+          do { try await remote.bodies([[uid]], window: 1, receive) } catch  where error.isRefusal {
             fetched.failures.append(error.sentence)
             missing[uid] = nil
           }

@@ -45,7 +45,7 @@ extension RemoteWorker {
     let intents = try await job.state.appendIntents(in: known.id)
     let facts: RemoteFacts =
       wantsMessageIDs || !intents.isEmpty ? [.flags, .identity, .messageID] : [.flags, .identity]
-    survey.take(selected)
+    survey.take(selected, examined: job.isReadOnly)
     if known.uidValidity != nil, known.uidValidity != selected.uidValidity {
       try await repair(&survey, exists: selected.exists)
       // UIDs they are looked for by mean nothing now; what is new on both sides is compared anyway.
@@ -104,7 +104,8 @@ extension RemoteWorker {
     // Messages come and go meanwhile; but a list with much less than was promised is no list.
     guard uids.count * 2 >= exists else {
       throw ClientError(
-        .protocolViolation("\(survey.mailbox.remote) has \(exists) messages and \(uids.count) UIDs"), server: job.account)
+        .protocolViolation("\(survey.mailbox.remote) has \(exists) messages and \(uids.count) UIDs"),
+        server: job.account)
     }
     var added = uids
     for (index, row) in survey.rows.enumerated() {
@@ -131,6 +132,11 @@ extension RemoteWorker {
       survey.pair(found, with: intent.base, agreed: intent.flags, fingerprint: intent.fingerprint)
       survey.report.adopted += 1
     }
+  }
+
+  func fingerprint(of uid: UInt32, in mailbox: KnownMailbox) async throws -> Fingerprint? {
+    _ = try await open(mailbox)
+    return try await fingerprint(of: uid)
   }
 
   /// By its bytes, which are not kept.

@@ -62,7 +62,8 @@ extension RemoteWorker {
         file.flags.system.intersection(survey.mailbox.permanent), keywords: file.flags.keywords.subtracting(refused))
       intents.append(
         AppendIntent(
-          base: file.base, fingerprint: facts.fingerprint, size: facts.wireSize, messageID: facts.messageID, flags: flags,
+          base: file.base, fingerprint: facts.fingerprint, size: facts.wireSize, messageID: facts.messageID,
+          flags: flags,
           firstUID: firstUID))
       items.append(
         AppendItem(

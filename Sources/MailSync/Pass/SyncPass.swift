@@ -69,6 +69,7 @@ struct SyncPass: Sendable {
 
   private func reconcile(_ found: [MailboxSurvey], _ report: inout SyncReport) async throws -> [MailboxSurvey] {
     let canMove = try await workers[0].traits.canMove
+    let found = try await identify(found)
     var matcher = MoveMatcher(found, mode: job.settings.mode, canMoveRemotely: canMove)
     matcher.run()
     var state = Reconciliation(matcher, job: job)

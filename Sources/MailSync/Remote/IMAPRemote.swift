@@ -1,6 +1,6 @@
+import Bytes
 public import IMAPClient
 public import IMAPCore
-import Bytes
 import MailNet
 public import NIOCore
 

@@ -24,6 +24,7 @@ enum StateSchema {
       permanent INTEGER NOT NULL,
       accepts_new_keywords INTEGER NOT NULL,
       permanent_keywords TEXT NOT NULL,
+      is_read_only INTEGER NOT NULL DEFAULT 0,
       is_subscribed INTEGER
     ) STRICT;
 
@@ -78,7 +79,7 @@ enum StateSchema {
       uid_validity INTEGER,
       uid INTEGER,
       at INTEGER NOT NULL,
-      UNIQUE (day, base)
+      UNIQUE (day, base, folder)
     ) STRICT;
 
     -- Big messages of which the first octets are durable in a file.

@@ -41,7 +41,8 @@ extension SyncState {
 
   func appendIntents(in mailbox: Int64) async throws -> [AppendIntent] {
     try await read { db in
-      try Row.fetchAll(db, sql: "SELECT * FROM append_intent WHERE mailbox = ? ORDER BY base", arguments: [mailbox]).map {
+      try Row.fetchAll(db, sql: "SELECT * FROM append_intent WHERE mailbox = ? ORDER BY base", arguments: [mailbox]).map
+      {
         row in
         AppendIntent(
           base: row["base"], fingerprint: Fingerprint(bytes: Blob.bytes(row, "fingerprint")), size: row["size"],

@@ -69,6 +69,7 @@ extension KnownMailbox {
     permanent = FlagSet(rawValue: UInt8(truncatingIfNeeded: row["permanent"] as Int64))
     acceptsNewKeywords = row["accepts_new_keywords"]
     permanentKeywords = KeywordText.set(row["permanent_keywords"])
+    isReadOnly = row["is_read_only"]
     isSubscribed = row["is_subscribed"]
   }
 }

@@ -16,7 +16,8 @@ struct MessageChanges: Sendable {
 extension SyncState {
   func messages(of mailbox: Int64) async throws -> [KnownMessage] {
     try await read { db in
-      let rows = try Row.fetchCursor(db, sql: "SELECT * FROM message WHERE mailbox = ? ORDER BY uid", arguments: [mailbox])
+      let rows = try Row.fetchCursor(
+        db, sql: "SELECT * FROM message WHERE mailbox = ? ORDER BY uid", arguments: [mailbox])
       var messages: [KnownMessage] = []
       while let row = try rows.next() { messages.append(KnownMessage(row)) }
       return messages
@@ -36,12 +37,12 @@ extension SyncState {
       try db.execute(
         sql: """
           UPDATE mailbox SET uid_validity = ?, uid_next = ?, mod_seq = ?, permanent = ?, accepts_new_keywords = ?,
-            permanent_keywords = ? WHERE id = ?
+            permanent_keywords = ?, is_read_only = ? WHERE id = ?
           """,
         arguments: [
           mailbox.uidValidity.map { Int64($0) }, mailbox.uidNext.map { Int64($0) },
           mailbox.highestModSeq.map { Int64(bitPattern: $0) }, mailbox.permanent.rawValue, mailbox.acceptsNewKeywords,
-          KeywordText.text(mailbox.permanentKeywords), mailbox.id,
+          KeywordText.text(mailbox.permanentKeywords), mailbox.isReadOnly, mailbox.id,
         ])
       return ids
     }
@@ -130,7 +131,8 @@ extension KnownMessage {
   fileprivate func columns(mailbox: Int64) -> [(any DatabaseValueConvertible)?] {
     [
       mailbox, Int64(uid), base, isLanded, isGone, Int64(remote.system.rawValue), KeywordText.text(remote.keywords),
-      agreed.map { Int64($0.system.rawValue) }, agreed.map { KeywordText.text($0.keywords) }, KeywordText.text(withheld),
+      agreed.map { Int64($0.system.rawValue) }, agreed.map { KeywordText.text($0.keywords) },
+      KeywordText.text(withheld),
       Int64(bitPattern: modSeq), size, date?.seconds, date.map { Int64($0.zoneMinutes) }, messageID, emailID,
       fingerprint.map { Blob.value($0.bytes) },
     ]

@@ -34,7 +34,9 @@ final class World {
   func engine(_ faults: Faults = Faults()) throws -> SyncEngine {
     let server = server
     let now = now
-    let landing = { var settings = LandingSettings(); settings.owner = "sync"; return settings }()
+    let landing = {
+      var settings = LandingSettings(); settings.owner = "sync"; return settings
+    }()
     let real = MaildirLocal(tree: tree, settings: landing, threads: .singleton)
     return try SyncEngine(
       account: "budi", stateFolder: stateFolder, settings: settings, local: FaultyLocal(real: real, faults: faults),
@@ -122,7 +124,7 @@ final class World {
 
   func localContents() throws -> Contents {
     var contents = Contents()
-    for path in try tree.folders() where path[0] != "merpati-quarantine" {
+    for path in try tree.folders() {
       contents.boxes.insert(path)
       for entry in try entries(path) {
         contents.messages.append(.init(path: path, text: try text(entry, in: path), flags: SyncFlags(entry.flags)))
