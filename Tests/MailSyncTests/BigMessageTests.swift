@@ -26,7 +26,7 @@ struct BigMessageTests {
     try await probe.sync(steps)
     let total = steps.count
     #expect(try probe.localContents().count(Self.big) == 1)
-    for at in stride(from: 1, through: total, by: 5) {
+    for at in stride(from: 1, through: total, by: 3) {
       for kind in [Faults.Kind.crash, .cut] {
         let world = try Self.world()
         _ = try? await world.sync(Faults(at: at, kind))
