@@ -46,7 +46,12 @@ extension RemoteWorker {
     let facts: RemoteFacts =
       wantsMessageIDs || !intents.isEmpty ? [.flags, .identity, .messageID] : [.flags, .identity]
     survey.take(selected, examined: job.isReadOnly)
-    if known.uidValidity != nil, known.uidValidity != selected.uidValidity {
+    // RFC 9051 §2.3.1.1: UIDNEXT never falls. Where it does, the server was restored from a backup: UIDs above it are given
+    // to other messages now. One that shows nothing at all is left to the brake.
+    if let before = known.uidNext, let now = selected.uidNext, now < before, selected.exists > 0 {
+      survey.isRenumbered = true
+    }
+    if survey.isRenumbered {
       try await repair(&survey, exists: selected.exists)
       // UIDs they are looked for by mean nothing now; what is new on both sides is compared anyway.
       survey.settledAppends = intents.map(\.base)
@@ -72,7 +77,9 @@ extension RemoteWorker {
   private func changes(
     _ survey: inout MailboxSurvey, since modSeq: UInt64?, _ selected: SelectedMailbox
   ) async throws -> Set<UInt32> {
-    if let resync = selected.resync {
+    // A server that counts from an older state would not tell what it has forgotten: everything is asked for.
+    let isBehind = (selected.highestModSeq ?? .max) < (modSeq ?? 0)
+    if let resync = selected.resync, !isBehind {
       for (index, row) in survey.rows.enumerated() where resync.vanished.contains(where: { $0.contains(row.uid) }) {
         survey.markGone(index)
       }
@@ -83,7 +90,7 @@ extension RemoteWorker {
       return []
     }
     let remote = try await connection()
-    if let modSeq, selected.highestModSeq != nil {
+    if let modSeq, selected.highestModSeq != nil, !isBehind {
       if modSeq == selected.highestModSeq, survey.present == selected.exists { return [] }
       return survey.update(try await remote.messages(.everything, .flags, changedSince: modSeq))
     }
