@@ -199,6 +199,25 @@ struct RefusalTests {
     #expect(try world.entries(["B"]).map { try world.text($0, in: ["B"]) } == [mail(1)])
   }
 
+  @Test("What the server deleted between two syncs does not come back because headers were looked at meanwhile")
+  func headersBetween() async throws {
+    let world = try World()
+    world.server.create("A")
+    for number in 1...3 { world.server.deliver(mail(number)) }
+    world.server.deliver(mail(4), to: "A")
+    try await world.sync()
+    world.server.expunge("INBOX", [1])
+    world.server.delete("A")
+    world.settings.mode = .headers
+    world.settings.brake.allowance = .all
+    for _ in 0..<2 { try await world.sync() }
+    world.settings.mode = .sync
+    try await world.sync()
+    try await world.settle()
+    try world.expectSame()
+    #expect(world.server.messages().map(\.uid) == [2, 3] && world.server.names == ["INBOX"])
+  }
+
   @Test("What another program does to a file while its flags come from the server stays")
   func flagsMeanwhile() async throws {
     let world = try World()
