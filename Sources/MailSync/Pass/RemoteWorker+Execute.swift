@@ -10,13 +10,13 @@ extension RemoteWorker {
     do {
       try await guarding {
         // What the server refuses of one kind must not keep the rest.
-        do { try await setFlags(&survey, plan.flags) } catch where error.isRefusal {
+        do { try await setFlags(&survey, plan.flags) } catch  where error.isRefusal {
           survey.report.fail(error.sentence)
         }
         if !plan.downloads.isEmpty { try await download(&survey, plan.downloads) }
         do {
           if !plan.uploads.isEmpty { try await upload(&survey, plan.uploads.filter { survey.newLocal.contains($0) }) }
-        } catch where error.isRefusal { survey.report.fail(error.sentence) }
+        } catch  where error.isRefusal { survey.report.fail(error.sentence) }
         if !plan.deletesLocally.isEmpty { try await deleteLocally(&survey, plan.deletesLocally) }
         if !plan.deletesRemotely.isEmpty { try await deleteRemotely(&survey, plan.deletesRemotely) }
       }
@@ -127,7 +127,7 @@ extension RemoteWorker {
       }
     }
     if stores.isEmpty { return [] }
-    do { try await open(survey.mailbox).store(stores) } catch where error.isRefusal {
+    do { try await open(survey.mailbox).store(stores) } catch  where error.isRefusal {
       return try await storeOneByOne(stores, &survey)
     }
     return []
@@ -138,14 +138,14 @@ extension RemoteWorker {
     let remote = try await open(survey.mailbox)
     var refused: Set<UInt32> = []
     for store in stores {
-      do { try await remote.store([store]) } catch where error.isRefusal {
+      do { try await remote.store([store]) } catch  where error.isRefusal {
         let uids = store.uids.resolvedUIDs(last: .max).joined()
         refused.formUnion(uids)
         survey.report.fail(error.sentence, count: uids.count)
         guard !store.flags.system.isEmpty, !store.flags.keywords.isEmpty else { continue }
         var known = store
         known.flags = FlagList(store.flags.system)
-        do { try await remote.store([known]) } catch where error.isRefusal { continue }
+        do { try await remote.store([known]) } catch  where error.isRefusal { continue }
       }
     }
     return refused

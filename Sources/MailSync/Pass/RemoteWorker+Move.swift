@@ -20,7 +20,7 @@ extension RemoteWorker {
         do {
           result.uids.merge(try await remote.move(slice, to: target)) { $1 }
           result.moved.formUnion(slice)
-        } catch where error.isRefusal {
+        } catch  where error.isRefusal {
           result.refusal = error.sentence
           return result
         }

@@ -102,7 +102,9 @@ final class FakeServer: Sendable {
   }
 
   @discardableResult
-  func deliver(_ text: String, to name: String = "INBOX", _ flags: SyncFlags = SyncFlags(), seconds: Int64 = 1_700_000_000)
+  func deliver(
+    _ text: String, to name: String = "INBOX", _ flags: SyncFlags = SyncFlags(), seconds: Int64 = 1_700_000_000
+  )
     -> UInt32
   {
     withState { state in
@@ -154,7 +156,8 @@ final class FakeServer: Sendable {
 }
 
 extension FakeServer.State {
-  mutating func add(_ name: String, _ flags: SyncFlags, _ seconds: Int64, _ bytes: ByteBuffer, _ emailID: Int) -> UInt32 {
+  mutating func add(_ name: String, _ flags: SyncFlags, _ seconds: Int64, _ bytes: ByteBuffer, _ emailID: Int) -> UInt32
+  {
     guard var box = boxes[name] else { return 0 }
     box.modSeq += 1
     let uid = box.uidNext
