@@ -43,6 +43,20 @@ extension MailboxSurvey {
     dirty.insert(index)
   }
 
+  mutating func markGone(in vanished: [ClosedRange<UInt32>]) {
+    let ranges = vanished.sorted { $0.lowerBound < $1.lowerBound }
+    for index in rows.indices {
+      let uid = rows[index].uid
+      // The last range that begins at or before this UID. (Servers don't let them overlap.)
+      var (low, high) = (0, ranges.count)
+      while low < high {
+        let middle = (low + high) / 2
+        if ranges[middle].lowerBound <= uid { low = middle + 1 } else { high = middle }
+      }
+      if low > 0, ranges[low - 1].contains(uid) { markGone(index) }
+    }
+  }
+
   mutating func markPresent(_ index: Int) {
     guard rows[index].isGone else { return }
     rows[index].isGone = false

@@ -17,7 +17,7 @@ struct SyncPass: Sendable {
 
   func run() async throws -> SyncReport {
     let before = await octets()
-    if job.settings.mode != .headers { try await RootMark.check(job.local, job.state) }
+    if job.settings.mode != .headers { try await RootMark.check(job.local, job.state, account: job.account) }
     job.progress.say(.started)
     // A daemon's connections have been away from their mailboxes.
     for worker in workers { await worker.expire() }

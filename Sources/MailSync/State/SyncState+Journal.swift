@@ -2,7 +2,7 @@ import GRDB
 import IMAPCore
 import LocalMail
 
-/// A message on its way into APPEND: by this it is recognised when the answer was lost.
+/// A message on its way into APPEND or MOVE: by this it is recognised when the answer was lost.
 struct AppendIntent: Sendable {
   var base: String
   var fingerprint: Fingerprint

@@ -242,10 +242,18 @@ final class FakeRemote: SyncRemote {
     return results
   }
 
-  func copy(_ uids: [UInt32], to mailbox: String) async throws -> [UInt32: UInt32] { [:] }
-
   func move(_ uids: [UInt32], to mailbox: String) async throws -> [UInt32: UInt32] {
     guard traits.canMove else { throw ClientError(.unsupported("MOVE"), server: "fake") }
+    if !server.kind.hasMove {
+      // COPY, STORE and EXPUNGE, as the client does it then.
+      let map: [UInt32: UInt32] = try command("COPY") { state in
+        guard state.boxes[mailbox] != nil else { throw refused("COPY") }
+        return try state.copy(box(state).messages.filter { uids.contains($0.uid) }, to: mailbox)
+      }
+      try await store([FlagStore(uids: MessageSet(sorted: uids), mode: .add, flags: FlagList(.deleted))])
+      try await expunge(uids)
+      return map
+    }
     return try command("MOVE") { state in
       guard let selected, state.boxes[mailbox] != nil else { throw refused("MOVE") }
       guard state.movesLeft > 0 else { throw refused("MOVE") }
