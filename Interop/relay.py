@@ -7,11 +7,13 @@ import threading
 
 class Relay:
     """`cuts`: an iterator that gives for each new connection how many octets may pass to the client before both sides are
-    reset; None lets all pass. Counters cover all connections so far; `made` counts the cuts."""
+    reset; None lets all pass. Counters cover all connections so far; `made` counts the cuts. `said`: a bytearray that takes
+    what clients send."""
 
-    def __init__(self, port, cuts=None):
+    def __init__(self, port, cuts=None, said=None):
         self.target = port
         self.cuts = cuts
+        self.said = said
         self.up = self.down = self.connections = self.made = 0
         self.door = socket.socket()
         self.door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -99,6 +101,8 @@ class Relay:
                         self.down += len(data)
                     else:
                         self.up += len(data)
+                        if self.said is not None:
+                            self.said += data
                     key.data.sendall(data)
         except (OSError, ValueError):
             pass

@@ -2,6 +2,7 @@
 
 import imaplib
 import pathlib
+import re
 import shutil
 import time
 import unittest
@@ -10,6 +11,7 @@ import dovecot
 import harness
 import home
 from harness import digest
+from relay import Relay
 from test_pull_pop3 import same
 
 
@@ -93,6 +95,40 @@ class Sync(unittest.TestCase):
             person.run("pull", "imap", self.url("mirror"), "--to", f"maildir:{box}", "--mode", "mirror")
             self.assertEqual(len(home.maildir(box)), len(mail) - 5)
             self.assertEqual(sum("F" in f.name.partition(":2,")[2] for f in (box / "cur").glob("*")), 4)
+
+    def test_a_mirror_asks_the_server_for_nothing_but_to_read(self):
+        self.server.fill("reader", harness.made(30))
+        with session(self.server.port, "reader") as connection:
+            connection.create("Sub")
+            connection.append("Sub", None, None, harness.made(1, seed=70)[0])
+        said = bytearray()
+        with home.Home() as person, Relay(self.server.port, said=said) as line:
+            box = person.folder / "Mail"
+            pull = ("pull", "imap", f"imap://reader@127.0.0.1:{line.port}", "--to", f"maildir:{box}")
+            for mode in ("mirror", "headers"):
+                person.run(*pull, "--mode", mode)
+                if mode == "mirror":
+                    # Whatever happens here is none of the server's business.
+                    files = sorted(box.glob("new/*"))
+                    for file in files[:3]:
+                        file.unlink()
+                    files[4].rename(box / "cur" / (files[4].name + ":2,FST"))
+                    (box / "new" / "1700000000.1.mine").write_bytes(b"Subject: mine\n\nmine\n")
+                    shutil.rmtree(box / ".Sub")
+                    for sub in ("cur", "new", "tmp"):
+                        (box / ".Mine" / sub).mkdir(parents=True)
+                    person.run(*pull, "--mode", mode)
+                    person.run(*pull, "--mode", mode)
+                    self.assertEqual(len(home.maildir(box)), 31)
+                    self.assertEqual(len(home.maildir(box / ".Sub")), 1)
+        commands = {b" ".join(line.split()[1:2 + (line.split()[1:2] == [b"UID"])]).upper()
+                    for line in bytes(said).split(b"\r\n") if re.match(rb"[A-Za-z]+\d+ \S", line)}
+        self.assertIn(b"EXAMINE", commands)
+        self.assertIn(b"UID FETCH", commands)
+        harmless = {b"CAPABILITY", b"ID", b"ENABLE", b"NAMESPACE", b"LOGIN", b"AUTHENTICATE", b"COMPRESS", b"LIST", b"LSUB",
+                    b"STATUS", b"EXAMINE", b"UNSELECT", b"UID FETCH", b"UID SEARCH", b"NOOP", b"IDLE", b"LOGOUT"}
+        self.assertEqual(commands - harmless, set())
+        self.assertNotIn(b"BODY[", bytes(said).upper(), "without PEEK it would set \\Seen")
 
     def test_two_ways(self):
         self.server.fill("two", harness.mail(120))

@@ -33,6 +33,8 @@ public enum IMAPClientLimits {
   public static let knownRanges = 300
   /// IDLE is begun anew after this long: servers may end it after 30 minutes (RFC 9051 §6.3.13).
   public static let idleRenewal = Duration.seconds(25 * 60)
+  /// A server that ends IDLE by itself before this is asked by NOOP instead.
+  public static let shortestIdle = Duration.seconds(5)
   /// How long a server may take to say goodbye.
   public static let logout = Duration.seconds(5)
   /// Challenges of one AUTHENTICATE.

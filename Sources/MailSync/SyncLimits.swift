@@ -32,6 +32,9 @@ public enum SyncLimits {
   /// Messages of one pipelined APPEND.
   public static let appendMessages = 32
   public static let appendOctets = 8 << 20
+  /// Messages that the server would not take, kept in mind by a daemon; and for how many seconds they are not sent again.
+  public static let refusals = 10_000
+  public static let refusalSeconds: Int64 = 3600
   /// Messages of a mailbox that is renamed whose sizes are compared.
   public static let renameSamples = 20
   /// Reasons for failures that a report keeps for each mailbox.

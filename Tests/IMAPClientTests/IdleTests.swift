@@ -47,6 +47,18 @@ import Testing
     }
   }
 
+  @Test("A server that ends IDLE at once is not asked in a loop, but by NOOP")
+  func endsAtOnce() async throws {
+    try await withSession("IDLE") { peer in
+      let tag = try peer.expect("IDLE")
+      try peer.send("+ idling\r\n\(tag) OK done\r\n")
+      try peer.answer("NOOP", "* 4 EXISTS")
+    } _: { client in
+      let news = try await client.idle(limit: .seconds(20), poll: .milliseconds(20))
+      #expect(news == [.exists(4)])
+    }
+  }
+
   @Test("Without IDLE, or where it is refused, NOOP asks now and then")
   func polls() async throws {
     for capability in ["X", "IDLE"] {

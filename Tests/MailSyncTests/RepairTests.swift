@@ -147,3 +147,39 @@ struct RepairTests {
     #expect(pairs(copies, [found(8, id: "a"), found(9, id: "a")]) == [[0, 0], [1, 1]])
   }
 }
+@Test(
+  "A server that was restored from a backup: new mail under used UIDs comes, what it lost goes back",
+  arguments: FakeServer.Kind.all)
+func restoredServer(kind: FakeServer.Kind) async throws {
+  let world = try World(FakeServer(kind))
+  for number in 1...5 { world.server.deliver(mail(number)) }
+  world.server.deliver(nameless(1))
+  try await world.sync()
+  let backup = try #require(world.server.withState { $0.boxes["INBOX"] })
+  for number in 6...8 { world.server.deliver(mail(number)) }
+  try await world.sync()
+  world.server.withState { $0.boxes["INBOX"] = backup }
+  world.server.deliver(mail(9))
+  try await world.sync()
+  try await world.settle()
+  try world.expectSame()
+  let contents = try world.localContents()
+  for number in 1...9 { #expect(contents.count(mail(number)) == 1, "message \(number)") }
+  #expect(contents.messages.count == 10)
+}
+
+@Test("A server whose MODSEQ fell is asked for all its flags", arguments: FakeServer.Kind.all)
+func fallenModSeq(kind: FakeServer.Kind) async throws {
+  let world = try World(FakeServer(kind))
+  for number in 1...3 { world.server.deliver(mail(number)) }
+  try await world.sync()
+  let backup = try #require(world.server.withState { $0.boxes["INBOX"] })
+  world.server.setFlags("INBOX", 1, .seen)
+  world.server.setFlags("INBOX", 2, .flagged)
+  try await world.sync()
+  world.server.withState { $0.boxes["INBOX"] = backup }
+  world.server.setFlags("INBOX", 3, .seen)
+  try await world.sync()
+  try world.expectSame()
+  #expect(world.server.messages().map(\.flags) == [SyncFlags(), SyncFlags(), .seen])
+}

@@ -1,5 +1,6 @@
 import IMAPCore
 import LocalMail
+import NIOPosix
 import Testing
 
 @testable import MailSync
@@ -171,9 +172,7 @@ struct SafetyTests {
     world.now += 2 * 86_400
     try await world.sync()
     #expect(try await world.quarantine().isEmpty)
-    #expect(try world.folder(["merpati-quarantine"]).directory.isEmpty == false)
-    #expect(Files.list("\(world.root)/.merpati-quarantine/2026-09-21/cur").isEmpty)
-    #expect(Files.list("\(world.root)/.merpati-quarantine/2026-09-21/new").isEmpty)
+    #expect(Files.list("\(world.root)/merpati-quarantine").isEmpty)
   }
 
   @Test("Without quarantine a deletion on the server costs no download")
@@ -213,6 +212,15 @@ struct SafetyTests {
     state.close()
     #expect(throws: SyncError.otherAccount(path: state.path, account: "budi")) {
       _ = try SyncState(folder: world.stateFolder, account: "wati")
+    }
+    // Nor may another state of another account take over the root.
+    try await world.sync()
+    let other = try World()
+    let foreign = try SyncState(folder: other.stateFolder, account: "wati")
+    defer { foreign.close() }
+    let local = MaildirLocal(tree: world.tree, settings: LandingSettings(), threads: .singleton)
+    await #expect(throws: SyncError.otherAccount(path: world.root, account: "budi")) {
+      try await RootMark.check(local, foreign, account: "wati")
     }
   }
 }

@@ -12,7 +12,11 @@ extension IMAPClient {
     while noticed.isEmpty, clock.now < end {
       let left = end - clock.now
       if canIdle {
-        canIdle = try await idleOnce(within: min(left, IMAPClientLimits.idleRenewal))
+        let wait = min(left, IMAPClientLimits.idleRenewal)
+        let began = clock.now
+        canIdle = try await idleOnce(within: wait)
+        // Who ends IDLE by itself at once, a proxy perhaps, would be asked in a loop.
+        if clock.now - began < min(wait, IMAPClientLimits.shortestIdle) { canIdle = false }
       } else {
         try await listen(within: min(left, poll))
         if noticed.isEmpty { try await run("NOOP") }

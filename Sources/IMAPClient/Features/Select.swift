@@ -109,8 +109,10 @@ private struct SelectAnswer {
   func mailbox(
     _ name: String, readOnly: Bool, _ code: ResponseCode?, _ point: ResyncPoint?
   ) -> SelectedMailbox {
-    // RFC 9051 §6.3.2: without PERMANENTFLAGS all flags may be changed for good.
-    let permanent = permanent ?? (FlagList(flags.system, keywords: flags.keywords), false)
+    // RFC 9051 §6.3.2: without PERMANENTFLAGS all flags may be changed for good; without FLAGS any may.
+    let isSilent = flags.system.isEmpty && flags.keywords.isEmpty
+    let permanent =
+      permanent ?? (isSilent ? FlagList(.storable) : FlagList(flags.system, keywords: flags.keywords), isSilent)
     let isResynced =
       point != nil && highestModSeq != nil && uidValidity != nil && point?.uidValidity == uidValidity
     return SelectedMailbox(

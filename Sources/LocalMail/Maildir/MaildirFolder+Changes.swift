@@ -2,6 +2,9 @@
 extension MaildirFolder {
   /// Renames to show these flags (new keywords get letters; beyond 26 they are left out and named in the result).
   /// Moves out of `new` into `cur`. Letters that have no name here stay. The folder is not synced: see `sync()`.
+  ///
+  /// What another program has changed since `entry` was listed stays, where `flags` did not mean to change it: the entry
+  /// that is returned shows all.
   public func setFlags(_ flags: MaildirFlags, of entry: MaildirEntry) throws(LocalMailError) -> (
     entry: MaildirEntry, unkept: [String]
   ) {
@@ -15,8 +18,13 @@ extension MaildirFolder {
       var changed = current
       changed.isNew = false
       changed.flags = shown
+      var letters = letters
+      if current.fileName != entry.fileName {
+        changed.flags = shown.applied(to: current.flags, since: entry.flags)
+        letters = changed.flags.keywords.compactMap { names.letter(of: $0) }
+      }
       changed.fileName = MaildirName.compose(
-        base: name.base, flags: flags, keywordLetters: letters, unknown: unknown, rest: name.rest)
+        base: name.base, flags: changed.flags, keywordLetters: letters, unknown: unknown, rest: name.rest)
       if path(of: changed) != path(of: current) {
         try disk.rename(path(of: current), to: path(of: changed), replacing: false)
       }

@@ -102,4 +102,19 @@ extension MaildirFlags {
   }
 
   var isEmpty: Bool { self == MaildirFlags() }
+
+  /// What differs between these flags and `ancestor`, done to others.
+  func applied(to current: MaildirFlags, since ancestor: MaildirFlags) -> MaildirFlags {
+    var result = current
+    for flag in [\MaildirFlags.draft, \.flagged, \.passed, \.replied, \.seen, \.trashed]
+    where self[keyPath: flag] != ancestor[keyPath: flag] {
+      result[keyPath: flag] = self[keyPath: flag]
+    }
+    func names(_ flags: MaildirFlags, _ keyword: String) -> Bool {
+      flags.keywords.contains { $0.equalsIgnoringASCIICase(keyword) }
+    }
+    result.keywords.removeAll { names(ancestor, $0) && !names(self, $0) }
+    result.keywords += keywords.filter { !names(ancestor, $0) && !names(result, $0) }
+    return result
+  }
 }

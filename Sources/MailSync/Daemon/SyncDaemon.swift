@@ -1,3 +1,4 @@
+import LocalMail
 import MailClient
 import MailNet
 
@@ -72,7 +73,7 @@ public struct SyncDaemon: Sendable {
       try Task.checkCancellation()
     } catch {
       for worker in workers { await worker.disconnect() }
-      if !(error is CancellationError) { job.progress.say(.failed, error.sentence) }
+      if !(error is CancellationError), !Task.isCancelled { job.progress.say(.failed, error.sentence) }
       throw error
     }
   }
@@ -144,7 +145,11 @@ extension Error {
       default: return false
       }
     }
-    if let error = self as? SyncError, case .mailboxChanged = error { return true }
-    return false
+    // A disk that is full or busy may have room later; so may the state on it.
+    if self is LocalMailError { return true }
+    switch self as? SyncError {
+    case .mailboxChanged, .state: return true
+    default: return false
+    }
   }
 }

@@ -6,6 +6,7 @@ import IMAPCore
 struct FolderView: Sendable {
   let map: NameMap
   private let patterns: [ListPattern]
+  private let named: [(text: String, list: ListPattern)]
   /// Selectable mailboxes that were asked for, by name.
   var remotes: [String: RemoteMailbox]
   /// Every name that the server has, selectable or not.
@@ -15,7 +16,8 @@ struct FolderView: Sendable {
 
   init(map: NameMap, patterns: [String], remotes: [RemoteMailbox], locals: [[String]], known: [KnownMailbox]) {
     let separator = map.delimiter?.asciiValue ?? 0
-    let patterns = patterns.map { ListPattern($0, separator: separator) }
+    named = patterns.map { ($0, ListPattern($0, separator: separator)) }
+    let patterns = named.map(\.list)
     self.map = map
     self.patterns = patterns
     func isWanted(_ name: String) -> Bool {
@@ -28,6 +30,15 @@ struct FolderView: Sendable {
     remoteNames = Set(remotes.map(\.name))
     self.locals = Set(locals)
     self.known = known.filter { isWanted($0.remote) }
+  }
+
+  /// Names that were asked for by themselves and are on neither side.
+  var missing: [String] {
+    named.filter { pattern in
+      pattern.list.isLiteral && !remotes.keys.contains { pattern.list.matches(NameMap.isInbox($0) ? "INBOX" : $0) }
+        && !known.contains { pattern.list.matches($0.remote) }
+        && !locals.contains { map.remote($0).map { pattern.list.matches($0) } ?? false }
+    }.map(\.text)
   }
 
   func isWanted(_ name: String) -> Bool { patterns.isEmpty || patterns.contains { $0.matches(name) } }

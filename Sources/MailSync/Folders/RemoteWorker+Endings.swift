@@ -1,4 +1,5 @@
 import IMAPClient
+import LocalMail
 
 extension RemoteWorker {
   /// Folders that are gone on one side, after their messages have been dealt with.
@@ -10,7 +11,11 @@ extension RemoteWorker {
       if job.settings.mode != .headers {
         let rest = try await job.local.scan(.folder(survey.mailbox.local))
         if rest.isEmpty, survey.mailbox.local != ["INBOX"] {
-          try await job.local.deleteFolder(survey.mailbox.local)
+          do { try await job.local.deleteFolder(survey.mailbox.local) } catch let error as LocalMailError {
+            // Mail came in the very last moment, or it is a link.
+            report.problems.append("\(survey.mailbox.remote): \(error)")
+            return report
+          }
           report.foldersDeletedLocally.append(survey.mailbox.remote)
         }
         // What is left is a new local folder to the next pass.

@@ -1,5 +1,6 @@
 import IMAPClient
 import IMAPCore
+import LocalMail
 
 /// Folders of a pass, and what was done to bring both sides together.
 struct FolderResult: Sendable {
@@ -12,11 +13,13 @@ extension RemoteWorker {
   /// new. Folders that are gone on one side are only marked: their messages go through the brake before.
   func arrangeFolders() async throws -> FolderResult {
     let remote = try await connection()
+    try await leave()
     let usesFiles = job.settings.mode != .headers
     var view = FolderView(
       map: NameMap(remote.traits), patterns: job.settings.mailboxes, remotes: try await remote.mailboxes(),
       locals: usesFiles ? try await job.local.folders() : [], known: try await job.state.mailboxes())
     var result = FolderResult()
+    for name in view.missing { result.report.problems.append("\(name): no such mailbox on the server") }
     try await followRemoteRenames(&view, &result.report)
     if job.settings.mode == .sync { try await followLocalRenames(&view, &result.report) }
     for known in view.known {
@@ -45,7 +48,10 @@ extension RemoteWorker {
       if job.settings.mode == .sync {
         return PassMailbox(mailbox: known, presence: .localGone, status: remote.status)
       }
-      try await job.local.createFolder(known.local)
+      do { try await job.local.createFolder(known.local) } catch let error as LocalMailError {
+        report.problems.append("\(known.remote): \(error)")
+        return nil
+      }
       report.foldersCreatedLocally.append(known.remote)
       return PassMailbox(mailbox: known, presence: .both, status: remote.status)
     case (nil, false):
@@ -68,7 +74,11 @@ extension RemoteWorker {
         continue
       }
       if job.settings.mode != .headers, !view.locals.contains(path) {
-        try await job.local.createFolder(path)
+        do { try await job.local.createFolder(path) } catch let error as LocalMailError {
+          // A name that this disk cannot hold must not keep the other mailboxes.
+          result.report.problems.append("\(mailbox.name): \(error)")
+          continue
+        }
         view.locals.insert(path)
         result.report.foldersCreatedLocally.append(mailbox.name)
       }
@@ -85,13 +95,14 @@ extension RemoteWorker {
         continue
       }
       guard view.isWanted(name) else { continue }
-      guard job.settings.mode == .sync, !view.remoteNames.contains(name) || view.remotes[name] != nil else {
+      guard job.settings.mode == .sync else {
         result.report.onlyLocalFolders.append(path.joined(separator: "/"))
         continue
       }
       // A mailbox whose name maps elsewhere keeps its folder.
       if view.known.contains(where: { $0.remote == name }) { continue }
       do {
+        // Also a name that is only a level of others until now (\Noselect; RFC 9051 §6.3.5).
         if view.remotes[name] == nil { try await connection().create(name) }
       } catch  where error.isRefusal {
         result.report.problems.append(error.sentence)

@@ -1,5 +1,6 @@
 import IMAPClient
 import IMAPCore
+import LocalMail
 
 extension RemoteWorker {
   /// A mailbox that is gone and one that is new with the same UIDVALIDITY and the same messages are one.
@@ -15,7 +16,12 @@ extension RemoteWorker {
         if isThere && (isHere || view.known.contains { $0.local == path }) { continue }
         var changed: Set<Int> = [index]
         if path != known.local {
-          if isHere { try await job.local.renameFolder(known.local, to: path) }
+          if isHere {
+            do { try await job.local.renameFolder(known.local, to: path) } catch let error as LocalMailError {
+              report.problems.append("\(known.remote) → \(candidate.name): \(error)")
+              break
+            }
+          }
           changed.formUnion(view.localWasRenamed(known.local, to: path))
         }
         changed.formUnion(rename(&view, index, to: candidate.name))

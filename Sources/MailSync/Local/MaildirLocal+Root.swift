@@ -12,7 +12,7 @@ extension MaildirLocal {
 
   public func mark() async throws -> String? {
     try await blocking { local in
-      let text = try SmallFile.read("\(local.path)/\(RootMark.fileName)", at: 0, count: 128)
+      let text = try SmallFile.read("\(local.path)/\(RootMark.fileName)", at: 0, count: 1024)
       let mark = String(buffer: text).split(separator: "\n").first.map(String.init)
       return mark?.isEmpty == false ? mark : nil
     }

@@ -12,9 +12,10 @@ import Synchronization
 
 /// A Maildir++ tree as the local side of a sync. Blocking work runs on the threads given.
 ///
-/// The quarantine is a Maildir a day below `.merpati-quarantine`, so that a message goes there and back by one rename.
+/// The quarantine is a Maildir a day below `merpati-quarantine`, so that a message goes there and back by one rename. A dot
+/// before that name would make it a mailbox to every IMAP server that serves the tree: one click there, and it is gone.
 public final class MaildirLocal: SyncLocal {
-  static let quarantineName = ".merpati-quarantine"
+  static let quarantineName = "merpati-quarantine"
 
   public let tree: MaildirTree
   public let settings: LandingSettings
@@ -44,6 +45,15 @@ public final class MaildirLocal: SyncLocal {
 
   private func directory(_ day: String) -> String { "\(tree.root)/\(Self.quarantineName)/\(day)" }
 
+  /// A day whose last message is gone.
+  private func removeIfEmpty(_ place: LocalPlace) {
+    guard case .quarantine(let day) = place else { return }
+    // rmdir refuses what is not empty.
+    for name in ["tmp", "new", "cur"] { rmdir("\(directory(day))/\(name)") }
+    rmdir(directory(day))
+    landings.withLock { $0[place] = nil }
+  }
+
   private func prepare(_ place: LocalPlace) throws {
     if case .quarantine(let day) = place { try MaildirTree(root: directory(day)).create() }
   }
@@ -56,10 +66,7 @@ public final class MaildirLocal: SyncLocal {
   // MARK: Folders
 
   public func folders() async throws -> [[String]] {
-    try await blocking { local in
-      // The quarantine's directory is named like a folder; it is none.
-      try local.tree.folders().filter { $0.first != String(Self.quarantineName.dropFirst()) }
-    }
+    try await blocking { try $0.tree.folders() }
   }
 
   public func createFolder(_ path: [String]) async throws {
@@ -170,6 +177,7 @@ public final class MaildirLocal: SyncLocal {
         }
       }
       try folder.sync()
+      local.removeIfEmpty(place)
     }
   }
 
@@ -196,12 +204,12 @@ public final class MaildirLocal: SyncLocal {
     return try await blocking { local in
       try local.prepare(place)
       let folder = local.folder(place)
-      // What an earlier run left: nobody else works under this name (the state's lock).
-      if !local.settings.owner.isEmpty { _ = try folder.removeTemporary(ofOwner: local.settings.owner) }
-      let made = MaildirLanding(folder: folder, settings: local.settings, threads: local.threads)
-      return local.landings.withLock { landings in
-        // Two tasks never land in one folder at a time, except in the quarantine: the first one made stays.
+      // Under the lock: leftovers are removed before anybody of this run writes there.
+      return try local.landings.withLock { landings in
         if let known = landings[place] { return known }
+        // What an earlier run left: nobody else works under this name (the state's lock).
+        if !local.settings.owner.isEmpty { _ = try folder.removeTemporary(ofOwner: local.settings.owner) }
+        let made = MaildirLanding(folder: folder, settings: local.settings, threads: local.threads)
         landings[place] = made
         return made
       }

@@ -28,9 +28,10 @@ extension MailboxSurvey {
     mailbox.uidValidity = selected.uidValidity
     mailbox.uidNext = selected.uidNext
     mailbox.highestModSeq = selected.highestModSeq
-    // Without PERMANENTFLAGS all flags can be changed (RFC 9051 §7.1).
+    // Where all is read-only the list says nothing; an empty one of a mailbox that can be written to means that nothing
+    // is kept. Without PERMANENTFLAGS all flags can be changed (RFC 9051 §7.1): the client says so.
     let list = selected.permanentFlags
-    let isTold = !list.isEmpty || selected.acceptsNewKeywords
+    let isTold = !list.isEmpty || selected.acceptsNewKeywords || !selected.isReadOnly
     mailbox.permanent = isTold ? list.system.intersection(.storable) : .storable
     mailbox.acceptsNewKeywords = selected.acceptsNewKeywords || !isTold
     mailbox.permanentKeywords = Set(list.keywords.map(KeywordName.init))
@@ -40,6 +41,20 @@ extension MailboxSurvey {
     guard !rows[index].isGone else { return }
     rows[index].isGone = true
     dirty.insert(index)
+  }
+
+  mutating func markGone(in vanished: [ClosedRange<UInt32>]) {
+    let ranges = vanished.sorted { $0.lowerBound < $1.lowerBound }
+    for index in rows.indices {
+      let uid = rows[index].uid
+      // The last range that begins at or before this UID. (Servers don't let them overlap.)
+      var (low, high) = (0, ranges.count)
+      while low < high {
+        let middle = (low + high) / 2
+        if ranges[middle].lowerBound <= uid { low = middle + 1 } else { high = middle }
+      }
+      if low > 0, ranges[low - 1].contains(uid) { markGone(index) }
+    }
   }
 
   mutating func markPresent(_ index: Int) {

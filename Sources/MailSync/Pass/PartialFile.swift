@@ -12,7 +12,9 @@ import NIOPosix
 struct PartialFile: Sendable {
   let path: String
 
-  static func directory(of state: SyncState) -> String { "\(state.folder)/.merpati-partial" }
+  /// Without a dot before it: else servers of the tree would take it for a mailbox.
+  private static let directoryName = "merpati-partial"
+  static func directory(of state: SyncState) -> String { "\(state.folder)/\(directoryName)" }
 
   init(_ partial: PartialMessage, state: SyncState) {
     path = "\(Self.directory(of: state))/\(Self.name(of: partial))"

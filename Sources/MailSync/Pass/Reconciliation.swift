@@ -97,16 +97,29 @@ struct Reconciliation: Sendable {
       let (from, to) = (group[0].from, group[0].to)
       let uids = group.map { surveys[from].rows[$0.row].uid }.sorted()
       let (source, target) = (surveys[from].mailbox, surveys[to].mailbox)
+      // A move may be COPY and EXPUNGE, and end between the two; or tell no new UIDs.
+      try await job.state.intend(intents(group), in: target.id)
       let result: RemoteWorker.MoveResult
       do { result = try await worker.move(uids, from: source, to: target.remote) } catch {
         surveys[from].report.fail(error.sentence)
         continue
       }
-      if let refusal = result.refusal {
-        goTheLongWay(group, refusal)
-        continue
+      var (moved, rest): ([MoveMatcher.RemoteMove], [MoveMatcher.RemoteMove]) = ([], [])
+      for move in group {
+        if result.moved.contains(surveys[from].rows[move.row].uid) { moved.append(move) } else { rest.append(move) }
       }
-      try await record(group, result.uids)
+      if let refusal = result.refusal, !rest.isEmpty { goTheLongWay(rest, refusal) }
+      if !moved.isEmpty { try await record(moved, result.uids) }
+    }
+  }
+
+  private func intents(_ group: [MoveMatcher.RemoteMove]) -> [AppendIntent] {
+    group.compactMap { move in
+      let row = surveys[move.from].rows[move.row]
+      guard let fingerprint = row.fingerprint else { return nil }
+      return AppendIntent(
+        base: move.base, fingerprint: fingerprint, size: row.size, messageID: row.messageID, flags: row.remote,
+        firstUID: surveys[move.to].mailbox.uidNext ?? 1)
     }
   }
 
@@ -124,7 +137,8 @@ struct Reconciliation: Sendable {
       added.append(row)
     }
     let removed = group.map { surveys[from].rows[$0.row].id }
-    let ids = try await job.state.saveMove(removing: removed, adding: added, to: surveys[to].mailbox.id)
+    let ids = try await job.state.saveMove(
+      removing: removed, adding: added, settling: added.compactMap(\.base), to: surveys[to].mailbox.id)
     for move in group { surveys[from].drop(move.row) }
     surveys[to].report.movedRemotely += group.count
     let oneWay = job.settings.mode == .mirror || surveys[to].isReadOnly

@@ -15,13 +15,14 @@ extension RemoteWorker {
     }
     try await job.state.record(records)
     let moved = try await job.local.move(files, from: place, to: .quarantine(day: day))
-    let renamed = records.compactMap { record -> QuarantinedMessage? in
-      guard let file = moved[record.base], file.base != record.base else { return nil }
+    // A base that was taken there: the same file name was deleted in another folder on this day.
+    let renamed = records.filter { (moved[$0.base]?.base ?? $0.base) != $0.base }
+    let corrected = renamed.map { record in
       var record = record
-      record.base = file.base
+      record.base = moved[record.base]?.base ?? record.base
       return record
     }
-    try await job.state.record(renamed)
+    try await job.state.record(corrected, replacing: renamed)
     var removed: [Int64] = []
     for index in rows {
       // A file that was not there to be moved is gone by another's hand: nothing is left to do either way.

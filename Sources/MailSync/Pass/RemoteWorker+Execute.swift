@@ -9,9 +9,14 @@ extension RemoteWorker {
     var survey = survey
     do {
       try await guarding {
-        try await setFlags(&survey, plan.flags)
+        // What the server refuses of one kind must not keep the rest.
+        do { try await setFlags(&survey, plan.flags) } catch  where error.isRefusal {
+          survey.report.fail(error.sentence)
+        }
         if !plan.downloads.isEmpty { try await download(&survey, plan.downloads) }
-        if !plan.uploads.isEmpty { try await upload(&survey, plan.uploads.filter { survey.newLocal.contains($0) }) }
+        do {
+          if !plan.uploads.isEmpty { try await upload(&survey, plan.uploads.filter { survey.newLocal.contains($0) }) }
+        } catch  where error.isRefusal { survey.report.fail(error.sentence) }
         if !plan.deletesLocally.isEmpty { try await deleteLocally(&survey, plan.deletesLocally) }
         if !plan.deletesRemotely.isEmpty { try await deleteRemotely(&survey, plan.deletesRemotely) }
       }
@@ -90,7 +95,8 @@ extension RemoteWorker {
       }
       done.append((item.row, flags))
     }
-    try await storeFlags(survey, done)
+    let refused = try await storeFlags(&survey, done)
+    done.removeAll { refused.contains(survey.rows[$0.row].uid) }
     for (row, flags) in done {
       if flags.changesRemote { survey.report.flagsToRemote += 1 }
       survey.rows[row].remote = survey.rows[row].remote.subtracting(flags.remove).union(flags.add)
@@ -100,8 +106,11 @@ extension RemoteWorker {
     try await job.state.save(MessageChanges(saved: done.map { survey.rows[$0.row] }), in: survey.mailbox.id, "flags")
   }
 
-  /// Additions and removals, not whole lists: what another client changes at this moment stays.
-  private func storeFlags(_ survey: MailboxSurvey, _ work: [(row: Int, flags: MergeRules.Flags)]) async throws {
+  /// Additions and removals, not whole lists: what another client changes at this moment stays. Returns the UIDs of those
+  /// that the server refused; they are tried again by the next pass.
+  private func storeFlags(
+    _ survey: inout MailboxSurvey, _ work: [(row: Int, flags: MergeRules.Flags)]
+  ) async throws -> Set<UInt32> {
     var added: [SyncFlags: [UInt32]] = [:]
     var removed: [SyncFlags: [UInt32]] = [:]
     for (row, flags) in work {
@@ -117,6 +126,28 @@ extension RemoteWorker {
         }
       }
     }
-    if !stores.isEmpty { try await open(survey.mailbox).store(stores) }
+    if stores.isEmpty { return [] }
+    do { try await open(survey.mailbox).store(stores) } catch  where error.isRefusal {
+      return try await storeOneByOne(stores, &survey)
+    }
+    return []
+  }
+
+  /// Which of them is refused: mostly a keyword too many. The flags beside it are kept all the same.
+  private func storeOneByOne(_ stores: [FlagStore], _ survey: inout MailboxSurvey) async throws -> Set<UInt32> {
+    let remote = try await open(survey.mailbox)
+    var refused: Set<UInt32> = []
+    for store in stores {
+      do { try await remote.store([store]) } catch  where error.isRefusal {
+        let uids = store.uids.resolvedUIDs(last: .max).joined()
+        refused.formUnion(uids)
+        survey.report.fail(error.sentence, count: uids.count)
+        guard !store.flags.system.isEmpty, !store.flags.keywords.isEmpty else { continue }
+        var known = store
+        known.flags = FlagList(store.flags.system)
+        do { try await remote.store([known]) } catch  where error.isRefusal { continue }
+      }
+    }
+    return refused
   }
 }

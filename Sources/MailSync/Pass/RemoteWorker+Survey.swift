@@ -46,7 +46,12 @@ extension RemoteWorker {
     let facts: RemoteFacts =
       wantsMessageIDs || !intents.isEmpty ? [.flags, .identity, .messageID] : [.flags, .identity]
     survey.take(selected, examined: job.isReadOnly)
-    if known.uidValidity != nil, known.uidValidity != selected.uidValidity {
+    // RFC 9051 §2.3.1.1: UIDNEXT never falls. Where it does, the server was restored from a backup: UIDs above it are given
+    // to other messages now. One that shows nothing at all is left to the brake.
+    if let before = known.uidNext, let now = selected.uidNext, now < before, selected.exists > 0 {
+      survey.isRenumbered = true
+    }
+    if survey.isRenumbered {
       try await repair(&survey, exists: selected.exists)
       // UIDs they are looked for by mean nothing now; what is new on both sides is compared anyway.
       survey.settledAppends = intents.map(\.base)
@@ -72,10 +77,10 @@ extension RemoteWorker {
   private func changes(
     _ survey: inout MailboxSurvey, since modSeq: UInt64?, _ selected: SelectedMailbox
   ) async throws -> Set<UInt32> {
-    if let resync = selected.resync {
-      for (index, row) in survey.rows.enumerated() where resync.vanished.contains(where: { $0.contains(row.uid) }) {
-        survey.markGone(index)
-      }
+    // A server that counts from an older state would not tell what it has forgotten: everything is asked for.
+    let isBehind = (selected.highestModSeq ?? .max) < (modSeq ?? 0)
+    if let resync = selected.resync, !isBehind {
+      survey.markGone(in: resync.vanished)
       return survey.update(resync.changed.map { RemoteMessage(flagsOf: $0) })
     }
     if selected.exists == 0 {
@@ -83,7 +88,7 @@ extension RemoteWorker {
       return []
     }
     let remote = try await connection()
-    if let modSeq, selected.highestModSeq != nil {
+    if let modSeq, selected.highestModSeq != nil, !isBehind {
       if modSeq == selected.highestModSeq, survey.present == selected.exists { return [] }
       return survey.update(try await remote.messages(.everything, .flags, changedSince: modSeq))
     }
@@ -101,8 +106,10 @@ extension RemoteWorker {
   private func compareUIDs(_ survey: inout MailboxSurvey, exists: Int) async throws -> Set<UInt32> {
     let remote = try await connection()
     let uids = Set(try await remote.uids())
-    // Messages come and go meanwhile; but a list with much less than was promised is no list.
-    guard uids.count * 2 >= exists else {
+    // Messages come and go meanwhile; but a short list must be the same twice, and with half missing it is none.
+    var isSound = uids.count * 2 >= exists
+    if isSound, uids.count < exists { isSound = Set(try await remote.uids()) == uids }
+    guard isSound else {
       throw ClientError(
         .protocolViolation("\(survey.mailbox.remote) has \(exists) messages and \(uids.count) UIDs"),
         server: job.account)
@@ -117,10 +124,15 @@ extension RemoteWorker {
 
   /// Messages that were on their way into APPEND when the last run ended: there, or not.
   func settle(_ intents: [AppendIntent], _ survey: inout MailboxSurvey) async throws {
+    if intents.isEmpty { return }
+    var unpaired: [Int64: [Int]] = [:]
+    for (index, row) in survey.rows.enumerated() where row.isUnpaired { unpaired[row.size, default: []].append(index) }
+    var bases = Set(survey.rows.compactMap(\.base))
     for intent in intents {
       var found: Int?
-      for (index, row) in survey.rows.enumerated() where found == nil && row.isUnpaired {
-        guard row.uid >= intent.firstUID, row.size == intent.size, row.messageID == intent.messageID else { continue }
+      for index in unpaired[intent.size] ?? [] where found == nil && survey.rows[index].isUnpaired {
+        let row = survey.rows[index]
+        guard row.uid >= intent.firstUID, row.messageID == intent.messageID else { continue }
         if intent.messageID != nil {
           found = index
         } else if try await fingerprint(of: row.uid) == intent.fingerprint {
@@ -128,7 +140,7 @@ extension RemoteWorker {
         }
       }
       survey.settledAppends.append(intent.base)
-      guard let found, !survey.rows.contains(where: { $0.base == intent.base }) else { continue }
+      guard let found, bases.insert(intent.base).inserted else { continue }
       survey.pair(found, with: intent.base, agreed: intent.flags, fingerprint: intent.fingerprint)
       survey.report.adopted += 1
     }

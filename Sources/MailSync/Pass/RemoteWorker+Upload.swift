@@ -17,25 +17,36 @@ extension RemoteWorker {
     var batch: [LocalMessage] = []
     var octets: Int64 = 0
     var isUncertain = false
+    var quota = QuotaMark()
     for file in files {
       // Gone in the meantime.
       guard let facts = survey.facts[file.base] else { continue }
+      if let reason = job.refusals.reason(file.base, in: survey.mailbox.id, now: job.now()) {
+        survey.report.fail(reason)
+        continue
+      }
       if !batch.isEmpty,
         batch.count >= SyncLimits.appendMessages || octets + facts.wireSize > SyncLimits.appendOctets
       {
-        isUncertain = try await append(batch, &survey) || isUncertain
+        isUncertain = try await append(batch, &survey, &quota) || isUncertain
         batch = []
         octets = 0
+      }
+      guard quota.allows(facts.wireSize) else {
+        survey.report.fail(quota.reason)
+        continue
       }
       batch.append(file)
       octets += facts.wireSize
     }
-    if !batch.isEmpty { isUncertain = try await append(batch, &survey) || isUncertain }
+    if !batch.isEmpty { isUncertain = try await append(batch, &survey, &quota) || isUncertain }
     if isUncertain { try await findAppended(&survey) }
   }
 
   /// True when the server did not tell every UID.
-  private func append(_ files: [LocalMessage], _ survey: inout MailboxSurvey) async throws -> Bool {
+  private func append(
+    _ files: [LocalMessage], _ survey: inout MailboxSurvey, _ quota: inout QuotaMark
+  ) async throws -> Bool {
     let remote = try await open(survey.mailbox)
     let place = LocalPlace.folder(survey.mailbox.local)
     var items: [AppendItem] = []
@@ -85,6 +96,8 @@ extension RemoteWorker {
       case .failure(let error):
         guard error.isRefusal else { throw error }
         changes.settledAppends.append(intent.base)
+        quota.take(error, size: intent.size)
+        job.refusals.note(intent.base, in: survey.mailbox.id, now: job.now(), error.sentence)
         survey.report.fail(error.sentence)
       }
     }

@@ -8,6 +8,8 @@ actor RemoteWorker {
   let job: SyncJob
   private var remote: (any SyncRemote)?
   private var selected: SelectedMailbox?
+  /// Others may have put messages into the selected mailbox of which this connection has not been told.
+  private var isStale = false
   private var octetsOfEarlier: Int64 = 0
   /// NOTIFY is on, or INBOX selected to listen to it.
   var isListening = false
@@ -49,13 +51,18 @@ actor RemoteWorker {
     selected = nil
     let mailbox = try await connection().select(name, readOnly: job.isReadOnly, resync: resync)
     selected = mailbox
+    isStale = false
     return mailbox
   }
+
+  /// What is selected is selected anew before it is worked on. A command on a UID that the server has not told this
+  /// connection of yet does nothing, and is answered with OK all the same (RFC 9051 §6.4.9).
+  func expire() { isStale = true }
 
   /// The mailbox, selected as it was when it was surveyed.
   func open(_ mailbox: KnownMailbox) async throws -> any SyncRemote {
     let remote = try await connection()
-    if selected?.name != mailbox.remote { _ = try await select(mailbox.remote, resync: nil) }
+    if isStale || selected?.name != mailbox.remote { _ = try await select(mailbox.remote, resync: nil) }
     guard selected?.uidValidity == mailbox.uidValidity else {
       throw SyncError.mailboxChanged(mailbox: mailbox.remote)
     }
@@ -65,6 +72,12 @@ actor RemoteWorker {
   /// Before a mailbox is renamed or deleted.
   func leave(_ name: String) async throws {
     guard selected?.name == name else { return }
+    try await leave()
+  }
+
+  /// No mailbox is selected afterwards: STATUS of a selected one may be as old as its selection.
+  func leave() async throws {
+    guard selected != nil else { return }
     selected = nil
     try await connection().unselect()
   }

@@ -12,6 +12,7 @@ struct SyncJob: Sendable {
   let progress: SyncProgress
   /// Seconds since 1970.
   let now: @Sendable () -> Int64
+  let refusals = UploadRefusals()
 
   /// The server is right, and nothing is written there.
   var isReadOnly: Bool { settings.mode != .sync }

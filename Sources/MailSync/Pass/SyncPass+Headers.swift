@@ -7,7 +7,11 @@ extension SyncPass {
     var surveys = found
     var open: [Int] = []
     for index in surveys.indices {
-      let gone = surveys[index].rows.indices.filter { surveys[index].rows[$0].isGone }
+      // What has a file was brought by another mode: that one has still to follow.
+      let gone = surveys[index].rows.indices.filter { row in
+        let message = surveys[index].rows[row]
+        return message.isGone && (message.base == nil || message.isVoid)
+      }
       let vanished = gone.count { !surveys[index].rows[$0].isVoid }
       let brake = Brake.check(
         surveys[index], deletesLocally: vanished, deletesRemotely: 0, settings: job.settings.brake)
@@ -20,7 +24,7 @@ extension SyncPass {
       surveys[index].report.deletedLocally = vanished
       let survey = surveys[index]
       if survey.presence == .remoteGone {
-        try await job.state.forget(mailbox: survey.mailbox.id)
+        if gone.count == survey.rows.count { try await job.state.forget(mailbox: survey.mailbox.id) }
         continue
       }
       try await job.state.saveView(survey.mailbox, survey.changes, renumbering: survey.isRenumbered)

@@ -1,4 +1,5 @@
 import IMAPClient
+import LocalMail
 import MailClient
 import Synchronization
 
@@ -16,8 +17,10 @@ struct SyncPass: Sendable {
 
   func run() async throws -> SyncReport {
     let before = await octets()
-    if job.settings.mode != .headers { try await RootMark.check(job.local, job.state) }
+    if job.settings.mode != .headers { try await RootMark.check(job.local, job.state, account: job.account) }
     job.progress.say(.started)
+    // A daemon's connections have been away from their mailboxes.
+    for worker in workers { await worker.expire() }
     let folders = try await workers[0].guarding { try await workers[0].arrangeFolders() }
     var report = folders.report
     var surveys = try await survey(folders.mailboxes, &report)
@@ -30,7 +33,7 @@ struct SyncPass: Sendable {
     report.mailboxes.sort { $0.mailbox < $1.mailbox }
     try await PartialFile.tidy(job.state)
     report.octetsReceived = await octets() - before
-    for brake in report.brakes { job.progress.say(.warning, mailbox: brake.mailbox, brake.description) }
+    for brake in report.brakes { job.progress.say(.warning, brake.description) }
     job.progress.say(.finished)
     return report
   }
@@ -76,11 +79,16 @@ struct SyncPass: Sendable {
     for index in state.free {
       state.plan(index)
       guard state.surveys[index].presence == .localGone, !state.plans[index].downloads.isEmpty else { continue }
-      try await job.local.createFolder(state.surveys[index].mailbox.local)
+      do { try await job.local.createFolder(state.surveys[index].mailbox.local) } catch let error as LocalMailError {
+        state.surveys[index].report.fail("\(error)")
+        state.plans[index] = MailboxPlan()
+        continue
+      }
       created.insert(index)
     }
     for index in state.free { try await state.saveView(index) }
     try await state.moveRemotely(workers[0])
+    for worker in workers { await worker.expire() }
 
     let open = state.free.filter { !state.plans[$0].isEmpty }
     let (surveys, plans) = (state.surveys, state.plans)

@@ -126,10 +126,6 @@ public final class IMAPRemote: SyncRemote {
     try await client.append(items, to: mailbox).map { $0.mapError { $0 as any Error } }
   }
 
-  public func copy(_ uids: [UInt32], to mailbox: String) async throws -> [UInt32: UInt32] {
-    try await client.copy(MessageSet(sorted: uids), to: mailbox)
-  }
-
   public func move(_ uids: [UInt32], to mailbox: String) async throws -> [UInt32: UInt32] {
     try await client.move(MessageSet(sorted: uids), to: mailbox)
   }

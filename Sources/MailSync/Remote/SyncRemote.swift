@@ -86,8 +86,7 @@ public protocol SyncRemote: AnyObject {
   func store(_ changes: [FlagStore]) async throws
   /// An element for each item, in order: the UID with UIDPLUS, nil without.
   func append(_ items: [AppendItem], to mailbox: String) async throws -> [Result<UInt32?, any Error>]
-  /// The map is empty when the server does not tell.
-  func copy(_ uids: [UInt32], to mailbox: String) async throws -> [UInt32: UInt32]
+  /// Old UIDs and new ones; empty when the server does not tell. `.unsupported` when it cannot move without transfer.
   func move(_ uids: [UInt32], to mailbox: String) async throws -> [UInt32: UInt32]
   func expunge(_ uids: [UInt32]) async throws
 

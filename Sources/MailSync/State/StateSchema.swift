@@ -79,7 +79,7 @@ enum StateSchema {
       uid_validity INTEGER,
       uid INTEGER,
       at INTEGER NOT NULL,
-      UNIQUE (day, base)
+      UNIQUE (day, base, folder)
     ) STRICT;
 
     -- Big messages of which the first octets are durable in a file.

@@ -2,7 +2,7 @@ import GRDB
 import IMAPCore
 import LocalMail
 
-/// A message on its way into APPEND: by this it is recognised when the answer was lost.
+/// A message on its way into APPEND or MOVE: by this it is recognised when the answer was lost.
 struct AppendIntent: Sendable {
   var base: String
   var fingerprint: Fingerprint
@@ -86,12 +86,12 @@ extension SyncState {
   /// Names of partial files that some message still waits for.
   func partials() async throws -> [PartialMessage] {
     try await read { db in
-      // A message that vanished or landed meanwhile needs its beginning no more.
+      // One that was to land may not have (a full disk). A message that vanished or landed meanwhile needs its beginning no more.
       try Row.fetchAll(
         db,
         sql: """
           SELECT partial.* FROM partial JOIN message USING (mailbox, uid) JOIN mailbox ON mailbox.id = partial.mailbox
-          WHERE message.base IS NULL AND NOT message.is_gone AND mailbox.uid_validity = partial.uid_validity
+          WHERE (message.base IS NULL OR NOT message.is_landed) AND NOT message.is_gone AND mailbox.uid_validity = partial.uid_validity
           """
       ).map {
         PartialMessage(

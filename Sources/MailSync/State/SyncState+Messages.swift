@@ -56,10 +56,12 @@ extension SyncState {
   }
 
   /// A message that went from one mailbox to another on the server: one row less there, one more here. Returns the new ids.
-  func saveMove(removing ids: [Int64], adding messages: [KnownMessage], to mailbox: Int64) async throws -> [Int64] {
+  func saveMove(
+    removing ids: [Int64], adding messages: [KnownMessage], settling bases: [String], to mailbox: Int64
+  ) async throws -> [Int64] {
     try await write("save move") { db in
       try Self.remove(ids, db)
-      return try Self.apply(MessageChanges(saved: messages), to: mailbox, db)
+      return try Self.apply(MessageChanges(saved: messages, settledAppends: bases), to: mailbox, db)
     }
   }
 

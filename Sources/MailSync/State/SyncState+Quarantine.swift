@@ -24,9 +24,15 @@ public struct QuarantinedMessage: Sendable, Hashable, Identifiable {
 
 extension SyncState {
   /// Journalled before the file goes there; saying it again is no harm.
-  func record(_ messages: [QuarantinedMessage]) async throws {
+  /// - replacing: said before under bases that the files did not get.
+  func record(_ messages: [QuarantinedMessage], replacing: [QuarantinedMessage] = []) async throws {
     if messages.isEmpty { return }
     try await write("record quarantine") { db in
+      for message in replacing {
+        try db.execute(
+          sql: "DELETE FROM quarantine WHERE day = ? AND base = ? AND folder = ?",
+          arguments: [message.day, message.base, Paths.text(message.folder)])
+      }
       for message in messages {
         try db.execute(
           sql: """

@@ -72,7 +72,7 @@ struct PullWork: Sendable {
         report: { display.report($0) })
       defer { engine.close() }
       if work.watches {
-        try await SyncDaemon(engine).run { report in _ = tell(report, work.name) }
+        try await StopSignals.cancelling { try await SyncDaemon(engine).run { report in _ = tell(report, work.name) } }
         return EX_OK
       }
       return tell(try await engine.run(), work.name)
@@ -83,13 +83,10 @@ struct PullWork: Sendable {
     }
   }
 
-  /// Problems by name.
+  /// Problems by name; the pass has told of brakes itself.
   private func tell(_ report: SyncReport, _ name: String) -> Int32 {
     for problem in report.problems { display.report(JobEvent(.warning, account: name, text: problem)) }
     for mailbox in report.mailboxes {
-      if let brake = mailbox.brake {
-        display.report(JobEvent(.warning, account: name, mailbox: mailbox.mailbox, text: brake.description))
-      }
       for reason in mailbox.reasons {
         display.report(JobEvent(.warning, account: name, mailbox: mailbox.mailbox, text: reason))
       }

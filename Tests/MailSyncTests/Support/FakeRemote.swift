@@ -12,6 +12,8 @@ final class FakeRemote: SyncRemote {
   let faults: Faults
   private var selected: String?
   private var heard = 0
+  /// UIDs from here on came after this connection's SELECT: it has not been told of them.
+  private var horizon: UInt32 = 0
 
   init(_ server: FakeServer, _ faults: Faults) {
     self.server = server
@@ -81,6 +83,7 @@ final class FakeRemote: SyncRemote {
       selected = nil
       guard let box = state.boxes[mailbox] else { throw refused("SELECT") }
       selected = mailbox
+      horizon = box.uidNext
       state.selects += 1
       var result = SelectedMailbox(
         name: mailbox, exists: state.showsNothing ? 0 : box.messages.count, uidValidity: box.uidValidity,
@@ -203,7 +206,9 @@ final class FakeRemote: SyncRemote {
         guard let selected else { throw refused("STORE") }
         let ranges = change.uids.resolvedUIDs(last: .max)
         let named = SyncFlags(change.flags)
-        for message in try box(state).messages where ranges.contains(where: { $0.contains(message.uid) }) {
+        if !change.flags.keywords.isEmpty, change.mode == .add, state.refusesKeywords { throw refused("STORE") }
+        for message in try box(state).messages
+        where message.uid < horizon && ranges.contains(where: { $0.contains(message.uid) }) {
           switch change.mode {
           case .add: state.setFlags(selected, message.uid, message.flags.union(named))
           case .remove: state.setFlags(selected, message.uid, message.flags.subtracting(named))
@@ -223,20 +228,36 @@ final class FakeRemote: SyncRemote {
       let uid = try command("APPEND") { state -> UInt32 in
         guard state.boxes[mailbox] != nil else { throw refused("APPEND") }
         state.appendOctets += bytes.readableBytes
+        if bytes.readableBytes > state.room { return 0 }
         state.nextEmailID += 1
         return state.add(mailbox, SyncFlags(item.flags), item.internalDate?.seconds ?? 0, bytes, state.nextEmailID)
+      }
+      if uid == 0 {
+        results.append(
+          .failure(ClientError(.refused(command: "APPEND", code: "OVERQUOTA", text: "full"), server: "fake")))
+        continue
       }
       results.append(.success(server.kind.hasUIDPlus ? uid : nil))
     }
     return results
   }
 
-  func copy(_ uids: [UInt32], to mailbox: String) async throws -> [UInt32: UInt32] { [:] }
-
   func move(_ uids: [UInt32], to mailbox: String) async throws -> [UInt32: UInt32] {
     guard traits.canMove else { throw ClientError(.unsupported("MOVE"), server: "fake") }
+    if !server.kind.hasMove {
+      // COPY, STORE and EXPUNGE, as the client does it then.
+      let map: [UInt32: UInt32] = try command("COPY") { state in
+        guard state.boxes[mailbox] != nil else { throw refused("COPY") }
+        return try state.copy(box(state).messages.filter { uids.contains($0.uid) }, to: mailbox)
+      }
+      try await store([FlagStore(uids: MessageSet(sorted: uids), mode: .add, flags: FlagList(.deleted))])
+      try await expunge(uids)
+      return map
+    }
     return try command("MOVE") { state in
       guard let selected, state.boxes[mailbox] != nil else { throw refused("MOVE") }
+      guard state.movesLeft > 0 else { throw refused("MOVE") }
+      state.movesLeft -= 1
       let map = state.move(selected, uids, to: mailbox)
       return server.kind.hasUIDPlus ? map : [:]
     }

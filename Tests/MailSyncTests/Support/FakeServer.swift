@@ -25,6 +25,8 @@ final class FakeServer: Sendable {
     static let condstore = Kind(hasQResync: false)
     static let plain = Kind(hasQResync: false, hasCondstore: false)
     static let bare = Kind(hasQResync: false, hasCondstore: false, hasUIDPlus: false, hasMove: false)
+    /// Moves by COPY and EXPUNGE.
+    static let copying = Kind(hasMove: false)
     static let all: [Kind] = [
       .full, .condstore, .plain, .bare, Kind(hasObjectID: true),
       Kind(hasQResync: false, hasCondstore: false, hasUIDPlus: false, hasMove: true), Kind(hasMove: false),
@@ -65,6 +67,12 @@ final class FakeServer: Sendable {
     var showsNothing = false
     /// RFC822.SIZE is off by this.
     var sizeError: Int64 = 0
+    /// New keywords are refused.
+    var refusesKeywords = false
+    /// Octets of a message that still fit into the quota.
+    var room = Int.max
+    /// Commands that move until one is refused.
+    var movesLeft = Int.max
     /// UIDs whose bodies are refused.
     var spoiled: Set<UInt32> = []
     /// Connections in IDLE hear of something.
@@ -179,6 +187,14 @@ extension FakeServer.State {
     }
     box.messages.removeAll { uids.contains($0.uid) }
     boxes[name] = box
+  }
+
+  mutating func copy(_ messages: [FakeServer.Message], to target: String) -> [UInt32: UInt32] {
+    var map: [UInt32: UInt32] = [:]
+    for message in messages {
+      map[message.uid] = add(target, message.flags, message.seconds, message.bytes, message.emailID)
+    }
+    return map
   }
 
   mutating func move(_ name: String, _ uids: [UInt32], to target: String) -> [UInt32: UInt32] {

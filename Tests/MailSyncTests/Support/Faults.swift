@@ -21,6 +21,9 @@ final class Faults: Sendable {
   /// Another way to say when.
   let condition = Mutex<@Sendable () -> Bool>({ false })
 
+  /// Another hand at work meanwhile.
+  let onStep = Mutex<@Sendable (String) -> Void>({ _ in })
+
   /// - at: number of the step, from 1; 0: never.
   init(at limit: Int = 0, _ kind: Kind = .crash) {
     self.limit = limit
@@ -33,6 +36,7 @@ final class Faults: Sendable {
   var happened: Bool { state.withLock { $0.isDead || $0.isCut } }
 
   func step(_ what: String) throws {
+    onStep.withLock { $0 }(what)
     let isNow = condition.withLock { $0() }
     let (isCrash, isCut) = state.withLock { state in
       if state.isDead { return (true, false) }

@@ -124,7 +124,7 @@ final class World {
 
   func localContents() throws -> Contents {
     var contents = Contents()
-    for path in try tree.folders() where path[0] != "merpati-quarantine" {
+    for path in try tree.folders() {
       contents.boxes.insert(path)
       for entry in try entries(path) {
         contents.messages.append(.init(path: path, text: try text(entry, in: path), flags: SyncFlags(entry.flags)))
