@@ -41,6 +41,8 @@ public final class IMAPClient {
   /// Their completions, until they are asked for.
   var completions: [String: StatusLine] = [:]
   var noticed: [MailboxEvent] = []
+  /// What LIST said that went out with the login.
+  var listed: Result<[RemoteMailbox], ClientError>?
   var isBroken = false
   var isLeaving = false
 

@@ -2,12 +2,16 @@
 public enum PullLimits {
   // MARK: Receiving
 
-  /// RETR commands on the way at once.
-  public static let window = 64
+  /// RETR commands on the way at once: some milliseconds' worth for a fast server, so that a long line stays full. What
+  /// they ask for is bounded by `POP3ClientLimits.windowOctets` as well.
+  public static let window = 512
   /// A batch is full at so many messages, or at `batchOctets`. Two batches are in memory at most: one being received,
-  /// one being made durable.
+  /// one being written into files; a third one, in files already, is made durable meanwhile. For targets that hold what
+  /// they are given until it lands it is in memory too.
   public static let batchMessages = 256
-  public static let batchOctets = 8 << 20
+  public static let batchOctets = 5 << 20
+  /// Batches that are being staged or made durable.
+  static let batchesLanding = 2
   /// Lines of body that TOP asks for, and that the hash beside the fingerprint covers.
   public static let topLines = 20
   /// Of a message's beginning, looked at for its header and `topLines`; a longer one has no such hash.

@@ -1,9 +1,12 @@
 /// Every limit of this room.
 public enum SyncLimits {
   /// Messages whose bodies are fetched, landed and journalled together.
-  public static let batchMessages = 64
-  /// Octets of such a batch. Two batches are in memory at most: one being landed, one being filled.
+  public static let batchMessages = 256
+  /// Octets of such a batch. Two batches are in memory at most: one being filled, one being written into files; a third
+  /// one, in files already, is made durable meanwhile.
   public static let batchOctets: Int64 = 4 << 20
+  /// Batches that are being written or made durable.
+  static let batchesLanding = 2
   /// Messages above this are fetched in pieces into a file that the next run goes on with.
   public static let bigMessage: Int64 = 4 << 20
   /// Octets of one such piece; after each the file is durable.

@@ -120,6 +120,13 @@ public final class POP3Client {
     await abandon()
   }
 
+  /// QUIT without waiting for the answer: for a session in which nothing was deleted, so that nothing hangs on it. Whoever
+  /// logs in again at once may still find the maildrop locked.
+  public func leave() async {
+    if case .ready = condition { try? await send("QUIT\r\n") }
+    await abandon()
+  }
+
   /// Drops the connection without QUIT: nothing is deleted (RFC 1939 §6). Right in every state, and any number of times.
   public func abandon() async {
     condition = .ended

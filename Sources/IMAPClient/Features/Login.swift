@@ -7,15 +7,19 @@ import NIOCore
 extension IMAPClient {
   /// By the best mechanism both know; then CAPABILITY, ID, NAMESPACE, COMPRESS (if `compress` and offered), ENABLE QRESYNC
   /// or CONDSTORE, UTF8=ACCEPT.
+  /// - Parameter expectsMailboxes: the mailboxes and their status are asked for along with ID, NAMESPACE and ENABLE; the
+  ///   first `mailboxes(status: true)` then costs no round trip. For who will ask for them anyway.
   /// - Throws: `.cleartextRefused` before any secret is asked for; `.authenticationFailed` with the server's words.
-  public func logIn(user: String, _ credential: Credential, compress: Bool) async throws(ClientError) {
+  public func logIn(
+    user: String, _ credential: Credential, compress: Bool, expectsMailboxes: Bool = false
+  ) async throws(ClientError) {
     if !isLoggedIn {
       // RFC 9051 §6.2.2: what was known before login may be less than what is offered after it.
       let line = try await authenticate(user: user, credential)
       isLoggedIn = true
       if case .capability(let names)? = line.code { take(capabilities: names) } else { try await askCapabilities() }
     }
-    try await introduce()
+    try await introduce(expectsMailboxes: expectsMailboxes)
     if compress { try await startCompression() }
   }
 
@@ -130,8 +134,8 @@ extension IMAPClient {
 
   // MARK: Afterwards
 
-  /// ID, NAMESPACE and ENABLE in one go.
-  private func introduce() async throws(ClientError) {
+  /// ID, NAMESPACE and ENABLE in one go, and LIST where it is wanted.
+  private func introduce(expectsMailboxes: Bool) async throws(ClientError) {
     var batch = CommandBatch()
     let id = has("ID") ? add(.id(IDCommand(IDParameters([.init("name", "Merpati")]))), to: &batch) : nil
     let names =
@@ -140,6 +144,9 @@ extension IMAPClient {
       : add("LIST", to: &batch) { $0.word(#"LIST "" """#) }
     let wanted = wantedExtensions
     let enable = has("ENABLE") && !wanted.isEmpty ? add(.enable(EnableCommand(wanted)), to: &batch) : nil
+    // UTF8=ACCEPT changes how names are written: LIST waits for it.
+    let lists = expectsMailboxes && !wanted.contains("UTF8=ACCEPT")
+    let listing = lists ? addListing(status: true, to: &batch) : nil
     try await send(batch)
     let take = { (response: IMAPResponse) throws(ClientError) -> Bool in
       switch response {
@@ -154,6 +161,7 @@ extension IMAPClient {
     for command in [id, names, enable] {
       if let command { _ = try await finish(command, take) }
     }
+    if let listing { listed = try await readListing(listing) }
     // RFC 6855 §3, RFC 9051 §6.3.1.
     if enabled.contains("UTF8=ACCEPT") || enabled.contains("IMAP4REV2") { options = .rev2 }
   }

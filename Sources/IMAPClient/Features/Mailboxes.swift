@@ -7,36 +7,60 @@ extension IMAPClient {
   /// All mailboxes of the personal namespace; with `status`, by LIST-STATUS or pipelined STATUS. The selected mailbox is
   /// never asked by STATUS (RFC 9051 §6.3.11): its status is what SELECT and later news said.
   public func mailboxes(status: Bool) async throws(ClientError) -> [RemoteMailbox] {
+    if status, let listed {
+      self.listed = nil
+      return try listed.get()
+    }
+    var batch = CommandBatch()
+    let listing = addListing(status: status, to: &batch)
+    try await send(batch)
+    return try await readListing(listing).get()
+  }
+
+  /// LIST on the way, and LSUB where the server has no better.
+  struct SentListing {
+    var list: SentCommand
+    var lsub: SentCommand?
+    var wantsStatus: Bool
+    /// STATUS comes with it.
+    var asksStatus: Bool
+  }
+
+  func addListing(status: Bool, to batch: inout CommandBatch) -> SentListing {
     let isExtended = has("LIST-EXTENDED")
     let asksStatus = status && isExtended && has("LIST-STATUS")
     var returns: [String] = []
     if isExtended { returns += ["SUBSCRIBED", "CHILDREN"] }
     if isExtended, has("SPECIAL-USE") { returns.append("SPECIAL-USE") }
     if asksStatus { returns.append("STATUS (\(statusItems))") }
-    var batch = CommandBatch()
     let list = add("LIST", to: &batch) { printer in
       printer.word(#"LIST "" "*""#)
       // RFC 5258 §3.
       if !returns.isEmpty { printer.text(" RETURN (\(returns.joined(separator: " ")))") }
     }
     let lsub = isExtended ? nil : add("LSUB", to: &batch) { $0.word(#"LSUB "" "*""#) }
-    try await send(batch)
+    return SentListing(list: list, lsub: lsub, wantsStatus: status, asksStatus: asksStatus)
+  }
+
+  /// - Returns: a failure only where the server refuses LIST.
+  func readListing(_ sent: SentListing) async throws(ClientError) -> Result<[RemoteMailbox], ClientError> {
     var found = Listing()
     let take = { (response: IMAPResponse) throws(ClientError) -> Bool in
-      try self.take(response, into: &found, takesStatus: asksStatus)
+      try self.take(response, into: &found, takesStatus: sent.asksStatus)
     }
-    _ = try await finished(list, take)
+    let line = try await finish(sent.list, take)
     // Subscriptions are no more than an ornament.
-    if let lsub { _ = try await finish(lsub, take) }
+    if let lsub = sent.lsub { _ = try await finish(lsub, take) }
+    if let refusal = refusal(line, sent.list.name) { return .failure(refusal) }
     var mailboxes = found.mailboxes(where: isPersonal)
-    guard status else { return mailboxes }
+    guard sent.wantsStatus else { return .success(mailboxes) }
     let known = found.statuses
-    if !known.isEmpty || asksStatus {
+    if !known.isEmpty || sent.asksStatus {
       for index in mailboxes.indices { mailboxes[index].status = known[mailboxes[index].name] }
     } else {
       try await addStatus(to: &mailboxes)
     }
-    return mailboxes
+    return .success(mailboxes)
   }
 
   private func take(

@@ -37,9 +37,9 @@ extension MaildirLanding {
       base: "\(unique),S=\(result.size),W=\(result.wireForm)", isNew: message.isNew)
   }
 
-  /// A write that failed after `stage` shows here, since the kernel tells it to the first who syncs; and if it did not,
-  /// the comparison finds it.
-  func sync(_ file: StagedFile) throws(LocalMailError) {
+  /// Makes the file durable, then reads it again and compares. A write that failed after `stage` shows here, since the
+  /// kernel tells it to the first who syncs; and if it did not, the comparison finds it. Returns the modification time.
+  func settle(_ file: StagedFile) throws(LocalMailError) -> Int64 {
     let open = try disk.open(file.temporaryPath, .readWrite)
     defer { open.close() }
     do throws(LocalMailError) { try open.sync(dataOnly: file.date == nil) } catch {
@@ -47,12 +47,10 @@ extension MaildirLanding {
       spoil(file.temporaryPath)
       throw error
     }
+    return try verify(file, open)
   }
 
-  /// Returns the modification time.
-  func verify(_ file: StagedFile) throws(LocalMailError) -> Int64 {
-    let open = try disk.open(file.temporaryPath, .read)
-    defer { open.close() }
+  private func verify(_ file: StagedFile, _ open: any LocalFile) throws(LocalMailError) -> Int64 {
     if settings.readsBackFromDisk { open.dropCache() }
     let status = try open.status()
     var hash = SHA256()

@@ -3,8 +3,8 @@ public import NIOPosix
 import Synchronization
 
 /// Writes many messages into one folder and makes them durable together. Order: bytes into `tmp`, the kernel begins to
-/// write at once; all files synced; each read again from the disk and compared with its hash; each renamed into `new` or
-/// `cur`; folder synced; only then do they count.
+/// write at once; each synced, then read again from the disk and compared with its hash; all renamed into `new` or `cur`;
+/// folder synced; only then do they count.
 ///
 /// The folder itself must be durable: `MaildirTree.create` or `createFolder` see to it, also for one that is there.
 ///
@@ -87,10 +87,9 @@ public final class MaildirLanding: Sendable {
         throw LocalMailError(.missing, path: file.temporaryPath)
       }
     }
-    try await eachInParallel(files) { (file) throws(LocalMailError) in try self.sync(file) }
     let dates = Mutex<[String: Int64]>([:])
     try await eachInParallel(files) { (file) throws(LocalMailError) in
-      let date = try self.verify(file)
+      let date = try self.settle(file)
       dates.withLock { $0[file.temporaryPath] = date }
     }
     let found = dates.withLock { $0 }

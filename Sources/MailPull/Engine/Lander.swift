@@ -3,7 +3,7 @@ import NIOCore
 import POP3Client
 
 /// Takes batches as they are received and brings each home: staged, written down as intended, landed, written down as
-/// landed. One batch at a time, beside the task that receives the next.
+/// landed. One batch is staged while the one before it lands, beside the task that receives the next.
 actor Lander {
   /// A message as it came.
   struct Item: Sendable {
@@ -54,10 +54,21 @@ actor Lander {
     self.claims = claims
   }
 
-  func land(_ items: [Item]) async throws -> [Result] {
+  /// A batch that the target has and that does not count yet. Holds no bytes.
+  struct Staged: Sendable {
+    /// Of those that were recognised by their content.
     var results: [Result] = []
-    let fresh = try await claimed(items, &results)
-    if fresh.isEmpty { return results }
+    /// Nil: all were.
+    fileprivate var batch: (any PullBatch)?
+    fileprivate var intents: [JournalIntent] = []
+    fileprivate var messages: [(number: Int, octets: Int64)] = []
+  }
+
+  /// One batch at a time.
+  func stage(_ items: [Item]) async throws -> Staged {
+    var staged = Staged()
+    let fresh = try await claimed(items, &staged.results)
+    if fresh.isEmpty { return staged }
     let batch = try await target.openBatch()
     do {
       let prints = try await batch.add(
@@ -67,22 +78,37 @@ actor Lander {
           case .stream(let stream, _, _): .stream(stream)
           }
         })
-      let intents = try await intents(fresh, prints, try await batch.plan())
-      let ids = try await journal.intend(intents, at: time.now())
-      let outcomes = try await land(batch, ids)
-      for (index, outcome) in outcomes.enumerated() {
-        let item = fresh[index]
-        results.append(
-          Result(number: item.listing.number, octets: item.octets, fate: Self.fate(outcome, id: ids[index])))
-      }
+      staged.intents = try await intents(fresh, prints, try await batch.plan())
+    } catch {
       await batch.discard()
+      throw error
+    }
+    staged.messages = fresh.map { ($0.listing.number, $0.octets) }
+    staged.batch = batch
+    return staged
+  }
+
+  /// One batch at a time, in the order in which they were staged.
+  func land(_ staged: Staged) async throws -> [Result] {
+    guard let batch = staged.batch else { return staged.results }
+    do {
+      let ids = try await journal.intend(staged.intents, at: time.now())
+      let outcomes = try await land(batch, ids)
+      await batch.discard()
+      return staged.results
+        + outcomes.indices.map { index in
+          Result(
+            number: staged.messages[index].number, octets: staged.messages[index].octets,
+            fate: Self.fate(outcomes[index], id: ids[index]))
+        }
     } catch {
       // Drafts only: what has landed is not touched by this.
       await batch.discard()
       throw error
     }
-    return results
   }
+
+  func discard(_ staged: Staged) async { await staged.batch?.discard() }
 
   // MARK: Recognised by content
 

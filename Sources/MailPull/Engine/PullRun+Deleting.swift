@@ -18,14 +18,17 @@ extension PullRun {
       if let deferred { return .deferred(deferred) }
       return places.isEmpty || isDeletionOnly ? .done : .deletions
     }
-    if places.isEmpty {
-      // Nothing hangs on the answer.
-      try? await session.quit()
-    } else {
+    let isMore = isRest || (options.commitEvery != nil && drop.messages.contains(where: \.isUnknown))
+    if !places.isEmpty {
       try await delete(places, session)
+    } else if deferred == nil, !isMore {
+      // Nothing hangs on the answer.
+      await session.leave()
+    } else {
+      // The next session needs the lock of this one to be gone.
+      try? await session.quit()
     }
     if let deferred { return .deferred(deferred) }
-    let isMore = isRest || (options.commitEvery != nil && drop.messages.contains(where: \.isUnknown))
     return isMore ? .step : .done
   }
 

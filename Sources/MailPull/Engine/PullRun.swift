@@ -102,13 +102,21 @@ final class PullRun {
 
   private func session() async throws -> Next {
     try Task.checkCancellation()
-    try await pull.target.prepare()
-    try await recover()
+    // While the server is reached, what is here is read.
+    let pull = pull
+    async let prepared = Self.prepare(pull)
     let session = try await pull.connector.connect()
-    report.sessions += 1
-    loginDelay = session.capabilities.loginDelay
     do {
-      return try await work(session)
+      let lines: [JournalLine]
+      if let found = try await prepared {
+        lines = found
+      } else {
+        try await recover()
+        lines = try await pull.journal.lines()
+      }
+      report.sessions += 1
+      loginDelay = session.capabilities.loginDelay
+      return try await work(session, lines)
     } catch {
       // Without QUIT nothing is deleted (RFC 1939 §6).
       await session.abandon()
@@ -116,9 +124,15 @@ final class PullRun {
     }
   }
 
-  private func work(_ session: any POP3Session) async throws -> Next {
+  /// Makes the target ready. Returns what is at home, or nil where something has to be settled first.
+  private static func prepare(_ pull: POP3Pull) async throws -> [JournalLine]? {
+    try await pull.target.prepare()
+    return try await pull.journal.unsettled().isEmpty ? pull.journal.lines() : nil
+  }
+
+  private func work(_ session: any POP3Session, _ lines: [JournalLine]) async throws -> Next {
     let listing = try await session.listing()
-    drop = DropMatching.match(listing, try await pull.journal.lines())
+    drop = DropMatching.match(listing, lines)
     for warning in drop.warnings { warn(warning) }
     let claims = try await recognise(session)
     if report.sessions == 1 {

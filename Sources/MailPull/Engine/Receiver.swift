@@ -2,7 +2,8 @@ import MailNet
 import NIOCore
 import POP3Client
 
-/// Gathers what RETR brings into batches and hands each full one to the lander, which works on it while the next comes in.
+/// Gathers what RETR brings into batches and hands each full one to the lander: while one comes in, the one before it is
+/// written into files, and the one before that is made durable.
 /// Used by one task.
 final class Receiver {
   private struct Open {
@@ -21,7 +22,9 @@ final class Receiver {
   private var items: [Lander.Item] = []
   private var octets = 0
   private var open: Open?
-  private var landing: Task<[Lander.Result], any Error>?
+  private var staging: Task<Lander.Staged, any Error>?
+  /// The oldest first; two at most.
+  private var landings: [Task<[Lander.Result], any Error>] = []
 
   /// - absorb: told what became of each batch, in order; ends the session when it throws.
   init(
@@ -71,7 +74,10 @@ final class Receiver {
 
   /// Lands the rest and waits for it.
   func finish() async throws {
-    try await handOver()
+    do { try await handOver() } catch {
+      try? await settle()
+      throw error
+    }
     try await settle()
   }
 
@@ -81,20 +87,36 @@ final class Receiver {
     open = nil
   }
 
-  /// Waits for the batch that is landing. Never leaves it behind: a session that follows would meet it.
+  /// Waits for the batches that are landing. Never leaves one behind: a session that follows would meet it.
   func settle() async throws {
-    guard let landing else { return }
-    self.landing = nil
-    try absorb(try await landing.value)
+    var failure: (any Error)?
+    while !landings.isEmpty {
+      do { try await absorbFirst() } catch { failure = failure ?? error }
+    }
+    if let failure { throw failure }
   }
+
+  private func absorbFirst() async throws { try absorb(try await landings.removeFirst().value) }
 
   private func handOver() async throws {
     if items.isEmpty { return }
-    try await settle()
+    // If it fails, so does its landing, which is asked below.
+    _ = try? await staging?.value
+    while landings.count >= PullLimits.batchesLanding { try await absorbFirst() }
     let batch = items
     items = []
     octets = 0
-    landing = Task { [lander] in try await lander.land(batch) }
+    let staging = Task { [lander] in try await lander.stage(batch) }
+    self.staging = staging
+    landings.append(
+      Task { [lander, before = landings.last] in
+        let staged = try await staging.value
+        do { _ = try await before?.value } catch {
+          await lander.discard(staged)
+          throw error
+        }
+        return try await lander.land(staged)
+      })
   }
 
   private func listing(_ number: Int) throws -> POP3Listing {

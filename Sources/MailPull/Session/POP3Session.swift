@@ -15,7 +15,13 @@ public protocol POP3Session: AnyObject {
   ) async throws
   func delete(_ numbers: [Int], window: Int) async throws(ClientError) -> [Int: ClientError]
   func quit() async throws(ClientError)
+  /// QUIT without waiting for its answer: for a session in which nothing was deleted.
+  func leave() async
   func abandon() async
+}
+
+extension POP3Session {
+  public func leave() async { try? await quit() }
 }
 
 extension POP3Client: POP3Session {}

@@ -34,16 +34,27 @@ struct Lander: Sendable {
     }
   }
 
-  /// What is missing in the result did not land.
-  func land(_ items: [Item]) async throws -> [Landed] {
+  /// Files that do not count yet.
+  struct Staged: Sendable {
+    var rows: [(index: Int, row: KnownMessage)]
+    var files: [StagedFile]
+  }
+
+  /// Writes files; one batch at a time.
+  func stage(_ items: [Item]) async throws -> Staged {
     let incoming = items.map { Incoming(bytes: $0.bytes, flags: visible($0.row), date: $0.row.date?.seconds) }
     let staged = try await job.local.stage(incoming, in: place)
     var rows = items.map(\.row)
     for (index, item) in items.enumerated() where rows[index].messageID == nil {
       rows[index].messageID = MessageIDField.read(item.bytes)
     }
-    return try await finish(zip(items.map(\.index), rows).map { ($0, $1) }, staged)
+    return Staged(rows: zip(items.map(\.index), rows).map { ($0, $1) }, files: staged)
   }
+
+  func discard(_ staged: Staged) async { await job.local.discard(staged.files, in: place) }
+
+  /// What is missing in the result did not land.
+  func finish(_ staged: Staged) async throws -> [Landed] { try await finish(staged.rows, staged.files) }
 
   func finish(_ rows: [(index: Int, row: KnownMessage)], _ staged: [StagedFile]) async throws -> [Landed] {
     var rows = rows

@@ -78,6 +78,6 @@ extension RemoteWorker {
     try await open(survey.mailbox).bodies([[row.uid]], window: 1) { _, bytes in body = bytes }
     guard let body else { throw SyncError.messageGone(mailbox: survey.mailbox.remote, uid: row.uid) }
     fetched.octets += Int64(body.readableBytes)
-    fetched.landed += try await lander.land([.init(index: index, row: row, bytes: body)])
+    fetched.landed += try await lander.finish(lander.stage([.init(index: index, row: row, bytes: body)]))
   }
 }

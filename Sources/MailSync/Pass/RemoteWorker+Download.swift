@@ -109,12 +109,15 @@ struct Interrupted: Error {
   var cause: any Error
 }
 
-/// Lands batches one after the other, one of them behind the back of the line.
+/// Lands batches one after the other behind the back of the line: one is written into files while the one before it is
+/// made durable.
 struct LandingPipeline {
   private let lander: Lander
   private var items: [Lander.Item] = []
   private var octets: Int64 = 0
-  private var running: Task<[Lander.Landed], any Error>?
+  private var staging: Task<Lander.Staged, any Error>?
+  /// The oldest first; two at most.
+  private var running: [Task<[Lander.Landed], any Error>] = []
   private var landed: [Lander.Landed] = []
 
   init(_ lander: Lander) { self.lander = lander }
@@ -126,24 +129,34 @@ struct LandingPipeline {
   }
 
   private mutating func start() async throws {
-    try await settle()
     guard !items.isEmpty else { return }
+    // If it fails, so does its landing, which is asked below.
+    _ = try? await staging?.value
+    while running.count >= SyncLimits.batchesLanding { landed += try await running.removeFirst().value }
     let batch = items
     items = []
     octets = 0
-    running = Task { [lander] in try await lander.land(batch) }
+    let staging = Task { [lander] in try await lander.stage(batch) }
+    self.staging = staging
+    running.append(
+      Task { [lander, before = running.last] in
+        let staged = try await staging.value
+        do { _ = try await before?.value } catch {
+          await lander.discard(staged)
+          throw error
+        }
+        return try await lander.finish(staged)
+      })
   }
 
-  private mutating func settle() async throws {
-    guard let task = running else { return }
-    running = nil
-    landed += try await task.value
-  }
-
-  /// Everything that landed.
+  /// Everything that landed. Leaves nothing behind that is still at work.
   mutating func finish() async throws -> [Lander.Landed] {
-    try await start()
-    try await settle()
+    var failure: (any Error)?
+    do { try await start() } catch { failure = error }
+    while !running.isEmpty {
+      do { landed += try await running.removeFirst().value } catch { failure = failure ?? error }
+    }
+    if let failure { throw failure }
     return landed
   }
 }

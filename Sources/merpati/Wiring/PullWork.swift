@@ -8,16 +8,24 @@ import MailSync
 import MerpatiServer
 import NIOCore
 import NIOPosix
+import Synchronization
 
 /// Runs one account of `pull`, and says with which code the command ends for it.
 struct PullWork: Sendable {
   let context: PullContext
   let display: ProgressDisplay
 
+  /// For work that waits for the disk, not the CPU: syncs side by side share the disk's flushes. Ends with the process.
+  private static let threads: NIOThreadPool = {
+    let pool = NIOThreadPool(numberOfThreads: LocalMailLimits.parallelFiles)
+    pool.start()
+    return pool
+  }()
+
   init(display: ProgressDisplay) throws {
     self.display = display
     context = PullContext(
-      stateFolder: try Places.state(), threads: NIOThreadPool.singleton, group: MultiThreadedEventLoopGroup.singleton,
+      stateFolder: try Places.state(), threads: Self.threads, group: MultiThreadedEventLoopGroup.singleton,
       openStore: { data, account in try await StoreDoorAdapter(data: data, account: account) })
   }
 
@@ -46,13 +54,17 @@ struct PullWork: Sendable {
 
   func imap(_ work: IMAP) async -> Int32 {
     do {
+      let hasConnected = Connected()
       let engine = try SyncEngine(
         account: work.name, tree: MaildirTree(root: work.directory), stateFolder: nil, settings: work.settings,
         threads: context.threads,
         connect: {
+          // The first connection looks at the folders; the others help with messages.
+          let isFirst = !hasConnected.flag.exchange(true, ordering: .relaxed)
           let client = try await IMAPClient.connect(to: work.server, group: context.group, timeouts: .init())
           do {
-            try await client.logIn(user: work.user, work.credential, compress: work.compresses)
+            try await client.logIn(
+              user: work.user, work.credential, compress: work.compresses, expectsMailboxes: isFirst)
           } catch {
             await client.abandon()
             throw error
@@ -102,3 +114,5 @@ extension PullCredential {
     }
   }
 }
+
+private final class Connected: Sendable { let flag = Atomic(false) }
