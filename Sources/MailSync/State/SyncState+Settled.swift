@@ -13,7 +13,8 @@ extension SyncState {
     if states.isEmpty { return }
     try await write("settled") { db in
       for (mailbox, state) in states {
-        try db.execute(sql: "INSERT OR REPLACE INTO settled (mailbox, state) VALUES (?, ?)", arguments: [mailbox, state])
+        try db.execute(
+          sql: "INSERT OR REPLACE INTO settled (mailbox, state) VALUES (?, ?)", arguments: [mailbox, state])
       }
     }
   }
