@@ -58,7 +58,7 @@ let package = Package(
       name: "merpati",
       dependencies: [
         "MerpatiServer", "MailPull", "MailSync", "MailAdvice", "MailTransfer", "MailBrowse", "IMAPClient", "POP3Client",
-        "MailClient", "LocalMail", "MailStore", "IMAPCore", "MailNet", nio, nioPosix,
+        "MailClient", "LocalMail", "MailStore", "IMAPCore", "MailNet", nio, nioPosix, "CMalloc",
         .product(name: "ArgumentParser", package: "swift-argument-parser"), logging,
       ],
       swiftSettings: swiftSettings),
@@ -148,6 +148,7 @@ let package = Package(
     .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CLibc", providers: [.apt(["libcrypt-dev"])]),
+    .systemLibrary(name: "CMalloc"),
 
     // Tests
     .target(

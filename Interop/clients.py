@@ -141,8 +141,8 @@ n=$(mktemp {box}/tmp/XXXXXXXX) && cat >"$n" && mv "$n" {box}/new/
     config.write_text(f"""
 set no bouncemail
 set invisible
-poll 127.0.0.1 service {server.ports['pop3']} protocol pop3
-  user "{account}" password "{PASSWORD}" is "root" here options sslproto '' keep {'uidl' if INCREMENTAL else 'fetchall'} no rewrite mda "{script}"
+poll 127.0.0.1 service {server.ports['pop3']} protocol pop3 {'uidl' if INCREMENTAL else ''}
+  user "{account}" password "{PASSWORD}" is "root" here options sslproto '' keep {'' if INCREMENTAL else 'fetchall'} no rewrite mda "{script}"
 """)
     config.chmod(0o600)
     # The reason for what it leaves out is in its output.

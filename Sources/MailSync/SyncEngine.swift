@@ -35,7 +35,9 @@ public final class SyncEngine: Sendable {
       }
     } else {
       // A root that lost its mount would be made anew here; the mark is in it with the state, so nothing is known then.
-      try tree.create()
+      // The state's file is made after the root is durable: where both are there, nothing needs to be flushed again.
+      if access("\(tree.root)/\(SyncState.fileName)", F_OK) != 0 { try tree.create() }
+      if try !tree.isThere() { try tree.create() }
     }
     var landing = landing
     if landing.owner.isEmpty { landing.owner = "sync" }

@@ -130,6 +130,56 @@ import Testing
     }
   }
 
+  @Test("LIST goes out with NAMESPACE and ENABLE when the mailboxes are expected, and is read once")
+  func expectsMailboxes() async throws {
+    let capabilities = "NAMESPACE ENABLE CONDSTORE LIST-EXTENDED LIST-STATUS"
+    let list = #"LIST "" "*" RETURN (SUBSCRIBED CHILDREN STATUS (MESSAGES UNSEEN UIDNEXT UIDVALIDITY HIGHESTMODSEQ))"#
+    for isRefused in [false, true] {
+      try await withScript({ peer in
+        try peer.send("* OK [CAPABILITY IMAP4rev1 \(capabilities)] hello\r\n")
+        try peer.complete("LOGIN u p", "OK [CAPABILITY IMAP4rev1 \(capabilities)] in")
+        // All three are here before the first answer.
+        let tags = try [peer.expect("NAMESPACE"), peer.expect("ENABLE CONDSTORE"), peer.expect(list)]
+        try peer.send("* NAMESPACE ((\"\" \"/\")) ((\"~\" \"/\")) NIL\r\n\(tags[0]) OK\r\n")
+        try peer.send("* ENABLED CONDSTORE\r\n\(tags[1]) OK\r\n")
+        if isRefused {
+          try peer.send("\(tags[2]) NO not now\r\n")
+        } else {
+          try peer.send("* LIST () \"/\" INBOX\r\n* LIST () \"/\" ~ana\r\n")
+          try peer.send("* STATUS INBOX (MESSAGES 3)\r\n\(tags[2]) OK\r\n")
+        }
+        try peer.answer(list, #"* LIST () "/" Later"#)
+      }) { server in
+        let client = try await server.connect()
+        try await client.logIn(user: "u", .password(.value("p")), compress: false, expectsMailboxes: true)
+        if isRefused {
+          let kind = await errorKind { _ = try await client.mailboxes(status: true) }
+          #expect(kind == .refused(command: "LIST", code: nil, text: "not now"))
+        } else {
+          let found = try await client.mailboxes(status: true)
+          #expect(found.map(\.name) == ["INBOX"] && found.first?.status?.messages == 3)
+        }
+        #expect(try await client.mailboxes(status: true).map(\.name) == ["Later"])
+        await client.abandon()
+      }
+    }
+  }
+
+  @Test("LIST waits for the answer to ENABLE UTF8=ACCEPT, which changes how names are written")
+  func expectsMailboxesInUTF8() async throws {
+    try await withScript({ peer in
+      try peer.logIn("NAMESPACE ENABLE UTF8=ACCEPT LIST-EXTENDED LIST-STATUS")
+      let items = "SUBSCRIBED CHILDREN STATUS (MESSAGES UNSEEN UIDNEXT UIDVALIDITY)"
+      let tag = try peer.expect(#"LIST "" "*" RETURN (\#(items))"#)
+      try peer.send("* LIST () \"/\" \"Gesendet \u{E4}\"\r\n\(tag) OK\r\n")
+    }) { server in
+      let client = try await server.connect()
+      try await client.logIn(user: "budi", .password(.value("secret")), compress: false, expectsMailboxes: true)
+      #expect(try await client.mailboxes(status: true).map(\.name) == ["Gesendet \u{E4}"])
+      await client.abandon()
+    }
+  }
+
   @Test("A server that does not prove itself by SCRAM is an impostor")
   func impostor() async throws {
     try await withScript({ peer in

@@ -23,6 +23,17 @@ private func withDrop(
 }
 
 @Suite(.timeLimit(.minutes(1))) struct ListingTests {
+  @Test("Leaving says QUIT and does not wait for the answer")
+  func leaves() async throws {
+    try await withDrop("PIPELINING\r\nUIDL\r\n") { peer in
+      try await peer.expect("QUIT")
+      // No answer: the client has gone.
+    } _: { client in
+      await client.leave()
+      await #expect(throws: ClientError.self) { try await client.noop() }
+    }
+  }
+
   @Test("With PIPELINING both commands are sent before the first answer")
   func pipelined() async throws {
     try await withDrop("PIPELINING\r\nUIDL\r\n") { peer in

@@ -13,6 +13,9 @@ struct KeywordNames: Sendable, Hashable {
     return names[Int(letter - UInt8(ascii: "a"))]
   }
 
+  /// Those that have a name.
+  var all: [(letter: Int, name: String)] { names.enumerated().compactMap { index, name in name.map { (index, $0) } } }
+
   func letter(of name: String) -> UInt8? {
     names.firstIndex { $0?.equalsIgnoringASCIICase(name) == true }.map { UInt8(ascii: "a") + UInt8($0) }
   }

@@ -87,6 +87,14 @@ public struct MaildirTree: Sendable {
     return root + "/" + other
   }
 
+  /// The root is a Maildir, as far as one can see: whether that would survive a power cut only `create` can tell.
+  public func isThere() throws(LocalMailError) -> Bool {
+    for name in ["tmp", "new", "cur"] {
+      guard try disk.status(of: root + "/" + name, followingLinks: true)?.kind == .directory else { return false }
+    }
+    return true
+  }
+
   private func isMaildir(_ directory: String) throws(LocalMailError) -> Bool {
     try disk.status(of: directory + "/cur", followingLinks: true)?.kind == .directory
   }

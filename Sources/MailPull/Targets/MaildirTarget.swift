@@ -19,6 +19,9 @@ public final class MaildirTarget: PullTarget {
   private let folder: MaildirFolder
   private let threads: NIOThreadPool
   private let owner: String
+  /// `new` and `cur` are known to survive a power cut. Seen to before the first message, so that a run that brings none
+  /// costs no flush.
+  private let isDurable = Mutex(false)
 
   /// - owner: stands in the names of drafts, so that those a crash left are known and removed. Different for each
   ///   account; empty: they stay until somebody tidies `tmp`.
@@ -36,7 +39,7 @@ public final class MaildirTarget: PullTarget {
 
   public func prepare() async throws {
     try await threads.runIfActive { [self] in
-      try MaildirTree(root: directory).create()
+      if try !MaildirTree(root: directory).isThere() { try makeDurable() }
       if !owner.isEmpty { _ = try folder.removeTemporary(ofOwner: owner) }
     }
   }
@@ -74,8 +77,18 @@ public final class MaildirTarget: PullTarget {
     }
   }
 
+  /// Blocks.
+  private func makeDurable() throws {
+    try isDurable.withLock { isDurable in
+      if isDurable { return }
+      try MaildirTree(root: directory).create()
+      isDurable = true
+    }
+  }
+
   public func recover(_ entries: [JournalEntry]) async throws -> [PullRecovery] {
-    try await threads.runIfActive { [folder] in
+    try await threads.runIfActive { [self, folder] in
+      try makeDurable()
       var found: [String: MaildirEntry]?
       if entries.count > PullLimits.singleLooks {
         found = Dictionary(try folder.scan().map { ($0.base, $0) }, uniquingKeysWith: { first, _ in first })
@@ -92,10 +105,14 @@ public final class MaildirTarget: PullTarget {
     }
   }
 
-  public func openBatch() async throws -> any PullBatch { MaildirBatch(landing: landing) }
+  public func openBatch() async throws -> any PullBatch {
+    try await threads.runIfActive { [self] in try makeDurable() }
+    return MaildirBatch(landing: landing)
+  }
 
   public func openStream(octets: Int64) async throws -> any PullStream {
-    MaildirStream(try await landing.begin(flags: MaildirFlags(), isNew: true, date: nil), landing: landing)
+    try await threads.runIfActive { [self] in try makeDurable() }
+    return MaildirStream(try await landing.begin(flags: MaildirFlags(), isNew: true, date: nil), landing: landing)
   }
 
   public func close() async {}

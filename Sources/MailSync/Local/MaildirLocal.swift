@@ -97,6 +97,14 @@ public final class MaildirLocal: SyncLocal {
     }
   }
 
+  public func digest(_ place: LocalPlace) async throws -> FolderDigest? {
+    try await blocking { local in local.exists(place) ? try local.folder(place).digest() : nil }
+  }
+
+  public func digest(of messages: [LocalMessage], in place: LocalPlace) async throws -> FolderDigest? {
+    try await blocking { local in try local.folder(place).digest(of: messages.lazy.map(\.entry)) }
+  }
+
   public func facts(_ messages: [LocalMessage], in place: LocalPlace) async throws -> [String: LocalFacts] {
     try await blocking { local in
       let folder = local.folder(place)

@@ -84,6 +84,10 @@ public protocol SyncLocal: Sendable {
 
   // MARK: Messages
   func scan(_ place: LocalPlace) async throws -> [LocalMessage]
+  /// Of what is there now; nil where it cannot be had.
+  func digest(_ place: LocalPlace) async throws -> FolderDigest?
+  /// Of a folder that holds exactly these.
+  func digest(of messages: [LocalMessage], in place: LocalPlace) async throws -> FolderDigest?
   /// By base.
   func facts(_ messages: [LocalMessage], in place: LocalPlace) async throws -> [String: LocalFacts]
   /// What each has afterwards, by base: keywords that found no letter are missing.
@@ -105,4 +109,9 @@ public protocol SyncLocal: Sendable {
   // MARK: Waiting
   /// Differs when something has changed since the last call.
   func changeStamp() async throws -> UInt64
+}
+
+extension SyncLocal {
+  public func digest(_ place: LocalPlace) async throws -> FolderDigest? { nil }
+  public func digest(of messages: [LocalMessage], in place: LocalPlace) async throws -> FolderDigest? { nil }
 }

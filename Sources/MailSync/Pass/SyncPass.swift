@@ -21,9 +21,12 @@ struct SyncPass: Sendable {
     job.progress.say(.started)
     // A daemon's connections have been away from their mailboxes.
     for worker in workers { await worker.expire() }
+    // While the server is reached, what is here is read. What changes here later is found by the next pass.
+    async let settled = settledFolders()
     let folders = try await workers[0].guarding { try await workers[0].arrangeFolders() }
     var report = folders.report
-    var surveys = try await survey(folders.mailboxes, &report)
+    let open = try await unsettled(folders.mailboxes, settled, &report)
+    var surveys = try await survey(open, &report)
     if job.settings.mode == .headers {
       surveys = try await replicate(surveys)
     } else {
@@ -107,6 +110,7 @@ struct SyncPass: Sendable {
         try await workers[0].finish(survey, createdFolder: isCreated, sofar)
       }
     }
+    try await settle(state.free.map { (state.surveys[$0], plans[$0]) })
     try await Quarantine(state: job.state, local: job.local).purge(
       before: job.now() - Int64(job.settings.quarantineDays) * 86_400)
     return state.surveys

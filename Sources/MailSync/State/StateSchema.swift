@@ -7,8 +7,19 @@ enum StateSchema {
     migrator.registerMigration("1") { db in
       try db.execute(sql: first)
     }
+    migrator.registerMigration("2") { db in
+      try db.execute(sql: second)
+    }
     return migrator
   }
+
+  /// Mailboxes in which there was nothing left to do, and how both sides looked then.
+  private static let second = """
+    CREATE TABLE settled (
+      mailbox INTEGER PRIMARY KEY REFERENCES mailbox (id) ON DELETE CASCADE,
+      state TEXT NOT NULL
+    ) STRICT;
+    """
 
   private static let first = """
     CREATE TABLE info (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;

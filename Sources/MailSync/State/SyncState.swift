@@ -39,9 +39,14 @@ final class SyncState: Sendable {
     guard descriptor >= 0 else { throw SyncError.state(path: path, String(cString: strerror(errno))) }
     _ = Glibc.close(descriptor)
     var configuration = Configuration()
-    configuration.journalMode = .wal
     configuration.busyMode = .timeout(10)
     configuration.foreignKeysEnabled = true
+    configuration.prepareDatabase { db in
+      // Not by `journalMode`: that ends with `synchronous = NORMAL`, under which a power cut loses what was journalled, and
+      // writes and flushes a table that nobody needs at every opening.
+      try db.execute(sql: "PRAGMA journal_mode = WAL")
+      try db.execute(sql: "PRAGMA synchronous = FULL")
+    }
     do {
       queue = try DatabaseQueue(path: path, configuration: configuration)
       let migrator = StateSchema.migrator
@@ -50,8 +55,6 @@ final class SyncState: Sendable {
         throw SyncError.state(path: path, "it was written by a newer version of this program")
       }
       try queue.inDatabase { db in
-        // GRDB's set-up of WAL ends with NORMAL, under which a power cut loses what was journalled.
-        try db.execute(sql: "PRAGMA synchronous = FULL")
         guard try Int.fetchOne(db, sql: "PRAGMA synchronous") == 2 else {
           throw SyncError.state(path: path, "synchronous = FULL did not hold")
         }
