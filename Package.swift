@@ -100,7 +100,8 @@ let package = Package(
     room(
       "MailTransfer",
       [
-        "IMAPClient", "MailClient", "LocalMail", "MailStore", "MailFormat", "IMAPCore", "MailNet", "Bytes", nio, nioPosix,
+        "IMAPClient", "MailClient", "LocalMail", "MailStore", "MailFormat", "IMAPCore", "MailNet", "Bytes", nio,
+        nioPosix,
         logging, crypto,
       ]),
 
@@ -167,11 +168,13 @@ let package = Package(
       ["MailStoreSQL", "MailStore", "BlobStore", "MailFormat", "SASL", "Bytes", "MailTestKit", nio, logging]),
     tests("MailNetTests", ["MailNet", nio, nioPosix, nioSSL, logging]),
     tests("MailAuthTests", ["MailAuth", "MailNet", "MailStore", "SASL", "Bytes", nio, nioPosix, logging]),
-    tests("MailClientTests", ["MailClient", "MailNet", "SASL", "Bytes", "MailTestKit", nio, nioPosix, nioSSL, logging]),
+    tests(
+      "MailClientTests", ["MailClient", "MailNet", "SASL", "Bytes", "MailTestKit", nio, nioPosix, nioSSL, logging]),
     tests(
       "POP3ClientTests",
       [
-        "POP3Client", "MailClient", "POP3Core", "SASL", "MailNet", "Bytes", "MailTestKit", nio, nioPosix, nioSSL, logging,
+        "POP3Client", "MailClient", "POP3Core", "SASL", "MailNet", "Bytes", "MailTestKit", nio, nioPosix, nioSSL,
+        logging,
       ]),
     tests(
       "IMAPClientTests",
@@ -184,7 +187,8 @@ let package = Package(
     tests(
       "MailSyncTests",
       [
-        "MailSync", "IMAPClient", "MailClient", "LocalMail", "IMAPCore", "MailNet", "Bytes", "MailTestKit", nio, nioPosix,
+        "MailSync", "IMAPClient", "MailClient", "LocalMail", "IMAPCore", "MailNet", "Bytes", "MailTestKit", nio,
+        nioPosix,
         logging,
       ]),
     tests(
@@ -193,7 +197,8 @@ let package = Package(
     tests(
       "MailAdviceTests",
       [
-        "MailAdvice", "IMAPClient", "POP3Client", "IMAPCore", "MailClient", "MailStore", "MailNet", "Bytes", "MailTestKit",
+        "MailAdvice", "IMAPClient", "POP3Client", "IMAPCore", "MailClient", "MailStore", "MailNet", "Bytes",
+        "MailTestKit",
         nio, nioPosix, logging,
       ]),
     tests(

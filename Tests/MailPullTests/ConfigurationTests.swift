@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct ConfigurationTests {
   private func read(_ text: String) throws -> PullConfiguration {
-    try PullConfiguration(text: text, file: "/etc/pull.yaml", home: "/home/ana")
+    try PullConfiguration(text: text, file: "/etc/pull.yaml", home: "/srv/ana")
   }
 
   /// What is said when `text` is refused.
@@ -61,7 +61,7 @@ import Testing
     #expect(accounts[0].server.security.encryption == .startTLS)
     #expect(accounts[0].server.security.trust == .authorities(file: "/etc/certs/ca.pem"))
     #expect(accounts[0].credential == .password(.command("pass mail/%s")))
-    #expect(accounts[0].destination == .maildir("/home/ana/Mail"))
+    #expect(accounts[0].destination == .maildir("/srv/ana/Mail"))
     #expect(accounts[0].options.policy == .keepDays(14))
     #expect(accounts[0].options.commitEvery == 2000)
     #expect(accounts[0].options.deliversDoubtfulAgain)
@@ -79,7 +79,7 @@ import Testing
       Issue.record("\(accounts[2].credential)")
       return
     }
-    #expect(refresh.clientSecret == .file("/home/ana/secret"))
+    #expect(refresh.clientSecret == .file("/srv/ana/secret"))
     #expect(refresh.refreshToken == .command("cat token"))
   }
 
@@ -156,13 +156,13 @@ import Testing
   }
 
   @Test(arguments: [
-    ("maildir:/a/b/", "maildir:/a/b"), ("mbox:~/mail", "mbox:/home/ana/mail"),
+    ("maildir:/a/b/", "maildir:/a/b"), ("mbox:~/mail", "mbox:/srv/ana/mail"),
     ("mda:procmail -d ana", "mda:procmail -d ana"),
     ("lmtp:unix:/run/lmtp", "lmtp:unix:/run/lmtp"), ("lmtp:localhost:24", "lmtp:localhost:24"),
     ("store:/var/mail/ana@example.org", "store:/var/mail/ana@example.org"),
   ])
   func `Targets are read and printed`(_ text: String, _ expected: String) throws {
-    #expect(try PullDestination(text, home: "/home/ana").description == expected)
+    #expect(try PullDestination(text, home: "/srv/ana").description == expected)
   }
 
   @Test(arguments: [

@@ -81,7 +81,8 @@ struct DeliveryTargetTests {
     defer { close(open) }
     let bench = PullBench(Array(FakeServer.twelve().prefix(1)))
     let target = PipeTarget(
-      command: "env; ls -l /dev/fd/; exit 1", hiding: ["PULL_TEST_SECRET"], spoolFolder: bench.folder, threads: .singleton)
+      command: "env; ls -l /dev/fd/; exit 1", hiding: ["PULL_TEST_SECRET"], spoolFolder: bench.folder,
+      threads: .singleton)
     let reason = try #require(try await bench.run(target: target).failures.first?.reason)
     #expect(!reason.contains("geheim"))
     #expect(!reason.contains(" \(open) ->"))

@@ -26,7 +26,9 @@ struct AccountReader {
     }
     guard let to = try text(.to) else { throw all.error("to", "where the mail goes is not said") }
     let destination: PullDestination
-    do { destination = try PullDestination(to, home: home, folder: folder) } catch { throw self.error(.to, error.description) }
+    do { destination = try PullDestination(to, home: home, folder: folder) } catch {
+      throw self.error(.to, error.description)
+    }
     try checkKind(server)
     var options = PullOptions()
     options.policy = try policy()

@@ -32,7 +32,8 @@ public enum PullDestination: Sendable, Hashable, CustomStringConvertible {
         throw wrong("write store:DATA/ACCOUNT")
       }
       self = .store(
-        data: Self.path(String(rest[..<slash]), home: home, folder: folder), account: String(rest[rest.index(after: slash)...]))
+        data: Self.path(String(rest[..<slash]), home: home, folder: folder),
+        account: String(rest[rest.index(after: slash)...]))
     default: throw wrong("'\(parts[0])' is no kind of target: maildir, mbox, lmtp, mda or store")
     }
   }

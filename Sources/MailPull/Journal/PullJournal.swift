@@ -19,7 +19,7 @@ public final class PullJournal: Sendable {
   /// - Parameters:
   ///   - folder: for journals and locks, created if missing; for example `~/.local/state/merpati/pull`.
   ///   - account: the server and the user, for example `pop3s://budi@mail.example.org:995`.
-  ///   - target: for example `maildir:/home/budi/Mail`.
+  ///   - target: for example `maildir:/srv/budi/Mail`.
   /// - Throws: `PullError`, `.inUse` when another run works on the account, whatever its target.
   public static func open(
     folder: String, account: String, target: String, threads: NIOThreadPool

@@ -41,7 +41,7 @@ public enum PullRecovery: Sendable, Hashable {
 /// A batch is filled and then landed; two may be open at once, one being filled while the other lands. Between the two the
 /// journal writes down what `plan` says, so that `recover` can find it after a crash.
 public protocol PullTarget: Sendable {
-  /// For people and for the journal's name: `maildir:/home/budi/Mail`.
+  /// For people and for the journal's name: `maildir:/srv/budi/Mail`.
   var name: String { get }
   var traits: PullTargetTraits { get }
   /// Looked at before `prepare`, and creates nothing.

@@ -31,7 +31,7 @@ final class FullHome: PullTarget {
         room -= 3
         return room >= 0
       })
-    else { throw LocalMailError(.io(operation: "write", errno: ENOSPC), path: "/home/tmp/1") }
+    else { throw LocalMailError(.io(operation: "write", errno: ENOSPC), path: "/srv/tmp/1") }
     return try await inner.openBatch()
   }
 }
