@@ -24,7 +24,7 @@ build: setup ## debug build
 	$(SWIFT) build
 
 release: setup ## release build, with the Swift libraries linked in: it starts twice as fast
-	$(SWIFT) build -c release --static-swift-stdlib --product merpati
+	$(SWIFT) build -c release --product merpati
 
 test: lint unit interop ## everything that must hold before a commit
 
