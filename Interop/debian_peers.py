@@ -184,4 +184,8 @@ class Courier(Overlay):
         for number, message in enumerate(messages):
             (box / f"{1000000000 + number}.{number:06}.test:2,").write_bytes(message.replace(b"\r\n", b"\n"))
         self.shell(f"chown -R 1:1 /srv/mail/{account}")
+        # Courier makes UIDVALIDITY of the second in which a mailbox is first looked at: STATUS and SELECT may differ there.
+        with imaplib.IMAP4("127.0.0.1", self.port) as connection:
+            connection.login(account, PASSWORD)
+            connection.select("INBOX")
         return messages
