@@ -156,6 +156,13 @@ let package = Package(
       name: "MailTestKit",
       dependencies: ["Bytes", "MailFormat", "MailStore", "BlobStore", nio, nioPosix],
       path: "Tests/MailTestKit", swiftSettings: swiftSettings),
+    .target(name: "FuzzKit", dependencies: [nio], path: "Fuzz/Support/FuzzKit", swiftSettings: swiftSettings),
+    tests(
+      "FuzzSeedTests",
+      [
+        "FuzzKit", "MerpatiServer", "IMAPServer", "MailTransfer", "MailStore", "MailNet", "LocalMail", "BlobStore",
+        "IMAPCore", "POP3Core", "LMTPCore", "SASL", "MailFormat", "Bytes", nio,
+      ]),
     tests("BytesTests", ["Bytes", nio]),
     tests("MailFormatTests", ["MailFormat", "Bytes", "MailTestKit", nio]),
     tests("SASLTests", ["SASL", "Bytes", nio]),
