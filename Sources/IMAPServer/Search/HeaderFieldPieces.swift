@@ -13,7 +13,7 @@ struct HeaderFieldPieces {
 
   init(fieldLimit: Int) { self.fieldLimit = fieldLimit }
 
-  /// Whole fields, as many as have come; nil: more is needed. To be called until it says so.
+  /// Whole fields, as many as have come; nil: more is needed. Once for each piece.
   /// - isLast: nothing comes behind these octets.
   mutating func next(_ bytes: ByteBuffer, isLast: Bool) -> ByteBuffer? {
     held.writeImmutableBuffer(bytes)

@@ -44,7 +44,7 @@ final class IncomingSQLMessage: IncomingMessage {
         throw .messageTooLarge(limit: limit)
       }
       state.unwritten += bytes.readableBytes
-      guard state.unwritten > packs.settings.spoolThreshold else { return false }
+      guard state.unwritten > packs.spools.currentThreshold else { return false }
       state.unwritten = 0
       return true
     }
@@ -52,11 +52,14 @@ final class IncomingSQLMessage: IncomingMessage {
     if state.withLock({ $0.failure }) != nil { return }
     if !goesToDisk { return try take(bytes) }
     // Blocking work (files) never runs on an event loop (design §5).
-    try await pool.run { [self] _ throws(StoreError) in try take(bytes) }
+    try await pool.run { [self] _ throws(StoreError) in try take(bytes, toDisk: true) }
   }
 
-  private func take(_ bytes: ByteBuffer) throws(StoreError) {
-    do throws(BlobError) { try spool.append(bytes) } catch {
+  private func take(_ bytes: ByteBuffer, toDisk: Bool = false) throws(StoreError) {
+    do throws(BlobError) {
+      try spool.append(bytes)
+      if toDisk { try spool.spill() }
+    } catch {
       let error = StoreError(error)
       state.withLock { $0.failure = error }
       spool.discard()
