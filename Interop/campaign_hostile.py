@@ -13,8 +13,6 @@ import json
 import os
 import pathlib
 import random
-import re
-import resource
 import socket
 import subprocess
 import sys
@@ -25,10 +23,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import bombs
 import harness
-import lines
 import siege
 from harness import PASSWORD
-from lines import IMAP, POP3, Peer
+from lines import IMAP, Peer
 from siege import MIB
 from test_hostile import SMALL, half_open
 
@@ -91,6 +88,12 @@ def percentile(waits, part):
 
 
 # The acts. Each returns what there is to say of it.
+
+def act_nothing(server):
+    """How long others wait on this machine when nobody attacks."""
+    time.sleep(10)
+    return "ten seconds in which nobody attacks"
+
 
 def act_transcripts(server):
     played = list(siege.transcripts()) * 4
@@ -263,7 +266,7 @@ def act_everything(server):
     return "transcripts, slow writers, half-open connections, floods and guesses side by side"
 
 
-ACTS = (act_transcripts, act_bombs, act_slow_readers, act_slow_writers, act_half_open, act_floods, act_guessing,
+ACTS = (act_nothing, act_transcripts, act_bombs, act_slow_readers, act_slow_writers, act_half_open, act_floods, act_guessing,
         act_dear_commands, act_everything)
 
 

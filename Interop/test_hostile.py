@@ -4,7 +4,6 @@ Nothing here is timed but in proportion: four times as much must not cost sixtee
 with far more of everything and prints how long others had to wait."""
 
 import random
-import re
 import socket
 import threading
 import time

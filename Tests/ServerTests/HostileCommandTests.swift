@@ -48,8 +48,8 @@ import Testing
 
   @Test(.timeLimit(.minutes(5)))
   func `A text that nearly fits everywhere is looked for in linear time`() {
-    // Quadratic, this is 10^12 comparisons: the test would not end.
-    let text = [UInt8](repeating: UInt8(ascii: "a"), count: 16 << 20)
+    // Quadratic, this is 10^11 comparisons: the test would not end.
+    let text = [UInt8](repeating: UInt8(ascii: "a"), count: 2 << 20)
     let needle = String(repeating: "a", count: 60_000)
     #expect(!isFound("b" + needle, in: text))
     #expect(!isFound(needle + "b" + needle, in: text))
