@@ -82,7 +82,8 @@ public struct BlobEncoder: Sendable, Hashable {
     guard case .memory(let stored) = blob.payload else { return blob }
     guard spool.home.isCrowded, stored.readableBytes > SpoolDirectory.crowdedThreshold else {
       // Not with all the room that the message itself would have taken.
-      let kept = stored.capacity > 2 * stored.readableBytes + 4096 ? ByteBuffer(bytes: stored.readableBytesView) : stored
+      let isRoomy = stored.capacity > 2 * stored.readableBytes + 4096
+      let kept = isRoomy ? ByteBuffer(bytes: stored.readableBytesView) : stored
       return EncodedBlob(
         codec: blob.codec, rawSize: blob.rawSize, storedSize: blob.storedSize, chunks: blob.chunks,
         payload: .memory(kept), counted: spool.home)

@@ -5,7 +5,9 @@ import Testing
 /// What BINARY shows of a part is what SEARCH and the preview see of it.
 @Suite struct TransferDecoderTests {
   @Test(arguments: [
-    "last line =", "last line = \t", "=", "= \r", "=4", "=4 ", "= x", "a =\r\n", "a \r", "a \r\r\n", "a=\r\r\n", "= =\n", "",
+    "last line =", "last line = \t", "=", "= \r", "=4", "=4 ", "= x", "a =\r\n", "a \r", "a \r\r\n", "a=\r\r\n",
+    "= =\n",
+    "",
   ])
   func `Quoted-printable ends in every decoder as in the others`(body: String) throws {
     let message = ByteBuffer(string: "Content-Transfer-Encoding: quoted-printable\r\n\r\n" + body)
