@@ -28,6 +28,8 @@ public struct IMAPServerSettings: Sendable {
   public var badCommandsBeforeLogin = 5
   /// The same after login, in one row without a good one between.
   public var badCommandsAfterLogin = 50
+  /// Commands carried out one after the other before the loop's other sessions have their turn.
+  public var commandsPerTurn = 64
   /// Octets of output encoded before the socket must take them.
   public var outputChunk = 128 << 10
   /// Messages larger than this are streamed, never held whole.

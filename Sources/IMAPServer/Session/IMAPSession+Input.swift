@@ -6,7 +6,10 @@ import NIOCore
 extension IMAPSession {
   /// Carries out what has come, one command after the other, until one needs a task or more bytes.
   func pump() {
+    var left = settings.commandsPerTurn
     while running == nil, !isOver, !isStartingTLS, !isDraining, hasRoom() {
+      guard left > 0 || framer.isIdle else { return letOthers() }
+      left -= 1
       switch framer.next() {
       case .needMore:
         if isShuttingDown { bye("Server is shutting down") }
@@ -145,6 +148,21 @@ extension IMAPSession {
 
   private func drain() async {
     do throws(ConnectionClosed) { try await connection.writable() } catch { return }
+    isDraining = false
+    mailboxChanged()
+    proceed()
+  }
+
+  /// A client that sends commands without end has its turn again when the others of this loop have had theirs.
+  private func letOthers() {
+    isDraining = true
+    connection.flush()
+    connection.pauseReading()
+    Task(executorPreference: connection.taskExecutor) { await self.nextTurn() }
+  }
+
+  private func nextTurn() async {
+    guard !isOver else { return }
     isDraining = false
     mailboxChanged()
     proceed()
