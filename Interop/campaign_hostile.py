@@ -208,14 +208,13 @@ def act_guessing(server):
     tries = [0]
 
     def guess(number):
-        for _ in range(4):
-            try:
-                with IMAP(server.ports["imap"], source=(f"127.0.1.{number}", 0), timeout=120) as peer:
-                    for attempt in range(5):
-                        peer.login("saksi", f"salah{attempt}")
-                        tries[0] += 1
-            except (Peer.Closed, OSError):
-                pass
+        try:
+            with IMAP(server.ports["imap"], source=(f"127.0.1.{number}", 0), timeout=120) as peer:
+                for attempt in range(5):
+                    peer.login("saksi", f"salah{attempt}")
+                    tries[0] += 1
+        except (Peer.Closed, OSError):
+            pass
 
     run_all([lambda n=n: guess(n) for n in range(1, 21)])
     return f"{tries[0]} passwords by twenty addresses"
