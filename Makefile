@@ -23,8 +23,8 @@ run: setup ## build, start the server with a demo account that holds mail, print
 build: setup ## debug build
 	$(SWIFT) build
 
-release: setup ## release build, with the Swift libraries linked in: it starts twice as fast
-	$(SWIFT) build -c release --product merpati
+release: setup ## release build, with the Swift libraries linked in
+	@SWIFT="$(SWIFT)" scripts/release
 
 test: lint unit interop ## everything that must hold before a commit
 

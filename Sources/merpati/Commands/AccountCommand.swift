@@ -36,7 +36,8 @@ struct AccountCommand: AsyncParsableCommand {
   }
 
   struct Add: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Add an account with INBOX and the usual mailboxes.")
+    static let configuration = CommandConfiguration(
+      commandName: "add", abstract: "Add an account with INBOX and the usual mailboxes.")
     @Argument(help: "user or user@domain") var name: String
     @OptionGroup var data: DataOptions
     @Flag(help: "Read the password from the first line of standard input.") var passwordStdin = false
@@ -62,7 +63,7 @@ struct AccountCommand: AsyncParsableCommand {
   }
 
   struct List: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "List accounts with their usage.")
+    static let configuration = CommandConfiguration(commandName: "list", abstract: "List accounts with their usage.")
     @OptionGroup var data: DataOptions
     @Flag(help: "Print JSON.") var json = false
 
@@ -82,7 +83,8 @@ struct AccountCommand: AsyncParsableCommand {
   }
 
   struct Remove: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Remove an account and all its mail.")
+    static let configuration = CommandConfiguration(
+      commandName: "remove", abstract: "Remove an account and all its mail.")
     @Argument var name: String
     @OptionGroup var data: DataOptions
     func run() async throws {
@@ -92,7 +94,7 @@ struct AccountCommand: AsyncParsableCommand {
   }
 
   struct Passwd: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Set an account's password.")
+    static let configuration = CommandConfiguration(commandName: "passwd", abstract: "Set an account's password.")
     @Argument var name: String
     @OptionGroup var data: DataOptions
     @Flag(help: "Read the password from the first line of standard input.") var passwordStdin = false
@@ -107,7 +109,8 @@ struct AccountCommand: AsyncParsableCommand {
   }
 
   struct Set: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Change quota, POP3 policy or state of an account.")
+    static let configuration = CommandConfiguration(
+      commandName: "set", abstract: "Change quota, POP3 policy or state of an account.")
     @Argument var name: String
     @OptionGroup var data: DataOptions
     @OptionGroup var policy: Policy

@@ -5,7 +5,7 @@ import MerpatiServer
 
 struct Check: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Verify every checksum and invariant of the store. Changes nothing.")
+    commandName: "check", abstract: "Verify every checksum and invariant of the store. Changes nothing.")
   @OptionGroup var data: DataOptions
   @Flag(help: "Print JSON.") var json = false
 
@@ -26,6 +26,7 @@ struct Check: AsyncParsableCommand {
 
 struct Compact: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "compact",
     abstract: "Give the disk space of deleted mail back now. The server does so by itself in the background.")
   @OptionGroup var data: DataOptions
   @Flag(help: "Print JSON.") var json = false

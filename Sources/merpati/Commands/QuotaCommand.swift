@@ -6,7 +6,7 @@ struct QuotaCommand: AsyncParsableCommand {
     commandName: "quota", abstract: "Show what an account uses of its quota.", subcommands: [Show.self])
 
   struct Show: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Usage and bounds of one account.")
+    static let configuration = CommandConfiguration(commandName: "show", abstract: "Usage and bounds of one account.")
     @Argument var name: String
     @OptionGroup var data: DataOptions
     @Flag(help: "Print JSON.") var json = false

@@ -41,7 +41,7 @@ struct ServeOptions: ParsableArguments {
 
 struct Serve: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Serve mail: IMAP, POP3 and LMTP.",
+    commandName: "serve", abstract: "Serve mail: IMAP, POP3 and LMTP.",
     discussion: """
       Prints one line for each listener with the address it is bound to, then 'ready'. Ends cleanly on SIGTERM and SIGINT; \
       SIGHUP reads certificates again and reopens the log. Every key of 'merpati config' can be set by --set, by the \
