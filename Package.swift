@@ -166,7 +166,8 @@ let package = Package(
       ],
       path: "Tests/SimulationKit", swiftSettings: swiftSettings),
     .executableTarget(
-      name: "simulate", dependencies: ["SimulationKit"], path: "Tests/Simulate", swiftSettings: swiftSettings),
+      name: "simulate", dependencies: ["SimulationKit", "MailStoreMemory"], path: "Tests/Simulate",
+      swiftSettings: swiftSettings),
     tests("SimulationTests", ["SimulationKit", "MailStoreMemory"]),
     tests("BytesTests", ["Bytes", nio]),
     tests("MailFormatTests", ["MailFormat", "Bytes", "MailTestKit", nio]),

@@ -7,7 +7,9 @@ extension MemoryStore {
       if let account { _ = try state.account(account) }
       var removed = 0
       for (id, entry) in state.accounts where account == nil || id == account {
-        guard case .days(let days) = entry.account.pop3Expire, let inbox = entry.mailbox(named: "INBOX") else { continue }
+        guard case .days(let days) = entry.account.pop3Expire, let inbox = entry.mailbox(named: "INBOX") else {
+          continue
+        }
         let before = now - Int64(max(days, 1)) * 86_400
         let due = inbox.messages.filter { message in message.retrieved.map { $0 <= before } == true }
         removed += try state.remove(Set(due.map(\.uid)), from: entry.ref(inbox)).count

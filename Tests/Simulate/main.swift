@@ -1,3 +1,4 @@
+import MailStoreMemory
 import SimulationKit
 
 #if canImport(Glibc)
@@ -11,16 +12,19 @@ import SimulationKit
 
 func setting(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
-let campaign = Campaign(
+var campaign = Campaign(
   steps: setting("SIMULATION_STEPS").flatMap { Int($0) } ?? 1_000_000,
   sessions: setting("SIMULATION_SESSIONS").flatMap { Int($0) } ?? 8,
   // Another one each time, and printed, so that campaigns differ and can be repeated.
   seed: setting("SIMULATION_SEED").flatMap { UInt64($0) } ?? UInt64.random(in: 1...999_999_999),
+  // What the model is to do wrong, to see that it is found.
+  fault: setting("SIMULATION_FAULT").flatMap { MemoryFault(rawValue: $0) },
   say: { line in
     print(line)
     // A long campaign is watched through a pipe or in a log.
     fflush(nil)
   })
+campaign.isLoud = setting("SIMULATION_LOUD") != nil
 
 do {
   if CommandLine.arguments.count > 1 {

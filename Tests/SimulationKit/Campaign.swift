@@ -1,3 +1,5 @@
+public import MailStoreMemory
+
 #if canImport(Glibc)
   import Glibc
 #else
@@ -9,12 +11,19 @@ public struct Campaign: Sendable {
   public var steps: Int
   public var sessions: Int
   public var seed: UInt64
+  /// What the model does wrong.
+  public var fault: MemoryFault?
   public var say: @Sendable (String) -> Void
+  /// Every step is said, with its answer.
+  public var isLoud = false
 
   /// A fresh store for so many steps: mailboxes get old, and a failing script stays short enough to be cut down.
   static let episode = 2000
 
-  public init(steps: Int, sessions: Int, seed: UInt64, say: @escaping @Sendable (String) -> Void) {
+  public init(
+    steps: Int, sessions: Int, seed: UInt64, fault: MemoryFault? = nil, say: @escaping @Sendable (String) -> Void
+  ) {
+    self.fault = fault
     self.steps = steps
     self.sessions = sessions
     self.seed = seed
@@ -24,8 +33,8 @@ public struct Campaign: Sendable {
   /// False: the stores differed; the script is told, cut down.
   public func run() async throws -> Bool {
     say("simulation: \(steps) steps, \(sessions) sessions, seed \(seed)")
-    let simulation = try Simulation()
-    var kinds: [String: Int] = [:]
+    let simulation = try Simulation(fault: fault)
+    var kinds: [String: (count: Int, refused: Int)] = [:]
     var done = 0
     var episode: UInt64 = 0
     let start = ContinuousClock.now
@@ -33,8 +42,10 @@ public struct Campaign: Sendable {
     while done < steps {
       let script = ScriptGenerator.script(
         seed: seed &+ episode, sessions: sessions, steps: min(Self.episode, steps - done))
-      let outcome = try await simulation.run(script) { step in
-        kinds[step.kind, default: 0] += 1
+      let outcome = try await simulation.run(script) { step, answer in
+        kinds[step.kind, default: (0, 0)].count += 1
+        if Self.isRefusal(answer) { kinds[step.kind, default: (0, 0)].refused += 1 }
+        if isLoud { say("\(step)\n\(answer)") }
         done += 1
       }
       if case .differs(let difference) = outcome {
@@ -58,13 +69,22 @@ public struct Campaign: Sendable {
       }
     }
     await simulation.close()
-    for (kind, count) in kinds.sorted(by: { ($0.value, $1.key) > ($1.value, $0.key) }) {
-      say("  \(String(count).padded(9)) \(kind)")
+    for (kind, tally) in kinds.sorted(by: { ($0.value.count, $1.key) > ($1.value.count, $0.key) }) {
+      say("  \(String(tally.count).padded(9)) \(kind)\(tally.refused > 0 ? " (\(tally.refused) refused)" : "")")
     }
     say(
       "simulation: equal. \(done) steps by \(sessions) sessions in \(episode) episodes, seeds \(seed) to "
         + "\(seed &+ episode &- 1), \(rate(done, start)) steps a second")
     return true
+  }
+
+  /// Did the last line of the answer say no?
+  private static func isRefusal(_ answer: String) -> Bool {
+    let last = answer.split(separator: "\r\n").last { !$0.hasPrefix("session ") } ?? ""
+    let words = last.split(separator: " ", maxSplits: 2)
+    guard let first = words.first else { return false }
+    return first == "-ERR" || first.hasPrefix("5") || first.hasPrefix("4")
+      || (words.count > 1 && (words[1] == "NO" || words[1] == "BAD"))
   }
 
   private func rate(_ steps: Int, _ start: ContinuousClock.Instant) -> Int {
@@ -75,7 +95,7 @@ public struct Campaign: Sendable {
   /// Plays a script from a file. False: the stores differ.
   public func replay(_ path: String) async throws -> Bool {
     let script = try SimulationScript(parsing: try Self.read(path))
-    let simulation = try Simulation()
+    let simulation = try Simulation(fault: fault)
     let outcome = try await simulation.run(script)
     await simulation.close()
     switch outcome {

@@ -188,7 +188,9 @@ public struct ScriptGenerator {
   }
 
   private mutating func flags() -> String {
-    let all = ["\\Seen", "\\Deleted", "\\Deleted", "\\Flagged", "\\Answered", "\\Draft", "$Work", "later", "LATER", "$Junk"]
+    let all = [
+      "\\Seen", "\\Deleted", "\\Deleted", "\\Flagged", "\\Answered", "\\Draft", "$Work", "later", "LATER", "$Junk",
+    ]
     var words = Set((0...upTo(2)).map { _ in pick(all) })
     // Now and then one more keyword, towards the limit.
     if chance(8) { words.insert("k\(upTo(80))") }
@@ -213,7 +215,8 @@ public struct ScriptGenerator {
       let date = chance(4) ? " \"1\(upTo(9))-Aug-2025 10:0\(upTo(9)):00 +0\(upTo(9))30\"" : ""
       return "APPEND \(target)\(chance(3) ? "" : " (\(flags()))")\(date) {message \(messageNumber())}\(more)"
     case 10...12:
-      return "STATUS \(name()) (\(pick(["MESSAGES UNSEEN UIDNEXT", "UIDVALIDITY SIZE DELETED", "RECENT MESSAGES", "DELETED-STORAGE"])))"
+      return
+        "STATUS \(name()) (\(pick(["MESSAGES UNSEEN UIDNEXT", "UIDVALIDITY SIZE DELETED", "RECENT MESSAGES", "DELETED-STORAGE"])))"
     case 13...14:
       return pick([
         "LIST \"\" *", "LIST \"\" %", "LIST \"\" % RETURN (CHILDREN SPECIAL-USE)", "LIST (SUBSCRIBED) \"\" *",

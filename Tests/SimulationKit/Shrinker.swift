@@ -15,6 +15,7 @@ public struct Shrinker {
     _ script: SimulationScript
   ) async throws -> (script: SimulationScript, difference: Simulation.Difference)? {
     guard var best = try await failing(script) else { return nil }
+    best = try await withLessRoom(best)
     var piece = max(best.script.steps.count / 2, 1)
     while runs < mostRuns {
       var hasShrunk = false
@@ -47,17 +48,43 @@ public struct Shrinker {
     return (cut, difference)
   }
 
+  /// Full accounts need many messages, unless they are small: then a few do.
+  private mutating func withLessRoom(
+    _ best: (script: SimulationScript, difference: Simulation.Difference)
+  ) async throws -> (script: SimulationScript, difference: Simulation.Difference) {
+    guard best.difference.sqlite.contains("OVERQUOTA") || best.difference.model.contains("OVERQUOTA") else {
+      return best
+    }
+    for messages in [2, 5] as [Int64] {
+      var smaller = best.script
+      for index in smaller.owners.indices { smaller.owners[index].messages = messages }
+      smaller.steps.removeAll { step in
+        if case .quota = step { return true }
+        return false
+      }
+      if let found = try await failing(smaller) { return found }
+    }
+    return best
+  }
+
   /// Sessions and accounts that say nothing go, and so do the settings if they do not matter.
   private mutating func withoutIdlers(
     _ best: (script: SimulationScript, difference: Simulation.Difference)
   ) async throws -> (script: SimulationScript, difference: Simulation.Difference) {
     var best = best
     var plain = best.script
+    let said = best.script.steps
     plain.clients.removeAll { client in
-      !plain.steps.contains { step in
+      !said.contains { step in
         if case .say(client.number, _) = step { return true }
         return step == .drop(client.number)
       }
+    }
+    let clients = plain.clients
+    plain.owners.removeAll { owner in
+      let addresses = [" \(owner.name)", " \(owner.name.prefix { $0 != "@" })+"]
+      return !clients.contains { $0.account == owner.name }
+        && !said.contains { step in addresses.contains { step.description.contains($0) } }
     }
     if let found = try await failing(plain) { best = found }
     for change: (inout SimulationScript) -> Void in [

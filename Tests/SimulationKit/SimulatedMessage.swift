@@ -13,7 +13,8 @@ public enum SimulatedMessage {
     switch number % 7 {
     case 0: text += multipart(number, &random)
     case 1: text += "Subject: tanpa isi\r\n"
-    case 2: text += "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nGrüße, \(number).\r\n"
+    case 2:
+      text += "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nGrüße, \(number).\r\n"
     case 3:
       text += "Content-Transfer-Encoding: base64\r\nContent-Type: text/plain\r\n\r\n"
       text += base64(count: Int.random(in: 1...20, using: &random), &random)
@@ -23,12 +24,17 @@ public enum SimulatedMessage {
     if number >= large {
       text += prose(lines: 4000, &random)
     }
-    if number % 13 == 12 { text = text.split(separator: "\r\n", omittingEmptySubsequences: false).joined(separator: "\n") }
+    if number % 13 == 12 {
+      text = text.split(separator: "\r\n", omittingEmptySubsequences: false).joined(separator: "\n")
+    }
     return ByteBuffer(string: text)
   }
 
   private static func header(_ number: Int, _ random: inout SeededRandom) -> String {
-    let names = ["Ana <ana@example.org>", "budi@example.org", "\"Tirta, C.\" <citra@example.net>", "=?utf-8?q?D=C3=A9wi?= <dewi@x.id>"]
+    let names = [
+      "Ana <ana@example.org>", "budi@example.org", "\"Tirta, C.\" <citra@example.net>",
+      "=?utf-8?q?D=C3=A9wi?= <dewi@x.id>",
+    ]
     func name() -> String { names.randomElement(using: &random) ?? names[0] }
     var text = "From: \(name())\r\nTo: \(name()), \(name())\r\n"
     if Bool.random(using: &random) { text += "Cc: \(name())\r\n" }

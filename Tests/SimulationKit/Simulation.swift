@@ -1,8 +1,8 @@
 import MailStore
 public import MailStoreMemory
+import NIOCore
 import NIOPosix
 import SASL
-import NIOCore
 
 #if canImport(Glibc)
   import Glibc
@@ -47,9 +47,9 @@ public final class Simulation: Sendable {
     for group in groups { try? await group.shutdownGracefully() }
   }
 
-  /// `didStep` hears of every step that was answered alike.
+  /// `didStep` hears of every step that was answered alike, and of the answer.
   public func run(
-    _ script: SimulationScript, didStep: (SimulationScript.Step) -> Void = { _ in }
+    _ script: SimulationScript, didStep: (SimulationScript.Step, String) -> Void = { _, _ in }
   ) async throws -> Outcome {
     var template = Array("\(root)/merpati-simulation-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { throw ScriptError("no folder in \(root)") }
@@ -72,11 +72,12 @@ public final class Simulation: Sendable {
   }
 
   private func compare(
-    _ sqlite: World, _ model: World, _ script: SimulationScript, _ didStep: (SimulationScript.Step) -> Void
+    _ sqlite: World, _ model: World, _ script: SimulationScript, _ didStep: (SimulationScript.Step, String) -> Void
   ) async throws -> Outcome {
     for (index, step) in script.steps.enumerated() {
-      if let difference = await differ(index, step, sqlite, model) { return .differs(difference) }
-      didStep(step)
+      var answer = ""
+      if let difference = await differ(index, step, sqlite, model, { answer = $0 }) { return .differs(difference) }
+      didStep(step, answer)
       let isDue = step == .compare || step == .reopen || index % Self.compareEvery == Self.compareEvery - 1
       if isDue, let difference = await compareAll(index, sqlite, model) { return .differs(difference) }
     }
@@ -85,11 +86,13 @@ public final class Simulation: Sendable {
   }
 
   private func differ(
-    _ index: Int, _ step: SimulationScript.Step, _ sqlite: World, _ model: World
+    _ index: Int, _ step: SimulationScript.Step, _ sqlite: World, _ model: World,
+    _ heard: (String) -> Void = { _ in }
   ) async -> Difference? {
     let left = await Self.said(sqlite, step)
     let right = await Self.said(model, step)
     let isOurs = ["Internal error", "[SERVERBUG]", "[CORRUPTION]", "[SYS/", "no answer"].contains { left.contains($0) }
+    heard(left)
     return left == right && !isOurs ? nil : Difference(step: index, sqlite: left, model: right)
   }
 

@@ -41,30 +41,29 @@ import Testing
     try await play(saved.script)
   }
 
-  /// The harness is worth nothing if it cannot fail: with a defect in the model it must, and soon.
-  @Test(arguments: MemoryFault.allCases)
+  /// The harness is worth nothing if it cannot fail: with a defect in the model it must, and soon. (The other defects of
+  /// `MemoryFault` are for `SIMULATION_FAULT`, see docs/simulation.md.)
+  @Test(arguments: [MemoryFault.storeKeepsModSeq, .uidReused, .copyUncharged, .recentForAll, .moveChangesUIDL])
   func `A defect in the model is found and cut down to a few steps`(_ fault: MemoryFault) async throws {
     let simulation = try Simulation(fault: fault)
     var found: (script: SimulationScript, difference: Simulation.Difference)?
-    var shrinker = Shrinker(simulation, mostRuns: 160)
+    var shrinker = Shrinker(simulation, mostRuns: 100)
     var steps = 0
-    for seed in 101...110 as ClosedRange<UInt64> where found == nil {
-      let script = ScriptGenerator.script(seed: seed, sessions: 8, steps: 500)
+    for seed in 101...120 as ClosedRange<UInt64> where found == nil {
+      let script = ScriptGenerator.script(seed: seed, sessions: 8, steps: 200)
       steps += script.steps.count
       if case .differs = try await simulation.run(script) { found = try await shrinker.shrink(script) }
     }
-    await simulation.close()
     let short = try #require(found, "\(fault) was not found in \(steps) steps")
-    print("simulation: \(fault.rawValue) found within \(steps) steps, cut to \(short.script.steps.count), \(shrinker.runs) plays")
+    print(
+      "simulation: \(fault.rawValue) found in \(steps) steps, cut to \(short.script.steps.count) by \(shrinker.runs) plays"
+    )
     #expect(short.script.steps.count <= 12, "\(Story.tell(short.script, short.difference))")
     // What was cut down is a script like any other: read back from its text it still differs.
-    let again = try Simulation(fault: fault)
-    let replayed = try await again.run(try SimulationScript(parsing: Story.tell(short.script, short.difference)))
-    await again.close()
-    guard case .differs = replayed else {
-      Issue.record("replayed from its text it is equal")
-      return
-    }
+    let replayed = try await simulation.run(
+      try SimulationScript(parsing: Story.tell(short.script, short.difference)))
+    if case .equal = replayed { Issue.record("replayed from its text it is equal") }
+    await simulation.close()
   }
 }
 
