@@ -16,6 +16,8 @@ public struct ScriptGenerator {
   private var guesses: [Int: Guess] = [:]
   /// How many messages ever came into a mailbox, by account and name.
   private var arrivals: [String: Int] = [:]
+  /// Mailboxes that should be there, by account.
+  private var mailboxes: [String: Set<String>] = [:]
 
   private init(seed: UInt64) {
     random = SeededRandom(seed: seed)
@@ -35,8 +37,8 @@ public struct ScriptGenerator {
     script.smallSlices = chance(2)
     script.forgetsViews = chance(2)
     script.owners = [
-      .init(name: "ana", octets: chance(2) ? 60_000 : nil, messages: 40, expireDays: pick([-1, 0, 2])),
-      .init(name: "budi", octets: 30_000, messages: nil, expireDays: pick([-1, -1, 3])),
+      .init(name: "ana", octets: chance(2) ? 120_000 : nil, messages: 70, expireDays: pick([-1, 0, 2])),
+      .init(name: "budi", octets: 60_000, messages: nil, expireDays: pick([-1, -1, 3])),
       .init(name: "citra@example.org", expireDays: -1),
     ]
     for number in 1...sessions {
@@ -55,6 +57,12 @@ public struct ScriptGenerator {
     }
     if sessions >= 2 {
       for index in script.clients.indices.prefix(2) { script.clients[index].account = "ana" }
+    }
+    for owner in script.owners { mailboxes[owner.name] = ["INBOX", "Archive", "Drafts", "Junk", "Sent", "Trash"] }
+    for client in script.clients.prefix(2) {
+      for name in ["Lists/a/b", "Work", "Entw&APw-rfe"] where mailboxes[client.account]?.contains(name) == false {
+        say(client, create(name, client.account))
+      }
     }
   }
 
@@ -81,10 +89,12 @@ public struct ScriptGenerator {
       guesses[client.number] = nil
     case 25...28:
       script.steps.append(
-        .quota(pick(["ana", "budi"]), octets: pick([nil, 5000, 20_000, 60_000]), messages: pick([nil, 10, 40])))
+        .quota(pick(["ana", "budi"]), octets: pick([nil, nil, 20_000, 90_000]), messages: pick([nil, 20, 100])))
     default:
       let client = pick(script.clients)
       switch client.speech {
+      case .imap where chance(70), .imap2 where chance(70): tidy(client)
+      case .lmtp where chance(2): return
       case .imap, .imap2: say(client, imap(client))
       case .pop3: say(client, pop3(client))
       case .lmtp: say(client, lmtp())
@@ -103,11 +113,45 @@ public struct ScriptGenerator {
 
   private mutating func messageNumber() -> Int { chance(150) ? SimulatedMessage.large + upTo(3) : upTo(400) }
 
-  private mutating func name() -> String {
-    pick([
-      "INBOX", "INBOX", "INBOX", "INBOX", "inbox", "Sent", "Trash", "Trash", "Archive", "Junk", "Drafts", "Lists",
-      "Lists/a", "Lists/a/b", "Work", "Work/2026", "inbox/kid", "Entw&APw-rfe", "None",
-    ])
+  private static let names = [
+    "INBOX", "INBOX", "INBOX", "INBOX", "inbox", "Sent", "Trash", "Trash", "Archive", "Junk", "Drafts", "Lists",
+    "Lists/a", "Lists/a/b", "Work", "Work/2026", "inbox/kid", "Entw&APw-rfe", "None",
+  ]
+
+  /// Nearly always one that should be there.
+  private mutating func name(_ account: String) -> String {
+    for _ in 0..<20 where !chance(20) {
+      let name = pick(Self.names)
+      if name == "inbox" || mailboxes[account]?.contains(name) == true { return name }
+    }
+    return pick(Self.names)
+  }
+
+  private mutating func create(_ name: String, _ account: String) -> String {
+    var levels = ""
+    for level in name.split(separator: "/") {
+      levels += levels.isEmpty ? String(level) : "/\(level)"
+      mailboxes[account]?.insert(levels)
+    }
+    return "CREATE \(name)"
+  }
+
+  /// The name and what is below it are gone; who had it open has no mailbox any more.
+  private mutating func lose(_ name: String, _ account: String) {
+    if name.lowercased() == "inbox" { return }
+    mailboxes[account] = mailboxes[account]?.filter { $0 != name }
+    for client in script.clients where client.account == account && guesses[client.number]?.selected == name {
+      guesses[client.number] = nil
+    }
+  }
+
+  /// A mailbox is emptied, so that accounts are not full for ever.
+  private mutating func tidy(_ client: SimulationScript.Client) {
+    guesses[client.number] = Guess(selected: name(client.account))
+    say(client, "SELECT \(guesses[client.number]?.selected ?? "INBOX")")
+    say(client, "STORE 1:* +FLAGS.SILENT (\\Deleted)")
+    say(client, pick(["EXPUNGE", "EXPUNGE", "CLOSE"]))
+    if script.steps.last == .say(client.number, "CLOSE") { guesses[client.number]?.selected = nil }
   }
 
   private mutating func arrive(_ account: String, _ name: String, _ count: Int = 1) {
@@ -140,8 +184,8 @@ public struct ScriptGenerator {
     }
     guard guess.selected != nil, !chance(30) else {
       if chance(6) { return anywhere(client, &guess) }
-      guess.selected = name()
-      return "\(chance(8) ? "EXAMINE" : "SELECT") \(guess.selected ?? "INBOX")"
+      guess.selected = name(client.account)
+      return "\(chance(12) ? "EXAMINE" : "SELECT") \(guess.selected ?? "INBOX")"
     }
     return upTo(9) < 3 ? anywhere(client, &guess) : selected(client, &guess)
   }
@@ -150,18 +194,18 @@ public struct ScriptGenerator {
     let mailbox = guess.selected ?? "INBOX"
     let uid = Bool.random(using: &random) ? "UID " : ""
     let count = arrivals["\(client.account) \(mailbox.lowercased())"] ?? 3
-    let messages = set(uid.isEmpty ? min(count, 12) : count)
+    let messages = set(uid.isEmpty ? min(count, 3) : count)
     switch upTo(29) {
     case 0...7: return "\(uid)FETCH \(messages) \(fetchItems())"
     case 8...13:
       return "\(uid)STORE \(messages) \(pick(["+", "+", "+", "-", ""]))FLAGS\(chance(4) ? ".SILENT" : "") (\(flags()))"
     case 14...16: return "\(uid)SEARCH \(searchKeys(count))"
     case 17, 18:
-      let target = name()
+      let target = name(client.account)
       arrive(client.account, target, 3)
       return "\(uid)COPY \(messages) \(target)"
     case 19, 20:
-      let target = name()
+      let target = name(client.account)
       arrive(client.account, target, 3)
       return "\(uid)MOVE \(messages) \(target)"
     case 21, 22: return "EXPUNGE"
@@ -200,7 +244,7 @@ public struct ScriptGenerator {
   private mutating func searchKeys(_ count: Int) -> String {
     pick([
       "ALL", "UNSEEN", "DELETED", "NOT DELETED", "RECENT", "NEW", "KEYWORD later", "OR SEEN FLAGGED", "SUBJECT laporan",
-      "BODY merpati", "TEXT Grüße", "FROM ana", "HEADER Message-ID simulated", "LARGER 500", "SMALLER 700",
+      "BODY merpati", "TEXT Gr", "FROM ana", "HEADER Message-ID simulated", "LARGER 500", "SMALLER 700",
       "SINCE 1-Sep-2026", "SENTBEFORE 15-Sep-2026", "BEFORE 25-Sep-2026", "UID \(set(count))", "1:3 UNDELETED",
       "RETURN (MIN MAX COUNT ALL) UNSEEN", "RETURN (COUNT) ALL", "RETURN (SAVE) DELETED", "$",
     ])
@@ -209,30 +253,41 @@ public struct ScriptGenerator {
   private mutating func anywhere(_ client: SimulationScript.Client, _ guess: inout Guess) -> String {
     switch upTo(29) {
     case 0...9:
-      let target = name()
+      let target = name(client.account)
       arrive(client.account, target)
       let more = chance(5) ? " (\(flags())) {message \(messageNumber())}" : ""
       let date = chance(4) ? " \"1\(upTo(9))-Aug-2025 10:0\(upTo(9)):00 +0\(upTo(9))30\"" : ""
       return "APPEND \(target)\(chance(3) ? "" : " (\(flags()))")\(date) {message \(messageNumber())}\(more)"
     case 10...12:
       return
-        "STATUS \(name()) (\(pick(["MESSAGES UNSEEN UIDNEXT", "UIDVALIDITY SIZE DELETED", "RECENT MESSAGES", "DELETED-STORAGE"])))"
+        "STATUS \(name(client.account)) (\(pick(["MESSAGES UNSEEN UIDNEXT", "UIDVALIDITY SIZE DELETED", "RECENT MESSAGES", "DELETED-STORAGE"])))"
     case 13...14:
       return pick([
         "LIST \"\" *", "LIST \"\" %", "LIST \"\" % RETURN (CHILDREN SPECIAL-USE)", "LIST (SUBSCRIBED) \"\" *",
         "LIST (SPECIAL-USE) \"\" *", "LIST \"\" * RETURN (STATUS (MESSAGES UIDNEXT))", "LSUB \"\" *", "LIST Lists/ %",
         "LIST (SUBSCRIBED RECURSIVEMATCH) \"\" %",
       ])
-    case 15...17: return "CREATE \(name())\(pick(["", "", "/", " (USE (\\Junk))"]))"
-    case 18: return "DELETE \(name())"
-    case 19: return "RENAME \(name()) \(name())\(pick(["", "", "2"]))"
-    case 20: return "\(pick(["SUBSCRIBE", "UNSUBSCRIBE"])) \(name())"
+    case 15...17: 
+      let fresh = pick(Self.names)
+      return create(fresh, client.account) + pick(["", "", "/", " (USE (\\Junk))"])
+    case 18:
+      let old = name(client.account)
+      lose(old, client.account)
+      if guess.selected == old { guess = Guess() }
+      return "DELETE \(old)"
+    case 19:
+      let old = name(client.account)
+      let new = pick(Self.names) + pick(["", "", "2"])
+      lose(old, client.account)
+      mailboxes[client.account]?.insert(new)
+      return "RENAME \(old) \(new)"
+    case 20: return "\(pick(["SUBSCRIBE", "UNSUBSCRIBE"])) \(name(client.account))"
     case 21: return pick(["GETQUOTAROOT INBOX", "GETQUOTA \"\"", "NAMESPACE"])
     case 22 where chance(3):
       guess = Guess()
       return "LOGOUT"
     case 23...25:
-      guess.selected = name()
+      guess.selected = name(client.account)
       return "SELECT \(guess.selected ?? "INBOX")"
     default: return "NOOP"
     }
