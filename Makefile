@@ -3,7 +3,7 @@ SHELL := /bin/bash
 SWIFT ?= swift
 DATA ?= data
 
-.PHONY: help run test unit interop bench bench-pull faults man build release format lint fuzz setup setup-test setup-bench clean
+.PHONY: help run test unit interop bench bench-pull faults simulate man build release format lint fuzz setup setup-test setup-bench clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -46,6 +46,10 @@ bench-pull: setup-bench release ## bring one mailbox home by Merpati, mpop, mbsy
 faults: setup-test ## cut lines, kill -9 and full disks at 200 random points of a pull and of a two-way sync
 	$(SWIFT) build --product merpati
 	FAULTS=200 python3 Interop/run.py pull_faults
+
+export SIMULATION_STEPS SIMULATION_SEED SIMULATION_SESSIONS SIMULATION_FAULT SIMULATION_SCRIPT SIMULATION_BUILD
+simulate: setup ## a million steps of random sessions, SQLite against the model: docs/simulation.md says how to read it
+	@scripts/simulate
 
 man: ## manual pages, from the program's own definitions, in .build/man
 	$(SWIFT) build --product merpati

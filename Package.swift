@@ -135,6 +135,7 @@ let package = Package(
         .product(name: "GRDB", package: "GRDB.swift"),
       ]),
     room("BlobStore", ["Bytes", nio, "CZstd", "CZlib"]),
+    room("MailStoreMemory", ["MailStore", "MailFormat", "Bytes", nio]),
     room("MailStore", ["Bytes", "MailFormat", nio]),
 
     // Bytes to values and back
@@ -154,8 +155,20 @@ let package = Package(
     // Tests
     .target(
       name: "MailTestKit",
-      dependencies: ["Bytes", "MailFormat", "MailStore", "BlobStore", nio, nioPosix],
+      dependencies: ["Bytes", "MailFormat", "MailStore", "MailStoreMemory", "BlobStore", nio, nioPosix],
       path: "Tests/MailTestKit", swiftSettings: swiftSettings),
+    // Random sessions against SQLite and against the model (docs/simulation.md).
+    .target(
+      name: "SimulationKit",
+      dependencies: [
+        "IMAPServer", "POP3Server", "LMTPServer", "MailAuth", "MailNet", "SASL", "MailStoreSQL", "MailStoreMemory",
+        "MailStore", "BlobStore", "MailTestKit", nio, nioPosix, logging,
+      ],
+      path: "Tests/SimulationKit", swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "simulate", dependencies: ["SimulationKit", "MailStoreMemory"], path: "Tests/Simulate",
+      swiftSettings: swiftSettings),
+    tests("SimulationTests", ["SimulationKit", "MailStoreMemory"]),
     tests("BytesTests", ["Bytes", nio]),
     tests("MailFormatTests", ["MailFormat", "Bytes", "MailTestKit", nio]),
     tests("SASLTests", ["SASL", "Bytes", nio]),
@@ -165,7 +178,10 @@ let package = Package(
     tests("BlobStoreTests", ["BlobStore", "Bytes", "MailTestKit", nio]),
     tests(
       "MailStoreSQLTests",
-      ["MailStoreSQL", "MailStore", "BlobStore", "MailFormat", "SASL", "Bytes", "MailTestKit", nio, logging]),
+      [
+        "MailStoreSQL", "MailStoreMemory", "MailStore", "BlobStore", "MailFormat", "SASL", "Bytes", "MailTestKit", nio,
+        logging,
+      ]),
     tests("MailNetTests", ["MailNet", nio, nioPosix, nioSSL, logging]),
     tests("MailAuthTests", ["MailAuth", "MailNet", "MailStore", "SASL", "Bytes", nio, nioPosix, logging]),
     tests(

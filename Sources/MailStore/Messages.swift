@@ -177,7 +177,9 @@ public protocol MessageRow: AnyObject {
   var size: Int { get }
   /// What UIDL shows for the message while it is in INBOX (RFC 1939 §7). Not for rows of a `Maildrop`, which has its own.
   var uidl: String { get }
-  /// RFC 8474 §5.1 and §5.2, without the parentheses.
+  /// RFC 8474 §5.1 and §5.2, without the parentheses. A copy has the EMAILID of its original; each delivery and each
+  /// message of an APPEND has another. A message joins the thread of the first of its identifiers (its own, then its
+  /// references from the last on) that the account knows; all of them lead to that thread from then on.
   var emailID: String { get }
   var threadID: String { get }
   /// Header lines put before the message at delivery. They are the beginning of its header.

@@ -181,6 +181,7 @@ extension Transaction {
   /// deleting a mailbox takes the same time however many messages it has.
   func bury(_ mailbox: MailboxBox, of account: AccountBox) throws(StoreError) {
     touch(mailbox, of: account)
+    try keepKnown(mailbox, of: account)
     refund(account, bytes: mailbox.state.bytes, messages: mailbox.state.messages)
     change(mailbox, of: account) { $0.isDeletion = true }
     let row = try db(
@@ -219,6 +220,7 @@ extension Transaction {
     let row = try db("UPDATE mailbox SET name = ?3 WHERE account = ?1 AND id = ?2")
     for (box, name) in moved {
       touch(box, of: account)
+      try keepKnown(box, of: account)
       box.state.name = name
       account.names[name] = box.state.id
       try keepUIDValidityApart(box, of: account)

@@ -235,7 +235,8 @@ enum VolumeSchema {
   ]
 
   private static let imports = [
-    // Names that a UIDVALIDITY from outside was ever known under, and the mailbox that had them.
+    // Names that a UIDVALIDITY was ever known under, and the mailbox that had them: of imported mailboxes from the
+    // beginning, of others from the day they were deleted or renamed.
     """
     CREATE TABLE imported_uidvalidity (
       account INTEGER NOT NULL,
