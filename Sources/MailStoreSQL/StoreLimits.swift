@@ -28,6 +28,10 @@ public enum StoreLimits {
   public static let threadReferences = 24
   /// Seconds between two walks over the expunge log for lines that are too old.
   public static let expungeLogTrimInterval: Int64 = 6 * 3600
+  /// Milliseconds between two looks at the free space of the volume.
+  static let freeSpaceInterval: Int64 = 1000
+  /// Octets of new mail after which it is looked at before that.
+  static let freeSpaceOctets: Int64 = 8 << 20
 
   /// Highest UIDVALIDITY that an import may bring along: millions of values are left for new mailboxes.
   public static let importedUIDValidity = UInt32.max - (1 << 24)

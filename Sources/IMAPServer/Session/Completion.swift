@@ -87,6 +87,11 @@ enum ErrorMapper {
     case .importRefused: ours(.serverBug)
     case .noSuchAccount, .accountExists, .invalidAccountName: ours(.unavailable)
     case .corrupt: ours(.corruption)
+    // RFC 5530 §3: UNAVAILABLE, not OVERQUOTA, since it is not the user's quota and no user can do anything about it.
+    case .io where error.isNoRoom:
+      Outcome(
+        completion: .no("No room left on the server's disk, try again later", code: .unavailable),
+        internalStory: "\(error)")
     case .io, .shuttingDown, .folderInUse: ours(.unavailable)
     case .database: ours(.serverBug)
     }

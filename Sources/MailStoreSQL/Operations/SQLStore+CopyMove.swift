@@ -32,11 +32,14 @@ extension Transaction {
   /// Rows read before the first is written, so that a mailbox may be copied into itself; a part at a time keeps memory
   /// bounded.
   private static let rowsAtOnce = 4096
+  /// What a copy takes on the disk, roughly.
+  private static let rowOctets: Int64 = 256
 
   /// All or nothing (RFC 9051 §6.4.7).
   func copy(_ uids: [UID], from ref: MailboxRef, to name: String) throws(StoreError) -> AssignedUIDs {
     let (account, source) = try mailbox(ref)
     let target = try target(name, in: account)
+    try freeSpace.take(Int64(uids.count) * Self.rowOctets)
     var result = AssignedUIDs(
       destination: MailboxID(target.state.id), uidValidity: target.state.uidValidity, assigned: [])
     var keywords = KeywordMap()

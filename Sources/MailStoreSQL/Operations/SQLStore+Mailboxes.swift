@@ -144,7 +144,8 @@ extension Transaction {
     }
     let modSeq = modSeq(account)
     // Ascending and never given out twice, whatever was deleted before (RFC 9051 §2.3.1.1).
-    let clock = UInt32(clamping: now)
+    // A date far in the future must not use the numbers up.
+    let clock = min(UInt32(clamping: now), StoreLimits.importedUIDValidity)
     guard account.counters.lastUIDValidity < UInt32.max else {
       throw .database(message: "account \(account.id) has no more UIDVALIDITY values")
     }

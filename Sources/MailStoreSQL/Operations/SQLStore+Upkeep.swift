@@ -13,7 +13,8 @@ extension SQLStore {
     for account in all {
       guard case .days(let days) = account.pop3Expire, let inbox = try await inbox(of: account.id) else { continue }
       let ref = MailboxRef(account: account.id, mailbox: inbox.id)
-      let before = now - Int64(days) * 86_400
+      // Not `now` less so many days: the date may have jumped.
+      let before = ages.cutoff(days: days, now: now)
       // Found by a reader, so that the writer is not kept from deliveries by the search.
       let uids = try await readers.run { reader throws(StoreError) in try reader.retrieved(before: before, in: ref) }
       guard !uids.isEmpty else { continue }

@@ -153,6 +153,8 @@ extension ControlFailure {
         "the account is full: \(over.usage) of \(over.limit) \(over.resource == .storage ? "octets" : "messages")")
     case .messageTooLarge(let limit): self.init(.data, "the message is larger than \(limit) octets")
     case .corrupt(let what): self.init(.inputOutput, "damaged: \(what); 'merpati check' tells more")
+    case .io(let operation, let path, let code) where error.isNoRoom:
+      self.init(.temporary, "\(path): \(operation): \(String(cString: strerror(code))); try again when there is room")
     case .io(let operation, let path, let code):
       self.init(.inputOutput, "\(path): \(operation): \(String(cString: strerror(code)))")
     case .database(let message): self.init(.inputOutput, message)
