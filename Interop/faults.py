@@ -96,7 +96,7 @@ class Faults:
     def attached(self):
         return _HEADER.unpack_from(self.map)[1] == 1
 
-    def add(self, calls, files, error, times=-1, room=0):
+    def add(self, calls, files, error, room=0, times=-1):
         """From now on `calls` on `files` fail with `error` (0: they do half), after `room` octets or calls, `times` times
         (below 0: always)."""
         for place in range(_RULES):
@@ -107,8 +107,8 @@ class Faults:
         raise RuntimeError("too many rules at once")
 
     @contextlib.contextmanager
-    def rule(self, calls, files, error, times=-1, room=0):
-        rule = self.add(calls, files, error, times, room)
+    def rule(self, calls, files, error, room=0, times=-1):
+        rule = self.add(calls, files, error, room, times)
         try:
             yield rule
         finally:

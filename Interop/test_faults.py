@@ -159,9 +159,9 @@ class FaultsOfTheDisk(unittest.TestCase):
             word = errno.errorcode[code]
             yield f"{word} on everything", [(WRITE, EVERYTHING, code)], mail + rows + ["account"], reading
             yield f"{word} on packs", [(WRITE, PACKS, code)], mail, rows + reading + ["account"]
-            yield f"{word} on packs after 300 octets", [(WRITE, PACKS, code, -1, 300)], large, rows + reading
+            yield f"{word} on packs after 300 octets", [(WRITE, PACKS, code, 300)], large, rows + reading
             yield f"{word} on the WAL", [(WRITE, WAL, code)], mail + rows, reading
-            yield f"{word} on the WAL after 9,000 octets", [(WRITE, WAL, code, -1, 9000)], mail, reading
+            yield f"{word} on the WAL after 9,000 octets", [(WRITE, WAL, code, 9000)], mail, reading
             yield f"{word} on the spool", [(WRITE | OPEN_WRITE, SPOOL, code)], large, rows + reading + ["lmtp_small"]
             yield f"{word} on the directory", [(WRITE, DIRECTORY, code)], ["account"], mail + rows + reading
         yield "EROFS on everything", [(ANY_CHANGE, EVERYTHING, errno.EROFS)], mail + rows + ["account"], reading

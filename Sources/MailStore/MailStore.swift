@@ -28,7 +28,8 @@ public protocol MailStore: AnyObject, Sendable {
     -> MailboxInfo
   /// Charged bytes are given back. A mailbox with children stays as a `\Noselect` name (RFC 9051 §6.3.5).
   func deleteMailbox(_ name: String, of account: AccountID) async throws(StoreError)
-  /// Children move along. Renaming INBOX moves its messages to the new name and leaves INBOX empty (RFC 9051 §6.3.6).
+  /// Children move along. Renaming INBOX moves its messages to the new name and leaves INBOX empty (RFC 9051 §6.3.6); if
+  /// that fails half-way, the new mailbox has the first of them and INBOX the rest.
   func renameMailbox(_ name: String, to newName: String, of account: AccountID) async throws(StoreError)
   func setSubscribed(_ subscribed: Bool, _ name: String, of account: AccountID) async throws(StoreError)
 
@@ -59,9 +60,10 @@ public protocol MailStore: AnyObject, Sendable {
   // MARK: Messages
 
   func changeFlags(_ change: FlagChange, of uids: [UID], in ref: MailboxRef) async throws(StoreError) -> FlagOutcome
-  /// All or nothing (RFC 9051 §6.4.7). Flags, dates and keywords go along.
+  /// All or nothing (RFC 9051 §6.4.7), so an engine may bound the number. Flags, dates and keywords go along.
   func copy(_ uids: [UID], from ref: MailboxRef, to name: String) async throws(StoreError) -> AssignedUIDs
-  /// All or nothing; UIDLs are kept.
+  /// Each message moves or stays; UIDLs are kept. Of a long MOVE the first part may have moved when the rest fails: then
+  /// `failure` says why (RFC 6851 §3.3).
   func move(_ uids: [UID], from ref: MailboxRef, to name: String) async throws(StoreError) -> AssignedUIDs
   /// Expunges messages that are `\Deleted`: all of them, or those among `uids` (RFC 9051 §6.4.9). Returns their UIDs.
   func expunge(_ uids: [UID]?, in ref: MailboxRef) async throws(StoreError) -> [UID]
@@ -126,7 +128,8 @@ public protocol Maildrop: AnyObject, Sendable {
   func openMessage(at index: Int) async throws(StoreError) -> any MessageReader
   /// Notes the time of the first completed RETR.
   func markRetrieved(_ indexes: [Int], at seconds: Int64) async throws(StoreError)
-  /// All or nothing (RFC 1939 §6). Messages that are gone already count as deleted.
+  /// All or nothing up to many thousands; beyond, the first of them may be gone when it fails (RFC 1939 §6). Messages that
+  /// are gone already count as deleted.
   func delete(_ indexes: [Int]) async throws(StoreError)
   /// Lets go of the snapshot. Must be called once.
   func close()

@@ -17,12 +17,14 @@ extension SQLStore {
       let before = ages.cutoff(days: days, now: now)
       // Found by a reader, so that the writer is not kept from deliveries by the search.
       let uids = try await readers.run { reader throws(StoreError) in try reader.retrieved(before: before, in: ref) }
-      guard !uids.isEmpty else { continue }
-      removed += try await writer.write { transaction throws(StoreError) in
-        let (account, mailbox) = try transaction.mailbox(ref)
-        return try transaction.remove(
-          UIDRuns.consecutive(uids), from: mailbox, of: account, onlyDeleted: false
-        ).count
+      for start in stride(from: 0, to: uids.count, by: StoreLimits.rowsPerSlice) {
+        let slice = uids[start..<min(start + StoreLimits.rowsPerSlice, uids.count)]
+        removed += try await writer.write { transaction throws(StoreError) in
+          let (account, mailbox) = try transaction.mailbox(ref)
+          return try transaction.remove(
+            UIDRuns.consecutive(slice), from: mailbox, of: account, onlyDeleted: false
+          ).count
+        }
       }
     }
     return removed

@@ -153,7 +153,7 @@ final class SQLConnection: @unchecked Sendable {
 
   func failure(_ code: Int32, _ sql: String) -> StoreError {
     SQLFailure.error(
-      code, String(cString: sqlite3_errmsg(handle)), sql: sql, path: path, systemError: SQLFailure.takeErrno())
+      code, String(cString: sqlite3_errmsg(handle)), sql: sql, path: path, systemError: SQLFailure.takeErrno(handle))
   }
 
   func pragma(_ name: String) throws(StoreError) -> Int64 {

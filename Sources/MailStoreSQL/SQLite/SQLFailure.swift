@@ -30,7 +30,7 @@ enum SQLFailure {
     case SQLITE_BUSY, SQLITE_LOCKED, SQLITE_PROTOCOL: return .io(operation: "lock", path: path, errno: EBUSY)
     case SQLITE_CORRUPT, SQLITE_NOTADB:
       // SQLite tells a sector that cannot be read as damage, and keeps only the system's number.
-      if [EIO, ENXIO, ERANGE].contains(systemError) { return io(read, EIO) }
+      if readErrors.contains(systemError) { return io(read, EIO) }
       return .corrupt(what: "the database: \(message)")
     default: return .database(message: "SQLite \(code): \(message) in: \(sql)")
     }
@@ -60,6 +60,17 @@ enum SQLFailure {
     defer { errno = 0 }
     return errno
   }
+
+  /// The same after a call on a connection: what went wrong with the database file itself is kept there, whatever SQLite has
+  /// called since to clear up.
+  static func takeErrno(_ connection: OpaquePointer) -> Int32 {
+    let last = takeErrno()
+    var kept: Int32 = 0
+    _ = sqlite3_file_control(connection, "main", SQLITE_FCNTL_LAST_ERRNO, &kept)
+    return readErrors.contains(kept) ? kept : last
+  }
+
+  private static let readErrors: Set<Int32> = [EIO, ENXIO, ERANGE]
 }
 
 extension StoreError {
@@ -67,7 +78,7 @@ extension StoreError {
   /// synced then; the next transaction overwrites what was written of this one.
   var precedesSync: Bool {
     switch self {
-    case .io(SQLFailure.write, _, _), .io(SQLFailure.read, _, _): true
+    case .io(SQLFailure.write, _, _), .io(SQLFailure.read, _, _), .corrupt: true
     default: false
     }
   }

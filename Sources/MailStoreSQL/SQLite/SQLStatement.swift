@@ -19,7 +19,7 @@ final class SQLStatement {
     let code = sqlite3_prepare_v3(connection, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &pointer, nil)
     guard code == SQLITE_OK, let pointer else {
       throw SQLFailure.error(
-        code, String(cString: sqlite3_errmsg(connection)), sql: sql, path: path, systemError: SQLFailure.takeErrno())
+        code, String(cString: sqlite3_errmsg(connection)), sql: sql, path: path, systemError: SQLFailure.takeErrno(connection))
     }
     self.pointer = pointer
     self.connection = connection
@@ -107,7 +107,7 @@ final class SQLStatement {
   }
 
   private func failure(_ code: Int32) -> StoreError {
-    let systemError = SQLFailure.takeErrno()
+    let systemError = SQLFailure.takeErrno(connection)
     let message = String(cString: sqlite3_errmsg(connection))
     sqlite3_reset(pointer)
     bindFailure = SQLITE_OK

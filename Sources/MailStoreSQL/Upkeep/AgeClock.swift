@@ -10,15 +10,6 @@ struct AgeClock: Sendable {
     var after: Int64
   }
 
-  /// A date that is ahead of the even clock by more than this has jumped. Smaller steps are those of time daemons.
-  static let tolerance: Int64 = 3600
-  /// Days that the process was not there count up to this; a longer absence is a jump. Nobody can tell one from the other.
-  static let absence: Int64 = 86_400
-  /// A date that was set back is believed when it has held for so long. Until then a step forward is a return.
-  static let patience: Int64 = 86_400
-  /// More than this are joined, oldest first: the time between them is left out as well.
-  static let mostJumps = 64
-
   /// In the order in which they happened.
   private(set) var jumps: [Jump]
   /// The date there would be if it had never been set back.
@@ -31,7 +22,7 @@ struct AgeClock: Sendable {
     self.jumps = jumps
     expected = max(seen ?? wall, wall)
     lastSteady = steady
-    if let seen, wall - seen > Self.absence { note(Jump(before: seen, after: wall)) }
+    if let seen, wall - seen > StoreLimits.absence { note(Jump(before: seen, after: wall)) }
   }
 
   /// Looks at both clocks. Returns the jump if there was one.
@@ -39,21 +30,21 @@ struct AgeClock: Sendable {
   mutating func observe(wall: Int64, steady: Int64) -> Jump? {
     expected += max(0, steady - lastSteady)
     lastSteady = steady
-    if wall > expected + Self.tolerance {
+    if wall > expected + StoreLimits.dateTolerance {
       let jump = Jump(before: expected, after: wall)
       note(jump)
       expected = wall
       lowerSince = nil
       return jump
     }
-    if wall >= expected - Self.tolerance {
+    if wall >= expected - StoreLimits.dateTolerance {
       expected = max(expected, wall)
       lowerSince = nil
       return nil
     }
     let since = lowerSince ?? steady
     lowerSince = since
-    if steady - since >= Self.patience {
+    if steady - since >= StoreLimits.datePatience {
       expected = wall
       lowerSince = nil
     }
@@ -75,7 +66,7 @@ struct AgeClock: Sendable {
 
   private mutating func note(_ jump: Jump) {
     jumps.append(jump)
-    while jumps.count > Self.mostJumps {
+    while jumps.count > StoreLimits.dateJumps {
       let first = jumps.removeFirst()
       jumps[0].before = min(first.before, jumps[0].before)
     }

@@ -248,11 +248,14 @@ final class Writer: @unchecked Sendable {
     let locations: [BlobLocation]
     do { locations = try packs.append(transaction.frames) } catch { throw StoreError(error) }
     try transaction.flush(locations)
-    // First the bytes: a row must never point to bytes that a power cut may take away.
-    do { try packs.sync(.appended) } catch {
-      let error = StoreError(error)
-      poisonIfPacksFailed(error)
-      throw error
+    // First the bytes: a row must never point to bytes that a power cut may take away. Without bytes there is nothing to
+    // sync, and STORE or EXPUNGE need no file descriptor.
+    if !locations.isEmpty {
+      do { try packs.sync(.appended) } catch {
+        let error = StoreError(error)
+        poisonIfPacksFailed(error)
+        throw error
+      }
     }
     // Then the rows. With synchronous = FULL this returns after the WAL was synced.
     do throws(StoreError) { try transaction.db("COMMIT").run() } catch {

@@ -168,6 +168,7 @@ extension ControlFailure {
     case .tooManyKeywords(let limit):
       self.init(.data, "a mailbox has at most \(limit) keywords, each of at most 255 octets")
     case .tooManyMailboxes(let limit): self.init(.data, "an account has at most \(limit) mailboxes")
+    case .tooManyMessages(let limit): self.init(.data, "at most \(limit) messages at a time")
     default: self.init(.data, "\(error)")
     }
     store = error
