@@ -60,7 +60,7 @@ public struct PosixFileSystem: FileSystem {
     #else
       let descriptor = retrying { Darwin.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
     #endif
-    guard descriptor >= 0 else { throw .io(operation: "open directory", path: path, errno: errno) }
+    guard descriptor >= 0 else { throw .io(operation: BlobError.openDirectory, path: path, errno: errno) }
     let result = fsync(descriptor)
     let code = errno
     closeDescriptor(descriptor)

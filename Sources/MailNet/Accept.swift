@@ -55,16 +55,30 @@ private final class Refusal: ChannelInboundHandler {
   func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 }
 
-/// Tells the log what went wrong in accepting.
+/// Tells the log what went wrong in accepting: once, until connections are accepted again. Without a file descriptor left
+/// NIO tries again every second.
 final class AcceptErrors: ChannelInboundHandler {
   typealias InboundIn = any Channel
   private let core: ListenerCore
+  private var failures = 0
 
   init(_ core: ListenerCore) { self.core = core }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
     guard error is IOError else { return }
+    failures += 1
+    guard failures == 1 else { return }
     core.logger.error(
       "cannot accept connections", metadata: ["listener": "\(core.settings.name)", "error": "\(error)"])
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    if failures > 0 {
+      core.logger.notice(
+        "accepting connections again",
+        metadata: ["listener": "\(core.settings.name)", "failures": "\(failures)"])
+      failures = 0
+    }
+    context.fireChannelRead(data)
   }
 }

@@ -31,7 +31,8 @@ public protocol MailStore: AnyObject, Sendable {
   /// count as expunged: sessions that have not heard of it may still read them while their bytes are kept.
   func deleteMailbox(_ name: String, of account: AccountID) async throws(StoreError)
   /// Children move along, missing parents are created, subscriptions stay with the old names. Renaming INBOX moves its
-  /// messages to the new name and leaves INBOX empty, and the names below it where they are (RFC 9051 §6.3.6).
+  /// messages to the new name and leaves INBOX empty, and the names below it where they are (RFC 9051 §6.3.6); if that
+  /// fails half-way, the new mailbox has the first of them and INBOX the rest.
   func renameMailbox(_ name: String, to newName: String, of account: AccountID) async throws(StoreError)
   func setSubscribed(_ subscribed: Bool, _ name: String, of account: AccountID) async throws(StoreError)
 
@@ -65,10 +66,11 @@ public protocol MailStore: AnyObject, Sendable {
   // MARK: Messages
 
   func changeFlags(_ change: FlagChange, of uids: [UID], in ref: MailboxRef) async throws(StoreError) -> FlagOutcome
-  /// All or nothing (RFC 9051 §6.4.7). Flags, dates and keywords go along; a copy has its own UIDL and was never
-  /// retrieved.
+  /// All or nothing (RFC 9051 §6.4.7), so an engine may bound the number. Flags, dates and keywords go along; a copy has
+  /// its own UIDL and was never retrieved.
   func copy(_ uids: [UID], from ref: MailboxRef, to name: String) async throws(StoreError) -> AssignedUIDs
-  /// All or nothing; UIDLs are kept, and no quota is asked. Nothing stays to be read under the old UIDs.
+  /// Each message moves or stays; UIDLs are kept, and no quota is asked. Nothing stays to be read under the old UIDs. Of a
+  /// long MOVE the first part may have moved when the rest fails: then `failure` says why (RFC 6851 §3.3).
   func move(_ uids: [UID], from ref: MailboxRef, to name: String) async throws(StoreError) -> AssignedUIDs
   /// Expunges messages that are `\Deleted`: all of them, or those among `uids` (RFC 9051 §6.4.9). Returns their UIDs.
   func expunge(_ uids: [UID]?, in ref: MailboxRef) async throws(StoreError) -> [UID]
@@ -135,7 +137,8 @@ public protocol Maildrop: AnyObject, Sendable {
   func openMessage(at index: Int) async throws(StoreError) -> any MessageReader
   /// Notes the time of the first completed RETR.
   func markRetrieved(_ indexes: [Int], at seconds: Int64) async throws(StoreError)
-  /// All or nothing (RFC 1939 §6). Messages that are gone already count as deleted.
+  /// All or nothing up to many thousands; beyond, the first of them may be gone when it fails (RFC 1939 §6). Messages that
+  /// are gone already count as deleted.
   func delete(_ indexes: [Int]) async throws(StoreError)
   /// Lets go of the snapshot. Must be called once.
   func close()

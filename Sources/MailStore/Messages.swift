@@ -78,6 +78,8 @@ public struct AssignedUIDs: Sendable, Hashable {
   /// Empty for APPEND; else ascending, each standing for the message at the same place of `assigned`.
   public var source: [UID]
   public var assigned: [UID]
+  /// Why the rest of a long MOVE stayed where it was; nil: nothing did.
+  public var failure: StoreError?
   public init(destination: MailboxID, uidValidity: UInt32, source: [UID] = [], assigned: [UID]) {
     self.destination = destination
     self.uidValidity = uidValidity

@@ -26,6 +26,8 @@ public final class SQLStore: MailStore {
   let readers: WorkerPool<Reader>
   let preparers: WorkerPool<PrepareWorker>
   let upkeep: Upkeep
+  let freeSpace: FreeSpace
+  let ages: AgeKeeper
   private let readerList: [Reader]
   private let lock: FolderLock
   private let isClosed = Atomic(false)
@@ -73,9 +75,11 @@ public final class SQLStore: MailStore {
     cache = MailCache()
     views = ViewRegistry(idleEntries: settings.cachedViewEntries)
     pins = PinRegistry()
+    freeSpace = FreeSpace(path: volumePath, floor: settings.freeSpaceFloor, logger: logger)
+    ages = try AgeKeeper(db, settings: settings, logger: logger)
     writer = try Writer(
       db: db, directoryDB: directoryDB, directory: directory, packs: packs, cache: cache, views: views,
-      settings: settings, logger: logger)
+      freeSpace: freeSpace, settings: settings, logger: logger)
     var readerList: [Reader] = []
     for _ in 0..<max(settings.readerThreads, 1) { readerList.append(try Reader(path: database, packs: packs)) }
     self.readerList = readerList
@@ -83,7 +87,8 @@ public final class SQLStore: MailStore {
     preparers = try WorkerPool(
       name: "store-prepare", workers: (0..<max(settings.prepareThreads, 1)).map { _ in PrepareWorker() })
     upkeep = Upkeep(
-      writer: writer, packs: packs, cache: cache, pins: pins, database: database, settings: settings, logger: logger)
+      writer: writer, packs: packs, cache: cache, pins: pins, ages: ages, database: database, settings: settings,
+      logger: logger)
     try AccountTable.load(directoryDB, into: directory)
     try writer.start()
     try upkeep.start()
@@ -148,8 +153,11 @@ public final class SQLStore: MailStore {
     readers.close()
     writer.close()
     for reader in readerList { reader.close() }
+    // Of what a failed sync has left, SQLite's own count is wrong as well: the next opening carries over the whole WAL.
+    if writer.hasFailed != nil { writer.transaction.db.keepWAL() }
+    if writer.directoryFailure != nil { writer.directoryDB.keepWAL() }
     // If it cannot be noted, the next opening keeps a little more than it needs to.
-    try? StrayFrames.close(writer.transaction.db, packs, hasFailed: writer.hasFailed != nil)
+    try? StrayFrames.close(writer.transaction.db, packs, ages, hasFailed: writer.hasFailed != nil)
     // The last connection to close folds the WAL into the database.
     writer.transaction.db.close()
     writer.directoryDB.close()

@@ -116,7 +116,8 @@ public enum DataFolder {
   }
 
   static func openStore(
-    _ directory: String, _ settings: Settings, logger: Logger, upkeep: Bool
+    _ directory: String, _ settings: Settings, logger: Logger, upkeep: Bool,
+    onFailure: @escaping @Sendable (StoreError) -> Void = { _ in }
   ) throws(StoreError) -> any MailStore {
     var store = StoreSettings()
     store.packs.codec = settings.compressed ? .zstd : .raw
@@ -124,6 +125,8 @@ public enum DataFolder {
     store.maximumMessageBytes = settings.maximumMessageOctets
     store.expungedRetentionDays = settings.keepExpungedDays
     store.upkeepInterval = upkeep ? settings.compactIntervalSeconds : 0
+    store.freeSpaceFloor = settings.freeSpaceFloor
+    store.onFailure = onFailure
     return try SQLStore.open(directory: directory, settings: store, logger: logger)
   }
 }

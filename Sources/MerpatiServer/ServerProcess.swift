@@ -28,13 +28,15 @@ public struct ServerProcess: Sendable {
     raiseDescriptorLimit(logger)
 
     let store: any MailStore
+    let (failures, failed) = AsyncStream.makeStream(of: StoreError.self, bufferingPolicy: .bufferingOldest(1))
     do {
-      store = try DataFolder.openStore(settings.dataDirectory, settings, logger: makeLogger("store"), upkeep: true)
+      store = try DataFolder.openStore(
+        settings.dataDirectory, settings, logger: makeLogger("store"), upkeep: true, onFailure: { failed.yield($0) })
     } catch {
       throw ControlFailure(error)
     }
     do {
-      try await serve(store, sink, logger, makeLogger)
+      try await serve(store, failures, sink, logger, makeLogger)
     } catch {
       await store.close()
       throw error
@@ -44,7 +46,8 @@ public struct ServerProcess: Sendable {
   }
 
   private func serve(
-    _ store: any MailStore, _ sink: LogSink, _ logger: Logger, _ makeLogger: @Sendable (String) -> Logger
+    _ store: any MailStore, _ failures: AsyncStream<StoreError>, _ sink: LogSink, _ logger: Logger,
+    _ makeLogger: @Sendable (String) -> Logger
   ) async throws {
     let contexts = try tlsContexts(makeLogger("tls"), logger)
     let threads = NIOThreadPool(numberOfThreads: max(2, System.coreCount))
@@ -78,6 +81,10 @@ public struct ServerProcess: Sendable {
         service: ListenersService(
           listeners: listeners + [control], grace: .seconds(Int64(settings.shutdownGraceSeconds))),
         successTerminationBehavior: .gracefullyShutdownGroup, failureTerminationBehavior: .gracefullyShutdownGroup))
+    services.append(
+      .init(
+        service: StoreWatch(failures: failures, logger: logger),
+        failureTerminationBehavior: .gracefullyShutdownGroup))
     services.append(.init(service: Upkeep(store: store, seconds: settings.expireIntervalSeconds, logger: logger)))
     services.append(.init(service: Reloads(contexts: contexts, sink: sink, logger: logger)))
     let serviceGroup = ServiceGroup(

@@ -80,6 +80,7 @@ enum ErrorMapper {
     case .messageTooLarge(let limit): user(.tooBig, "Messages may have at most \(limit) octets")
     case .tooManyKeywords(let limit): user(.limit, "At most \(limit) keywords in a mailbox")
     case .tooManyMailboxes(let limit): user(.limit, "At most \(limit) mailboxes in an account")
+    case .tooManyMessages(let limit): user(.limit, "At most \(limit) messages at a time")
     case .mailboxGone: user(.nonExistent, "The mailbox was deleted")
     case .expunged: user(.expungeIssued, "Some of the messages no longer exist")
     case .hasChildren: user(.hasChildren, "The mailbox has children")
@@ -87,6 +88,11 @@ enum ErrorMapper {
     case .importRefused: ours(.serverBug)
     case .noSuchAccount, .accountExists, .invalidAccountName: ours(.unavailable)
     case .corrupt: ours(.corruption)
+    // RFC 5530 §3: UNAVAILABLE, not OVERQUOTA, since it is not the user's quota and no user can do anything about it.
+    case .io where error.isNoRoom:
+      Outcome(
+        completion: .no("No room left on the server's disk, try again later", code: .unavailable),
+        internalStory: "\(error)")
     case .io, .shuttingDown, .folderInUse: ours(.unavailable)
     case .database: ours(.serverBug)
     }

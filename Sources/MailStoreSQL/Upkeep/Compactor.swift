@@ -49,6 +49,7 @@ extension Upkeep {
       } catch {
         // A pack that cannot be read does not keep the others from their turn.
         failure = failure ?? error
+        writer.poisonIfPacksFailed(error)
         if error == .shuttingDown || packs.hasFailed || writer.hasFailed != nil { break }
         logger.error("compaction of pack \(pack.number): \(error)")
       }

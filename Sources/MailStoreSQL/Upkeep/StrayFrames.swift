@@ -60,11 +60,14 @@ enum StrayFrames {
   }
 
   /// For the closing, when nobody writes any more. `hasFailed`: the outcome of the last commit is in doubt.
-  static func close(_ db: SQLConnection, _ packs: PackStore, hasFailed: Bool) throws(StoreError) {
+  static func close(
+    _ db: SQLConnection, _ packs: PackStore, _ ages: AgeKeeper, hasFailed: Bool
+  ) throws(StoreError) {
     // What lies beyond the last commit was written by this process, for commits that it took back.
     let tails = hasFailed ? [] : try tails(db, packs)
     try inTransaction(db) { () throws(StoreError) in
       try setKnown(tails, db)
+      try ages.save(db)
       try set(hasFailed ? .failed : .closed, db)
     }
   }

@@ -98,6 +98,9 @@ public enum ConfigTable {
 
     ConfigRow("store.compression", .choice(["zstd", "none"]), "zstd", "Of message bytes at rest."),
     ConfigRow("store.keep-expunged-days", .integer(0...3650), "0", "How long the bytes of expunged messages are kept."),
+    ConfigRow(
+      "store.free-space-floor", .size(optional: true), "128M",
+      "Free space on the data folder's volume below which no new mail is taken. none: until the disk is full."),
     ConfigRow("store.compact-interval", .duration, "60s", "Between looks for packs worth rewriting."),
     ConfigRow(
       "store.expire-interval", .duration, "1h", "Between looks for mail whose days after POP3 retrieval are over."),

@@ -35,6 +35,8 @@ public struct Settings: Sendable {
   public var defaultQuota: QuotaLimits
   public var compressed: Bool
   public var keepExpungedDays: Int
+  /// Octets; 0: no floor.
+  public var freeSpaceFloor: Int64
   public var compactIntervalSeconds: Int
   public var expireIntervalSeconds: Int
   public var logLevel: String
@@ -87,6 +89,7 @@ public struct Settings: Sendable {
       bytes: ConfigValues.octets(config["quota.default-bytes"]), messages: Int64(messages))
     compressed = config["store.compression"] == "zstd"
     keepExpungedDays = Self.number(config, "store.keep-expunged-days")
+    freeSpaceFloor = ConfigValues.octets(config["store.free-space-floor"]) ?? 0
     compactIntervalSeconds = Self.seconds(config, "store.compact-interval")
     expireIntervalSeconds = Self.seconds(config, "store.expire-interval")
     logLevel = config["log.level"]

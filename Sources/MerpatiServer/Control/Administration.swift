@@ -153,6 +153,8 @@ extension ControlFailure {
         "the account is full: \(over.usage) of \(over.limit) \(over.resource == .storage ? "octets" : "messages")")
     case .messageTooLarge(let limit): self.init(.data, "the message is larger than \(limit) octets")
     case .corrupt(let what): self.init(.inputOutput, "damaged: \(what); 'merpati check' tells more")
+    case .io(let operation, let path, let code) where error.isNoRoom:
+      self.init(.temporary, "\(path): \(operation): \(String(cString: strerror(code))); try again when there is room")
     case .io(let operation, let path, let code):
       self.init(.inputOutput, "\(path): \(operation): \(String(cString: strerror(code)))")
     case .database(let message): self.init(.inputOutput, message)
@@ -166,6 +168,7 @@ extension ControlFailure {
     case .tooManyKeywords(let limit):
       self.init(.data, "a mailbox has at most \(limit) keywords, each of at most 255 octets")
     case .tooManyMailboxes(let limit): self.init(.data, "an account has at most \(limit) mailboxes")
+    case .tooManyMessages(let limit): self.init(.data, "at most \(limit) messages at a time")
     default: self.init(.data, "\(error)")
     }
     store = error

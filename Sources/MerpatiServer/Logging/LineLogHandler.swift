@@ -90,13 +90,21 @@ public struct LineLogHandler: LogHandler {
 public final class LogSink: Sendable {
   let json: Bool
   private let path: String
-  private let descriptor: Mutex<Int32>
+  private let output: Mutex<Output>
+
+  private struct Output {
+    var descriptor: Int32 = STDERR_FILENO
+    /// Lines that could not be written, or not wholly.
+    var lost = 0
+    /// The file ends within a line.
+    var isTorn = false
+  }
 
   /// - Throws: `ConfigError` when the file cannot be opened for appending.
   public init(path: String, json: Bool) throws(ConfigError) {
     self.json = json
     self.path = path
-    descriptor = Mutex(STDERR_FILENO)
+    output = Mutex(Output())
     if !path.isEmpty { try reopen() }
   }
 
@@ -105,19 +113,46 @@ public final class LogSink: Sendable {
     guard !path.isEmpty else { return }
     let fresh = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o640)
     guard fresh >= 0 else { throw ConfigError("log.file: \(path): \(String(cString: strerror(errno)))") }
-    descriptor.withLock { old in
-      if old != STDERR_FILENO { close(old) }
-      old = fresh
+    output.withLock { output in
+      if output.descriptor != STDERR_FILENO { close(output.descriptor) }
+      output.descriptor = fresh
+      output.isTorn = false
     }
   }
 
+  /// A log that cannot be written (a full disk) must not stop the mail. How many lines are missing is said when it can.
   func write(_ line: String) {
-    var line = line
-    line.withUTF8 { bytes in
-      descriptor.withLock { descriptor in
-        // A log that cannot be written must not stop the mail.
-        _ = Foundation.write(descriptor, bytes.baseAddress, bytes.count)
+    output.withLock { output in
+      if output.lost > 0 {
+        let notice = lossNotice(output.lost)
+        guard Self.put((output.isTorn ? "\n" : "") + notice, &output) else { return output.lost += 1 }
+        output.lost = 0
       }
+      if !Self.put(line, &output) { output.lost += 1 }
+    }
+  }
+
+  private func lossNotice(_ lost: Int) -> String {
+    let text = "lines were lost while the log could not be written"
+    let pairs = [("lines", "\(lost)")]
+    return json ? LineLogHandler.json(.error, "log", text, pairs) : LineLogHandler.text(.error, "log", text, pairs)
+  }
+
+  private static func put(_ text: String, _ output: inout Output) -> Bool {
+    var text = text
+    return text.withUTF8 { bytes in
+      var done = 0
+      while done < bytes.count {
+        let count = Foundation.write(output.descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done)
+        if count < 0, errno == EINTR { continue }
+        guard count > 0 else {
+          if done > 0 { output.isTorn = true }
+          return false
+        }
+        done += count
+      }
+      output.isTorn = false
+      return true
     }
   }
 }
