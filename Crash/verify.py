@@ -1,0 +1,203 @@
+"""Opens a data folder with the real program and looks at everything in it."""
+
+import os
+import pathlib
+import sqlite3
+import subprocess
+
+import mailbag
+from load import OWNERS, SETTINGS, harness
+from talk import IMAP, LMTP, POP3, Control, Gone, Refused
+
+
+class Server:
+    def __init__(self, data, errors, environment=None):
+        self.data = data
+        self.ports = {}
+        arguments = [harness.binary(), "serve", "--data", str(data)]
+        for name in ("imap", "pop3", "lmtp"):
+            arguments += [f"--{name}", "127.0.0.1:0"]
+        for setting in SETTINGS:
+            arguments += ["--set", setting]
+        self.errors = pathlib.Path(errors)
+        with open(self.errors, "wb") as log:
+            self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+                                            text=True, env=environment)
+        for line in self.process.stdout:
+            word, _, address = line.strip().partition(" ")
+            if word == "ready":
+                return
+            self.ports[word] = int(address.rpartition(":")[2])
+        self.process.wait()
+        raise Gone("it does not start: " + self.errors.read_text(errors="replace").strip()[-400:])
+
+    def stop(self):
+        self.process.terminate()
+        code = self.process.wait(60)
+        self.process.stdout.close()
+        return code
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def control(self, name, **fields):
+        return Control(str(self.data / "control.sock")).ask(name, **fields)
+
+
+def look(imap):
+    """({box: (validity, uidnext, {uid: (number, flags)})}, octets, problems): every octet of every message is compared."""
+    boxes, octets, problems = {}, 0, []
+    for box in imap.names('LIST "" "*"'):
+        validity, uidnext = imap.select(box, "EXAMINE")
+        messages = {}
+        for uid, (flags, size, body) in imap.fetch("UID FLAGS RFC822.SIZE BODY.PEEK[]").items():
+            number = mailbag.identify(body)
+            if number is None:
+                problems.append(f"{box}: UID {uid} has {len(body)} octets that are no message of ours")
+            if size != len(body):
+                problems.append(f"{box}: UID {uid} is said to have {size} octets and has {len(body)}")
+            octets += len(body)
+            messages[uid] = (number, flags)
+        boxes[box] = (validity, uidnext, messages)
+    return boxes, octets, problems
+
+
+def login(server, name, passwords):
+    """A session, or None where no password of these does."""
+    for password in passwords:
+        imap = IMAP(server.ports["imap"])
+        try:
+            imap.command(f"LOGIN {name} {password}")
+            return imap
+        except Refused:
+            imap.close()
+    return None
+
+
+def verify(data, expected, point, errors, environment=None):
+    """Problems found; `data` is changed by it."""
+    if not (data / "directory.sqlite").exists() and not (data / "volumes").exists():
+        # Nothing was acknowledged yet, or all is lost.
+        return [] if expected.acknowledged(point) <= 1 else ["the data folder is not there"]
+    server = None
+    try:
+        server = Server(data, errors, environment)
+        problems = _verify(server, expected, point)
+        code = server.stop()
+        if code != 0:
+            problems.append(f"the server ended with {code}")
+        return problems + numbers(data, expected.floor(point))
+    except (Gone, Refused, OSError, subprocess.TimeoutExpired) as error:
+        return [f"{error}"]
+    finally:
+        if server is not None and server.process.poll() is None:
+            server.kill()
+
+
+def _verify(server, expected, point):
+    problems = []
+    quotas = {}
+    report = server.control("check")["check"]
+    problems += [f"check: {problem}" for problem in report["problems"][:3]]
+    there = {account["name"]: account for account in server.control("accountList")["accounts"]}
+    for name, passwords in expected.passwords(point).items():
+        if name not in there:
+            if None not in passwords:
+                problems.append(f"account {name} is missing")
+            continue
+        imap = login(server, name, passwords - {None}) if passwords != {None} else None
+        if imap is None:
+            problems.append(f"account {name}: {'is there again' if passwords == {None} else 'no login'}")
+            continue
+        if name in OWNERS:
+            boxes, octets, bad = look(imap)
+            problems += [f"{name}/{problem}" for problem in bad]
+            found = {"boxes": boxes, "subscribed": imap.names('LSUB "" "*"')}
+            problems += expected.judge(name, point, found)
+            count = sum(len(messages) for _, _, messages in boxes.values())
+            if (there[name]["messages"], there[name]["bytes"]) != (count, octets):
+                problems.append(f"{name}: the quota counts {there[name]['messages']} messages, {there[name]['bytes']} "
+                                f"octets; there are {count}, {octets}")
+            quotas[name] = found
+        imap.close()
+    for name, found in quotas.items():
+        problems += _uidls(server, name, expected, point, found)
+        problems += _goes_on(server, name, expected, point, found)
+    return problems
+
+
+def _uidls(server, name, expected, point, found):
+    if "INBOX" not in found["boxes"]:
+        return []
+    validity, _, messages = found["boxes"]["INBOX"]
+    pop = POP3(server.ports["pop3"])
+    pop.login(name, next(iter(p for p in expected.passwords(point)[name] if p and _takes(server, name, p))))
+    uidls = pop.uidls()
+    pop.command("QUIT")
+    pop.close()
+    problems = []
+    if len(uidls) != len(messages) or len(set(uidls)) != len(uidls):
+        problems.append(f"{name}: POP3 has {len(uidls)} UIDLs, {len(set(uidls))} different, of {len(messages)} messages")
+    for uid, uidl in zip(sorted(messages), uidls):
+        told = expected.uidls.get((name, validity, uid))
+        if told and told[0] <= point and told[1] != uidl:
+            problems.append(f"{name}: UIDL of UID {uid} was told to be {told[1]} and is {uidl}")
+    return problems
+
+
+def _takes(server, name, password):
+    imap = login(server, name, [password])
+    if imap:
+        imap.close()
+    return imap is not None
+
+
+def _goes_on(server, name, expected, point, found):
+    """A delivery gets a UID that nobody was told, and a new mailbox a UIDVALIDITY that nobody was told."""
+    problems = []
+    lmtp = LMTP(server.ports["lmtp"])
+    number = 10**8
+    taken = [taken for taken, _ in lmtp.deliver([f"{name}@x.example"], mailbag.message(number))]
+    lmtp.close()
+    imap = login(server, name, expected.passwords(point)[name] - {None})
+    if taken != [True] or imap is None:
+        return [f"{name}: a delivery after the restart was refused"]
+    validity, _ = imap.select("INBOX")
+    after = imap.fetch("UID FLAGS BODY.PEEK[]")
+    new = [uid for uid, (_, _, body) in after.items() if mailbag.identify(body) == number]
+    told = [uid for (v, uid), (_, index) in expected.told[name].items() if v == validity and index <= point]
+    if len(new) != 1 or new[0] <= max([0, *told, *found["boxes"].get("INBOX", (0, 0, {}))[2]]):
+        problems.append(f"{name}: a delivery after the restart has UID {new}, up to {max([0, *told])} was told")
+    else:
+        imap.command(f"UID STORE {new[0]} +FLAGS (\\Seen)")
+    imap.command("CREATE Baru")
+    validity, _ = imap.select("Baru", "EXAMINE")
+    if any(v == validity for (v, _), (_, index) in expected.told[name].items() if index <= point):
+        problems.append(f"{name}: a new mailbox has UIDVALIDITY {validity}, which was told before")
+    imap.close()
+    return problems
+
+
+def numbers(data, floors):
+    """After an orderly end: no counter is below what may have been told."""
+    path = data / "volumes" / "1" / "mail.sqlite"
+    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        rows = db.execute("SELECT account, uidvalidity, highestmodseq, uidnext, (SELECT MAX(modseq) FROM message m "
+                          "WHERE m.account = b.account AND m.mailbox = b.id) FROM mailbox b").fetchall()
+    except sqlite3.Error as error:
+        return [f"mail.sqlite: {error}"]
+    finally:
+        db.close()
+    problems = []
+    for account, validity, modseq, uidnext, used in rows:
+        told = floors.get((account, validity))
+        if told and (modseq < told[0] or uidnext < told[1]):
+            problems.append(f"account {account}, UIDVALIDITY {validity}: HIGHESTMODSEQ {modseq} and UIDNEXT {uidnext} went "
+                            f"back from {told[0]} and {told[1]}")
+        if used and used > modseq:
+            problems.append(f"account {account}: MODSEQ {used} is above HIGHESTMODSEQ {modseq}")
+    return problems
