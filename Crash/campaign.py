@@ -50,18 +50,13 @@ def boundaries(records):
     return ends + [len(records) - 1]
 
 
-def plan(records, torn, seed, most=None):
-    """Cuts in the order of the log: everything dropped at each boundary, and `torn` others anywhere before it."""
-    chance = random.Random(seed)
-    cuts, last = [], 0
-    for end in boundaries(records):
-        for number in range(torn):
-            cuts.append(Cut(chance.randint(last, end), WAYS[chance.randrange(len(WAYS))], chance.randrange(1 << 30)))
-        cuts.append(Cut(end, "drop"))
-        last = end
-    if most is not None and len(cuts) > most:
-        cuts = sorted(chance.sample(cuts, most), key=lambda cut: cut.point)
-    return sorted(cuts, key=lambda cut: cut.point)
+def drops(records):
+    return [Cut(end, "drop") for end in boundaries(records)]
+
+
+def others(records, count, chance):
+    """Anywhere, anyhow."""
+    return [Cut(chance.randrange(len(records)), chance.choice(WAYS), chance.randrange(1 << 30)) for _ in range(count)]
 
 
 class Replay:
@@ -164,12 +159,12 @@ def spread(body, count):
 # One class of sync left out
 
 
-def chances(records, classes, name):
+def chances(records, ignored):
     """Boundaries at which something is not durable only because of the syncs left out."""
     replay, found = Replay(records), []
     ends = set(boundaries(records))
     for index in range(len(records)):
-        replay.to(index, lambda record: classes.of(record) == name)
+        replay.to(index, ignored)
         if index in ends and any(node.held for node in nodes(replay.disk)):
             found.append(index)
     return found
@@ -186,23 +181,22 @@ def nodes(disk):
     yield from walk(disk.root)
 
 
-def mutation(records, expected, classes, name, folder, most, seed=1, enough=1):
-    """Cuts with the syncs of class `name` left out, until one is found that loses something: an Outcome."""
-    places = chances(records, classes, name)
-    chance = random.Random(f"{seed} {name}")
+def mutation(records, expected, classes, names, folder, most, seed):
+    """Cuts with the syncs of these classes left out, until one is found that loses something: an Outcome."""
+    def ignored(record):
+        return classes.of(record) in names
+
+    places = chances(records, ignored)
+    chance = random.Random(seed)
     total = Outcome()
     # A few all over the log first, then more. Three ways at a place: only this is lost; all that may be is; by chance.
-    rounds, used = (10, 40, most), set()
-    for number in rounds:
-        some = sorted(chance.sample(places, min(len(places), number)))
-        cuts = []
-        for place in some:
-            for way in ("held", "drop", "torn"):
-                if (place, way) not in used:
-                    used.add((place, way))
-                    cuts.append(Cut(place, way, chance.randrange(1 << 30)))
-        total.add(_work(records, expected, cuts[:most], folder, None, lambda record: classes.of(record) == name, enough))
-        if total.failures or len(some) == len(places):
+    for number in (10, most // 3):
+        some = chance.sample(places, min(len(places), number))
+        again = max(1, min(8, number // max(len(some), 1)))
+        cuts = [Cut(place, way, chance.randrange(1 << 30))
+                for place in some for way in ("held", "drop", *["torn"] * again)]
+        total.add(_work(records, expected, sorted(cuts, key=lambda cut: cut.point), folder, None, ignored, 1))
+        if total.failures:
             break
     return total
 

@@ -2,7 +2,7 @@
 
 import bisect
 
-from load import DELIVERED, OWNERS
+from story import DELIVERED, OWNERS
 
 
 class Expected:
@@ -11,7 +11,7 @@ class Expected:
     def __init__(self, story, sends):
         self.story = story
         self.steps = {name: self._placed(steps, sends) for name, steps in story.steps.items()}
-        self.accounts = [(sends.index_of(place) if place else None, after) for place, after in story.accounts]
+        self.accounts = [(sends.index_of(place) if place is not None else None, after) for place, after in story.accounts]
         self.floors = [(sends.index_of(place), floor) for place, floor in story.floors]
         self.uidls = {key: (sends.index_of(place), uidl) for key, (place, uidl) in story.uidls.items()}
         #: {(account, box): {number: record of the acknowledgement, or None}}; in a list each for those in flight.

@@ -1,5 +1,5 @@
 /* Records what a server process does to its files, and what it sends: LD_PRELOAD=recorder.so
-   MERPATI_RECORD_ROOT=<folder> MERPATI_RECORD_LOG=<file>.
+   RECORD_ROOT=<folder> RECORD_LOG=<file>.
 
    Every call below that changes a file under the folder, or makes it durable, becomes one record, and so does every
    octet that leaves by a socket. Call and record happen under one lock, so the log has one order for the whole process,
@@ -161,7 +161,7 @@ static uint32_t frames(uint64_t *out) {
 }
 
 __attribute__((constructor)) static void begin(void) {
-  const char *folder = getenv("MERPATI_RECORD_ROOT"), *path = getenv("MERPATI_RECORD_LOG");
+  const char *folder = getenv("RECORD_ROOT"), *path = getenv("RECORD_LOG");
   if (!folder || !path || !realpath(folder, root)) return;
   root_length = strlen(root);
   REAL(open);

@@ -1,6 +1,7 @@
 """The recorder's log: building the recorder, reading its records, and where each sync was asked for. Standard library
 only."""
 
+import bisect
 import os
 import pathlib
 import re
@@ -24,7 +25,7 @@ def recorder(folder):
 
 def environment(library, root, log):
     """What makes a process write down what it does below `root`."""
-    return {**os.environ, "LD_PRELOAD": str(library), "MERPATI_RECORD_ROOT": str(root), "MERPATI_RECORD_LOG": str(log)}
+    return {**os.environ, "LD_PRELOAD": str(library), "RECORD_ROOT": str(root), "RECORD_LOG": str(log)}
 
 
 class Record:
@@ -69,9 +70,8 @@ class Sends:
     def index_of(self, place):
         """The record with which a reply had left. `place`: (peer, octet of the log from which on that peer counts, octets
         to the end of the reply), or an octet of the log at which the client had the reply."""
-        import bisect
         if isinstance(place, int):
-            return max(bisect.bisect_left(self.ends, place), 0)
+            return bisect.bisect_left(self.ends, place) if place else -1
         peer, since, octets = place
         total = 0
         for index, count in self.peers.get(peer, ()):

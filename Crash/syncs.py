@@ -14,6 +14,27 @@ SEAM = ("PosixFileSystem.swift", "FileSystem.swift")
 CALL = re.compile(r"(?<!func )\b(?:fdatasync|fsync|syncDirectory|syncfs|sync_file_range)\(")
 PRAGMA = re.compile(r'PRAGMA synchronous = (\w+)')
 
+#: Every line of the sources that asks for a sync, and what for. `None`: a server on a real disk never comes by.
+LINES = {
+    ("PackStore.swift", "if table.last == nil { try fileSystem.syncDirectory(Self.parent(of: directory)) }"):
+        "the folder of packs has its name",
+    ("PackWriter.swift", "for pack in full { try pack.handle.fdatasync() }"):
+        "message bytes, before the rows that refer to them: packs that became full within one commit",
+    ("PackWriter.swift", "if let pack = current, pack.end > pack.synced { try pack.handle.fdatasync() }"):
+        "message bytes, before the rows that refer to them: deliveries, and copies of compaction",
+    ("PackWriter.swift", "if needsDirectorySync { try table.fileSystem.syncDirectory(table.directory) }"):
+        "names of new packs, before the rows that refer to them",
+    ("PackTable.swift", "try fileSystem.syncDirectory(directory)"):
+        "the name of the empty pack that keeps the count, before the last pack goes; and that a removed pack is gone",
+    ("SQLStore.swift", "if try fileSystem.createDirectory(folder) { try fileSystem.syncDirectory(Self.parent(of: folder)) }"):
+        None,  # For file systems that tests provide: on a real one the folders are there by now.
+    ("SQLStore.swift", "try blobCall { () throws(BlobError) in try PosixFileSystem().syncDirectory(folder) }"):
+        "names of the data folder, of what is in it, and of the databases",
+    ("SelfSigned.swift", "do throws(BlobError) { try PosixFileSystem().syncDirectory(folder) } catch {"):
+        "the self-signed pair: key before certificate",
+    ("SelfSigned.swift", "guard Foundation.write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0 else {"):
+        "the self-signed pair: whole under its name",
+}
 #: Classes whose loss cannot be shown, and why they stay. (kind of file, source file)
 NEEDLESS = {}
 
@@ -29,6 +50,12 @@ def sites():
                 if CALL.search(line) and not line.strip().startswith("//"):
                     found[path.name, number] = line.strip()
     return found
+
+
+def strangers():
+    """Lines that are not in LINES, and entries of it that no line has any more."""
+    there = {(file, text) for (file, _), text in sites().items()}
+    return sorted(there ^ set(LINES))
 
 
 def pragmas():
@@ -72,14 +99,24 @@ class Classes:
         if not callers:
             return f"{kind(record.path)} <- ?"
         self.sites.add(callers[0][1:])
-        above = next((frame[1] for frame in callers if frame[1] != callers[0][1] and frame[1] != "PackStore.swift"), "")
-        return f"{kind(record.path)} <- {callers[0][1]}:{callers[0][2]}{f' <- {above}' if above else ''}"
+        above = next((frame for frame in callers[1:] if frame[1] not in ("PackStore.swift", "StoreError+Blob.swift")), None)
+        # Lines of other files say nothing about the sync itself: what matters is who wanted it.
+        text = "" if above is None else f" <- {above[1]}:{above[2]}" if above[1] == callers[0][1] else f" <- {above[1]}"
+        return f"{kind(record.path)} <- {callers[0][1]}:{callers[0][2]}{text}"
 
     def unreached(self):
         """Lines of the sources that ask for a sync and that the load did not come by."""
-        return {site: text for site, text in sites().items() if site not in self.sites}
+        return {site: text for site, text in sites().items()
+                if site not in self.sites and LINES.get((site[0], text), "") is not None}
 
 
 def needless(name):
+    """Why nothing is lost without this class, if that is known."""
     what, _, where = name.partition(" <- ")
     return NEEDLESS.get((what, where.partition(":")[0]))
+
+
+def covering(name, names):
+    """The classes that make durable the same as `name`."""
+    what = name.partition(" <- ")[0]
+    return {other for other in names if other.partition(" <- ")[0] == what}

@@ -210,9 +210,9 @@ class Control(Talk):
         finally:
             os.close(folder)
 
-    def ask(self, name, **fields):
+    def ask(self, request, **fields):
         try:
-            self.send(json.dumps({name: fields}).encode() + b"\n")
+            self.send(json.dumps({request: fields}).encode() + b"\n")
             reply = json.loads(self.line())
         finally:
             self.close()

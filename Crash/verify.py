@@ -6,7 +6,8 @@ import sqlite3
 import subprocess
 
 import mailbag
-from load import OWNERS, SETTINGS, harness
+from load import SETTINGS, harness
+from story import OWNERS
 from talk import IMAP, LMTP, POP3, Control, Gone, Refused
 
 
@@ -43,8 +44,8 @@ class Server:
         self.process.wait()
         self.process.stdout.close()
 
-    def control(self, name, **fields):
-        return Control(str(self.data / "control.sock")).ask(name, **fields)
+    def control(self, request, **fields):
+        return Control(str(self.data / "control.sock")).ask(request, **fields)
 
 
 def look(imap):
@@ -86,6 +87,8 @@ def verify(data, expected, point, errors, environment=None):
     try:
         server = Server(data, errors, environment)
         problems = _verify(server, expected, point)
+        if expected.acknowledged(point) and (data / "tls/self-signed.crt").read_bytes() != expected.story.certificate:
+            problems.append("the self-signed certificate is another one: clients that know the old one will warn")
         code = server.stop()
         if code != 0:
             problems.append(f"the server ended with {code}")

@@ -279,6 +279,31 @@ import Testing
     await again.close()
   }
 
+  /// Of a write that was never synced the power leaves what it likes: here the frame's header and not its data.
+  @Test func `A frame that a power cut left in part is no problem to check`() async throws {
+    let bed = try StoreBed()
+    let store = try bed.openSQL()
+    let ana = try await store.add("ana")
+    try await store.put(of: ana)
+    let prepared = try #require(try await store.prepare(Mail.large(4000)) as? PreparedSQLMessage)
+    let owner = FrameOwner(
+      account: 1, accountName: "ana", mailbox: 1, mailboxName: "INBOX", uid: 2, uidValidity: 1, internalSeconds: 0,
+      zoneMinutes: 0, trace: ByteBuffer())
+    let place = try #require(try store.packs.append([(prepared.blob, [owner])]).first)
+    try copy(volume(bed), to: "\(bed.path)/crashed")
+    await store.close()
+    try copy("\(bed.path)/crashed", to: volume(bed))
+    let pack = open("\(bed.data)/volumes/1/packs/000000000001.pack", O_WRONLY)
+    let zeros = [UInt8](repeating: 0, count: 1000)
+    #expect(pwrite(pack, zeros, zeros.count, off_t(place.offset + place.frameLength) - 1000) == zeros.count)
+    close(pack)
+    let again = try bed.openSQL()
+    #expect(try await again.check().problems == [])
+    #expect(try await again.put(of: ana) == 2)
+    #expect(try await again.check().problems == [])
+    await again.close()
+  }
+
   @Test func `What this process wrote in vain is given back, also after a restart`() async throws {
     let bed = try StoreBed()
     var store = try bed.openSQL(BedSettings(packBytes: 5000))
