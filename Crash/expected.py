@@ -2,14 +2,18 @@
 
 import bisect
 
+from recording import UNLINK, Sends
 from story import DELIVERED, OWNERS
 
 
 class Expected:
-    """`story`: of the load; `sends`: of its log."""
+    """`story`: of the load; `records`: its log."""
 
-    def __init__(self, story, sends):
+    def __init__(self, story, records):
+        sends = Sends(records)
         self.story = story
+        self.removed = [(index, record.path.rpartition("/")[2]) for index, record in enumerate(records)
+                        if record.kind == UNLINK and record.path.endswith(".pack")]
         self.steps = {name: self._placed(steps, sends) for name, steps in story.steps.items()}
         self.accounts = [(sends.index_of(place) if place is not None else None, after) for place, after in story.accounts]
         self.floors = [(sends.index_of(place), floor) for place, floor in story.floors]
@@ -48,7 +52,7 @@ class Expected:
         """How many operations were acknowledged before the power went."""
         return (sum(bisect.bisect_right([i for i, _ in steps], point) for steps in self.steps.values())
                 + sum(1 for box in self.deliveries.values() for index in box.values() if index is not None and index <= point)
-                + sum(1 for index, _ in self.accounts if index is not None and index <= point))
+                + sum(1 for index, _ in self.accounts if index is not None and 0 <= index <= point))
 
     def owner(self, name, point):
         """(state that was acknowledged or None, the step under way or None, position)."""
@@ -71,6 +75,10 @@ class Expected:
         for guest in {guest for _, accounts in placed[:last] for guest in accounts} - set(allowed):
             allowed[guest] = {None}
         return allowed
+
+    def removed_packs(self, point):
+        """Names of packs that were unlinked before: their numbers must not come again."""
+        return {name for index, name in self.removed if index <= point}
 
     def floor(self, point):
         """{(account number, UIDVALIDITY): (HIGHESTMODSEQ, UIDNEXT)} that may have been told."""
@@ -121,7 +129,8 @@ class Expected:
     def _compare(self, name, point, found, state, before, position, loose):
         """Differences from one state. New mail that `state` knows and `before` does not may still be on its way."""
         problems = []
-        if found["subscribed"] != state.subscribed:
+        # An import subscribes to what it makes.
+        if (found["subscribed"] ^ state.subscribed) - set(loose or ()):
             problems.append(f"subscribed to {sorted(found['subscribed'])}, not {sorted(state.subscribed)}")
         for box in {*found["boxes"], *state.boxes}:
             if loose and box in loose:

@@ -137,6 +137,8 @@ class Load:
         self.owners = [Owner(self, name, random.Random(f"{self.seed} {name}")) for name in OWNERS]
         for owner in self.owners:
             owner.connect()
+        self.owners[0].clear_away()
+        self.control("compact")
         work = [threading.Thread(target=self._guard, args=(owner.run,)) for owner in self.owners]
         others = [threading.Thread(target=self._guard, args=(self.deliver, index)) for index in range(3)]
         others.append(threading.Thread(target=self._guard, args=(self.administrate,)))
@@ -228,6 +230,8 @@ class Load:
                 what = chance.choice(("add", "add", "password", "quota", "remove", "compact", "compact", "check"))
                 name = chance.choice(sorted(accounts)) if accounts else None
                 after = dict(accounts)
+                if len(accounts) > 4:
+                    what = "remove"
                 if what == "add" or name is None:
                     count += 1
                     name = f"tamu{count}"

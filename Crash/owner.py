@@ -141,7 +141,9 @@ class Owner:
     # IMAP
 
     def append(self):
-        name = self.chance.choice(sorted(self.boxes))
+        self.append_to(self.chance.choice(sorted(self.boxes)))
+
+    def append_to(self, name):
         number, flags = self.load.number(), self.flags()
         self.risk = Risk(into=name, numbers=[number])
         line, _ = self.imap.command(f'APPEND "{name}" ({" ".join(sorted(flags))})', mailbag.message(number))
@@ -235,6 +237,19 @@ class Owner:
         self.imap.command(f"UID EXPUNGE {text}")
         self.boxes[name] = box.having({uid: m for uid, m in marked.items() if uid not in uids})
         self.note(f"expunge {name} {uids}", self.imap.place)
+
+    def clear_away(self):
+        """Leaves nothing in the only pack there is, so that compaction has to remove the one with the highest number."""
+        for _ in range(3):
+            self.append_to("Arsip")
+        self.open("Arsip")
+        text = ",".join(map(str, self.boxes["Arsip"].messages))
+        self.imap.command(f"UID STORE {text} +FLAGS.SILENT (\\Deleted)")
+        self.imap.command(f"UID EXPUNGE {text}")
+        self.boxes["Arsip"] = self.boxes["Arsip"].having({})
+        self.note("clear away", self.imap.place, {"Arsip": [n for n in self.ever["Arsip"]]})
+        self.imap.command("CLOSE")
+        self.selected = None
 
     def settled(self, what, place, names=()):
         """What a command has made of the names is what the server says after it; nobody else changes them."""

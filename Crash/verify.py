@@ -67,12 +67,12 @@ def look(imap):
 
 
 def login(server, name, passwords):
-    """A session, or None where no password of these does."""
+    """(session, password that did), or None."""
     for password in passwords:
         imap = IMAP(server.ports["imap"])
         try:
             imap.command(f"LOGIN {name} {password}")
-            return imap
+            return imap, password
         except Refused:
             imap.close()
     return None
@@ -82,8 +82,8 @@ def verify(data, expected, point, errors, environment=None):
     """Problems found; `data` is changed by it."""
     if not (data / "directory.sqlite").exists() and not (data / "volumes").exists():
         # Nothing was acknowledged yet, or all is lost.
-        return [] if expected.acknowledged(point) <= 1 else ["the data folder is not there"]
-    server = None
+        return [] if expected.acknowledged(point) == 0 else ["the data folder is not there"]
+    server, before = None, packs(data)
     try:
         server = Server(data, errors, environment)
         problems = _verify(server, expected, point)
@@ -92,6 +92,8 @@ def verify(data, expected, point, errors, environment=None):
         code = server.stop()
         if code != 0:
             problems.append(f"the server ended with {code}")
+        twice = (packs(data) - before) & expected.removed_packs(point)
+        problems += [f"{name} was removed once, and its number is given out again" for name in sorted(twice)]
         return problems + numbers(data, expected.floor(point))
     except (Gone, Refused, OSError, subprocess.TimeoutExpired) as error:
         return [f"{error}"]
@@ -100,9 +102,15 @@ def verify(data, expected, point, errors, environment=None):
             server.kill()
 
 
+def packs(data):
+    try:
+        return {name for name in os.listdir(data / "volumes/1/packs") if name.endswith(".pack")}
+    except FileNotFoundError:
+        return set()
+
+
 def _verify(server, expected, point):
-    problems = []
-    quotas = {}
+    problems, sessions = [], {}
     report = server.control("check")["check"]
     problems += [f"check: {problem}" for problem in report["problems"][:3]]
     there = {account["name"]: account for account in server.control("accountList")["accounts"]}
@@ -111,11 +119,14 @@ def _verify(server, expected, point):
             if None not in passwords:
                 problems.append(f"account {name} is missing")
             continue
-        imap = login(server, name, passwords - {None}) if passwords != {None} else None
-        if imap is None:
-            problems.append(f"account {name}: {'is there again' if passwords == {None} else 'no login'}")
+        if passwords == {None}:
+            problems.append(f"account {name} is there again")
             continue
-        if name in OWNERS:
+        session = login(server, name, passwords - {None})
+        if session is None:
+            problems.append(f"account {name}: no login")
+        elif name in OWNERS:
+            imap, password = session
             boxes, octets, bad = look(imap)
             problems += [f"{name}/{problem}" for problem in bad]
             found = {"boxes": boxes, "subscribed": imap.names('LSUB "" "*"')}
@@ -124,20 +135,17 @@ def _verify(server, expected, point):
             if (there[name]["messages"], there[name]["bytes"]) != (count, octets):
                 problems.append(f"{name}: the quota counts {there[name]['messages']} messages, {there[name]['bytes']} "
                                 f"octets; there are {count}, {octets}")
-            quotas[name] = found
-        imap.close()
-    for name, found in quotas.items():
-        problems += _uidls(server, name, expected, point, found)
-        problems += _goes_on(server, name, expected, point, found)
-    return problems
+            problems += _uidls(server, name, password, expected, point, found)
+            sessions[name] = (imap, found)
+    return problems + (_goes_on(server, sessions, expected, point) if sessions else [])
 
 
-def _uidls(server, name, expected, point, found):
+def _uidls(server, name, password, expected, point, found):
     if "INBOX" not in found["boxes"]:
-        return []
+        return [f"{name}: no INBOX"]
     validity, _, messages = found["boxes"]["INBOX"]
     pop = POP3(server.ports["pop3"])
-    pop.login(name, next(iter(p for p in expected.passwords(point)[name] if p and _takes(server, name, p))))
+    pop.login(name, password)
     uidls = pop.uidls()
     pop.command("QUIT")
     pop.close()
@@ -151,36 +159,30 @@ def _uidls(server, name, expected, point, found):
     return problems
 
 
-def _takes(server, name, password):
-    imap = login(server, name, [password])
-    if imap:
-        imap.close()
-    return imap is not None
-
-
-def _goes_on(server, name, expected, point, found):
+def _goes_on(server, sessions, expected, point):
     """A delivery gets a UID that nobody was told, and a new mailbox a UIDVALIDITY that nobody was told."""
     problems = []
     lmtp = LMTP(server.ports["lmtp"])
     number = 10**8
-    taken = [taken for taken, _ in lmtp.deliver([f"{name}@x.example"], mailbag.message(number))]
+    for name, (taken, _) in zip(sessions, lmtp.deliver([f"{name}@x.example" for name in sessions], mailbag.message(number))):
+        if not taken:
+            problems.append(f"{name}: a delivery after the restart was refused")
     lmtp.close()
-    imap = login(server, name, expected.passwords(point)[name] - {None})
-    if taken != [True] or imap is None:
-        return [f"{name}: a delivery after the restart was refused"]
-    validity, _ = imap.select("INBOX")
-    after = imap.fetch("UID FLAGS BODY.PEEK[]")
-    new = [uid for uid, (_, _, body) in after.items() if mailbag.identify(body) == number]
-    told = [uid for (v, uid), (_, index) in expected.told[name].items() if v == validity and index <= point]
-    if len(new) != 1 or new[0] <= max([0, *told, *found["boxes"].get("INBOX", (0, 0, {}))[2]]):
-        problems.append(f"{name}: a delivery after the restart has UID {new}, up to {max([0, *told])} was told")
-    else:
-        imap.command(f"UID STORE {new[0]} +FLAGS (\\Seen)")
-    imap.command("CREATE Baru")
-    validity, _ = imap.select("Baru", "EXAMINE")
-    if any(v == validity for (v, _), (_, index) in expected.told[name].items() if index <= point):
-        problems.append(f"{name}: a new mailbox has UIDVALIDITY {validity}, which was told before")
-    imap.close()
+    for name, (imap, found) in sessions.items():
+        validity, _ = imap.select("INBOX")
+        new = [uid for uid, (_, _, head) in imap.fetch("UID BODY.PEEK[HEADER.FIELDS (X-NUMBER)]").items()
+               if mailbag.number_of(head) == number]
+        told = [uid for (v, uid), (_, index) in expected.told[name].items() if v == validity and index <= point]
+        highest = max([0, *told, *found["boxes"]["INBOX"][2]])
+        if len(new) != 1 or new[0] <= highest:
+            problems.append(f"{name}: a delivery after the restart has UID {new}; {highest} was given out before")
+        else:
+            imap.command(f"UID STORE {new[0]} +FLAGS (\\Seen)")
+        imap.command("CREATE Baru")
+        validity, _ = imap.select("Baru", "EXAMINE")
+        if any(v == validity for (v, _), (_, index) in expected.told[name].items() if index <= point):
+            problems.append(f"{name}: a new mailbox has UIDVALIDITY {validity}, which was told before")
+        imap.close()
     return problems
 
 

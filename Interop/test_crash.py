@@ -11,7 +11,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "Crash"))
 import campaign
-import run
+import crash
 import syncs
 
 STEPS = 120
@@ -25,7 +25,7 @@ class PowerCuts(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="merpati-crash-"))
-        cls.recorded = run.record(cls.folder, int(time.time()) % 10**6, STEPS)
+        cls.recorded = crash.record(cls.folder, int(time.time()) % 10**6, STEPS)
 
     @classmethod
     def tearDownClass(cls):
@@ -33,7 +33,7 @@ class PowerCuts(unittest.TestCase):
 
     def test_1_the_log_is_all_there_is(self):
         """replayed with nothing lost, the log gives the real folder at every stop, octet for octet"""
-        self.assertEqual(run.fidelity(self.recorded), [])
+        self.assertEqual(crash.fidelity(self.recorded), [])
 
     def test_2_every_sync_has_its_row(self):
         """every line of the sources that asks for a sync stands in the table of Crash/syncs.py, and SQLite syncs fully"""
@@ -42,7 +42,7 @@ class PowerCuts(unittest.TestCase):
 
     def test_3_nothing_acknowledged_is_lost(self):
         """cuts at points all over the load, unsynced writes kept, dropped, torn or reordered"""
-        total = run.sound(self.recorded, 60, self.recorded.seed, CUTS)
+        total = crash.sound(self.recorded, 60, self.recorded.seed, CUTS)
         self.assertEqual(total.failures, [])
         self.assertGreater(total.opened, 10)
         print(f"  {total.opened} images opened, {total.acknowledged} acknowledged operations checked")

@@ -40,6 +40,8 @@ public enum SelfSigned {
       try files.removeItem(atPath: certificate)
       try syncFolder(of: certificate)
     }
+    // The folder has perhaps been made just now.
+    try syncFolder(of: URL(fileURLWithPath: certificate).deletingLastPathComponent().path)
     try place(privateKey.pemRepresentation + "\n", at: key, mode: 0o600)
     try place(pem + "\n", at: certificate, mode: 0o644)
     return true
