@@ -192,7 +192,7 @@ def mutation(records, expected, classes, names, folder, most, seed):
     # A few all over the log first, then more. Three ways at a place: only this is lost; all that may be is; by chance.
     for number in (10, most // 3):
         some = chance.sample(places, min(len(places), number))
-        again = max(1, min(8, number // max(len(some), 1)))
+        again = max(1, min(40, 2 * number // max(len(some), 1)))
         cuts = [Cut(place, way, chance.randrange(1 << 30))
                 for place in some for way in ("held", "drop", *["torn"] * again)]
         total.add(_work(records, expected, sorted(cuts, key=lambda cut: cut.point), folder, None, ignored, 1))

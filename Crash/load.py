@@ -19,12 +19,14 @@ import mailbag
 import recording
 from owner import Owner
 from story import OWNERS, Delivery, State, Step, Story
-from talk import LMTP, Control, Gone, Refused
+from talk import LMTP, Control, Gone, Refused, end_of
 
 sys.path.insert(0, str(recording.HERE.parent / "Interop"))
 import harness  # noqa: E402
 
 SETTINGS = ("store.pack-size=64K", "store.compact-interval=2s", "auth.failure-delay=0s", "log.level=notice")
+#: What the administrator does, by chance; a backup joins here.
+ADMINISTRATION = ("add", "add", "password", "quota", "remove", "compact", "compact", "check")
 
 
 class Load:
@@ -107,7 +109,7 @@ class Load:
 
     def here(self):
         """An octet of the log behind everything that has left the server by now."""
-        return os.path.getsize(self.log) if self.log else 0
+        return end_of(self.log)
 
     def floors(self):
         """What anybody could have been told of UIDNEXT and MODSEQ up to now. (No extension tells MODSEQ yet.)"""
@@ -227,7 +229,7 @@ class Load:
             time.sleep(0.02 + chance.random() * 0.15)
             try:
                 self.wait()
-                what = chance.choice(("add", "add", "password", "quota", "remove", "compact", "compact", "check"))
+                what = chance.choice(ADMINISTRATION)
                 name = chance.choice(sorted(accounts)) if accounts else None
                 after = dict(accounts)
                 if len(accounts) > 4:

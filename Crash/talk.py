@@ -1,6 +1,7 @@
 """IMAP, POP3, LMTP and the control socket, as little of each as the campaign needs, counting every octet that came: by
 that count a reply is found again in the recorder's log."""
 
+import fcntl
 import json
 import os
 import re
@@ -17,13 +18,22 @@ class Refused(Exception):
     pass
 
 
+def end_of(log):
+    """The log's octets when no call is between being done and being recorded."""
+    if not log:
+        return 0
+    with open(log, "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return os.path.getsize(log)
+
+
 class Talk:
     """`log`: the recorder's, or None. Then `place` says where the last reply ends (see recording.Sends)."""
 
     def __init__(self, port, log=None):
         self.log = log
         self.octets = 0
-        self.since = os.path.getsize(log) if log else 0
+        self.since = end_of(log)
         self.buffer = b""
         try:
             self.socket = socket.create_connection(("127.0.0.1", port), timeout=120)
@@ -195,7 +205,7 @@ class Control(Talk):
     def __init__(self, path, log=None):
         self.log = log
         self.octets = 0
-        self.since = os.path.getsize(log) if log else 0
+        self.since = end_of(log)
         self.buffer = b""
         self.peer = 1 << 32 | os.getpid()
         self.socket = socket.socket(socket.AF_UNIX)
