@@ -121,6 +121,7 @@ public enum DataFolder {
   ) throws(StoreError) -> any MailStore {
     var store = StoreSettings()
     store.packs.codec = settings.compressed ? .zstd : .raw
+    store.packs.maxPackBytes = settings.packOctets
     store.defaultQuota = settings.defaultQuota
     store.maximumMessageBytes = settings.maximumMessageOctets
     store.expungedRetentionDays = settings.keepExpungedDays

@@ -73,7 +73,6 @@ public struct ServerProcess: Sendable {
       for listener in listeners + [control] { await listener.shutdown(grace: .zero) }
       throw ControlFailure(.unavailable, bindProblem(error))
     }
-    announce(listeners)
 
     var services: [ServiceGroupConfiguration.ServiceConfiguration] = []
     services.append(
@@ -87,9 +86,15 @@ public struct ServerProcess: Sendable {
         failureTerminationBehavior: .gracefullyShutdownGroup))
     services.append(.init(service: Upkeep(store: store, seconds: settings.expireIntervalSeconds, logger: logger)))
     services.append(.init(service: Reloads(contexts: contexts, sink: sink, logger: logger)))
+    // Services start when signals are waited for: whoever reads 'ready' may send one.
+    services.append(
+      .init(
+        service: Announcement { [listeners] in
+          announce(listeners)
+          SystemdNotify.send("READY=1")
+        }))
     let serviceGroup = ServiceGroup(
       configuration: .init(services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
-    SystemdNotify.send("READY=1")
     if !settings.pidFile.isEmpty { try writePid() }
     defer { if !settings.pidFile.isEmpty { unlink(settings.pidFile) } }
     try await serviceGroup.run()

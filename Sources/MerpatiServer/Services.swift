@@ -23,6 +23,16 @@ struct ListenersService: Service {
   }
 }
 
+/// Says once that everything runs.
+struct Announcement: Service {
+  let say: @Sendable () -> Void
+
+  func run() async throws {
+    say()
+    try await gracefulShutdown()
+  }
+}
+
 /// Removes mail whose days after POP3 retrieval are over.
 struct Upkeep: Service {
   let store: any MailStore

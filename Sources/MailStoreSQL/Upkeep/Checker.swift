@@ -343,10 +343,23 @@ struct Checker {
       next += 1
     }
     for problem in problems { note(problem) }
-    // Damage in dead space harms nobody, but says something about the disk.
-    for damaged in result.damaged { note("pack \(pack.number): \(damaged.what)") }
+    // Damage in dead space harms nobody, but says something about the disk; except where a crash has left what it cut
+    // short.
+    let cut = try leftByCrash(pack.number)
+    for damaged in result.damaged where !cut.contains(where: { $0.contains(damaged.frame.location.offset) }) {
+      note("pack \(pack.number): \(damaged.what)")
+    }
     report.blobs += expected.count
     report.blobBytes += bytes
+  }
+
+  /// Where the pack has what a crash explains (see `StrayFrames`).
+  private func leftByCrash(_ pack: Int64) throws(StoreError) -> [Range<Int64>] {
+    var ranges: [Range<Int64>] = []
+    let rows = try db("SELECT offset, bytes FROM stray WHERE pack = ? AND NOT alarming")
+    rows.bind(1, pack)
+    try rows.forEach { ranges.append($0.int(0)..<$0.int(0) + max($0.int(1), 0)) }
+    return ranges
   }
 
   private static func missing(_ blob: (id: Int64, location: BlobLocation), _ pack: Int64) -> String {

@@ -25,7 +25,6 @@ enum StrayFrames {
     var offset: Int64
     var end: Int64
     var frames = 0
-    var isWholePack: Bool { offset == 0 }
   }
 
   /// For the opening, before anything is written to a pack. `hadWAL`: the database had one before it was opened.
@@ -77,8 +76,8 @@ enum StrayFrames {
   private static func isMoreThanACrash(_ strays: [Stray], _ left: Left, hadWAL: Bool) -> Bool {
     guard !strays.isEmpty else { return false }
     if left == .closed || left == .open && !hadWAL { return true }
+    // How many packs they fill says nothing: one commit can fill several, since packs may be small and messages large.
     return strays.reduce(0) { $0 + $1.frames } > StoreLimits.jobsPerCommit + StoreLimits.compactionSlice
-      || strays.count(where: \.isWholePack) > 2
   }
 
   /// Where packs go on beyond what commits know of.

@@ -97,6 +97,9 @@ public enum ConfigTable {
     ConfigRow("quota.default-messages", .text, "none", "For accounts with no bound of their own."),
 
     ConfigRow("store.compression", .choice(["zstd", "none"]), "zstd", "Of message bytes at rest."),
+    ConfigRow(
+      "store.pack-size", .size(optional: false), "64M",
+      "Of one file of message bytes, 64K to 4G. Small ones give the disk of deleted mail back with less copying."),
     ConfigRow("store.keep-expunged-days", .integer(0...3650), "0", "How long the bytes of expunged messages are kept."),
     ConfigRow(
       "store.free-space-floor", .size(optional: true), "128M",

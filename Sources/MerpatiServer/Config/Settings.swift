@@ -34,6 +34,7 @@ public struct Settings: Sendable {
   public var postmaster: String?
   public var defaultQuota: QuotaLimits
   public var compressed: Bool
+  public var packOctets: Int64
   public var keepExpungedDays: Int
   /// Octets; 0: no floor.
   public var freeSpaceFloor: Int64
@@ -88,6 +89,10 @@ public struct Settings: Sendable {
     defaultQuota = QuotaLimits(
       bytes: ConfigValues.octets(config["quota.default-bytes"]), messages: Int64(messages))
     compressed = config["store.compression"] == "zstd"
+    packOctets = ConfigValues.octets(config["store.pack-size"]) ?? 0
+    guard (64 << 10...4 << 30).contains(packOctets) else {
+      throw ConfigError("store.pack-size: \(config["store.pack-size"]) is not between 64K and 4G")
+    }
     keepExpungedDays = Self.number(config, "store.keep-expunged-days")
     freeSpaceFloor = ConfigValues.octets(config["store.free-space-floor"]) ?? 0
     compactIntervalSeconds = Self.seconds(config, "store.compact-interval")
