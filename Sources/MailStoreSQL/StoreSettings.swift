@@ -29,6 +29,10 @@ public struct StoreSettings: Sendable {
   public var deadShare: Double
   /// Entries of mailboxes that nobody has open and that stay in memory for the next SELECT (24 octets each).
   public var cachedViewEntries: Int
+  /// Octets a second that the scrubber reads. 0: it does not run.
+  public var scrubRate: Int64
+  /// Seconds between the end of one round of the scrubber and the beginning of the next.
+  public var scrubInterval: Int
   /// Seconds since 1970. Tests set it.
   public var now: @Sendable () -> Int64
 
@@ -36,7 +40,8 @@ public struct StoreSettings: Sendable {
     packs: PackSettings = PackSettings(), defaultQuota: QuotaLimits = QuotaLimits(),
     maximumMessageBytes: Int = 100 << 20, readerThreads: Int = 2, prepareThreads: Int = 2,
     expungedRetentionDays: Int = 0, expungeLogDays: Int = 30, upkeepInterval: Int = 60, deadShare: Double = 0.5,
-    cachedViewEntries: Int = 1_000_000, now: @escaping @Sendable () -> Int64 = Clock.seconds
+    cachedViewEntries: Int = 1_000_000, scrubRate: Int64 = 0, scrubInterval: Int = 7 * 86_400,
+    now: @escaping @Sendable () -> Int64 = Clock.seconds
   ) {
     self.packs = packs
     self.defaultQuota = defaultQuota
@@ -48,6 +53,8 @@ public struct StoreSettings: Sendable {
     self.upkeepInterval = upkeepInterval
     self.deadShare = deadShare
     self.cachedViewEntries = cachedViewEntries
+    self.scrubRate = scrubRate
+    self.scrubInterval = scrubInterval
     self.now = now
   }
 }

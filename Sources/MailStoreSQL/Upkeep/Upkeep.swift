@@ -27,6 +27,7 @@ final class Upkeep: Sendable {
   let pins: PinRegistry
   let database: String
   let settings: StoreSettings
+  let damage: DamageReports
   let logger: Logger
   private let queue = Monitor(Queue())
   private let thread = Mutex<StoreThread?>(nil)
@@ -35,7 +36,7 @@ final class Upkeep: Sendable {
 
   init(
     writer: Writer, packs: PackStore, cache: MailCache, pins: PinRegistry, database: String, settings: StoreSettings,
-    logger: Logger
+    damage: DamageReports, logger: Logger
   ) {
     self.writer = writer
     self.packs = packs
@@ -43,6 +44,7 @@ final class Upkeep: Sendable {
     self.pins = pins
     self.database = database
     self.settings = settings
+    self.damage = damage
     self.logger = logger
   }
 
@@ -50,6 +52,7 @@ final class Upkeep: Sendable {
     let started = StoreThread { [self] in main() }
     guard let started else { throw .io(operation: "start a thread", path: "store-upkeep", errno: 0) }
     thread.withLock { $0 = started }
+    damage.onReport { [queue] in queue.signal { if !$0.isStopped { $0.tasks.append { $0.noteReportedDamage() } } } }
   }
 
   /// Ends after the step under way. Blocks.
