@@ -118,12 +118,18 @@ public enum DataFolder {
   static func openStore(
     _ directory: String, _ settings: Settings, logger: Logger, upkeep: Bool
   ) throws(StoreError) -> any MailStore {
+    try SQLStore.open(directory: directory, settings: storeSettings(settings, upkeep: upkeep), logger: logger)
+  }
+
+  static func storeSettings(_ settings: Settings, upkeep: Bool) -> StoreSettings {
     var store = StoreSettings()
     store.packs.codec = settings.compressed ? .zstd : .raw
     store.defaultQuota = settings.defaultQuota
     store.maximumMessageBytes = settings.maximumMessageOctets
     store.expungedRetentionDays = settings.keepExpungedDays
     store.upkeepInterval = upkeep ? settings.compactIntervalSeconds : 0
-    return try SQLStore.open(directory: directory, settings: store, logger: logger)
+    store.scrubRate = upkeep ? settings.scrubRate : 0
+    store.scrubInterval = settings.scrubIntervalSeconds
+    return store
   }
 }

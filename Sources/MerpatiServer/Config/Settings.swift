@@ -36,6 +36,9 @@ public struct Settings: Sendable {
   public var compressed: Bool
   public var keepExpungedDays: Int
   public var compactIntervalSeconds: Int
+  /// Octets a second; 0: off.
+  public var scrubRate: Int64
+  public var scrubIntervalSeconds: Int
   public var expireIntervalSeconds: Int
   public var logLevel: String
   public var logFile: String
@@ -88,6 +91,8 @@ public struct Settings: Sendable {
     compressed = config["store.compression"] == "zstd"
     keepExpungedDays = Self.number(config, "store.keep-expunged-days")
     compactIntervalSeconds = Self.seconds(config, "store.compact-interval")
+    scrubRate = ConfigValues.octets(config["store.scrub-rate"]) ?? 0
+    scrubIntervalSeconds = Self.seconds(config, "store.scrub-interval")
     expireIntervalSeconds = Self.seconds(config, "store.expire-interval")
     logLevel = config["log.level"]
     logFile = config["log.file"]
