@@ -58,7 +58,7 @@ struct PackScanner {
   }
 
   /// Where the next magic begins, or `end`.
-  private func nextMagic(after start: Int64, _ scratch: inout BlobScratch) throws(BlobError) -> Int64 {
+  func nextMagic(after start: Int64, _ scratch: inout BlobScratch) throws(BlobError) -> Int64 {
     let magic = FrameHeader.magic
     var offset = start + 1
     while end - offset >= 4 {

@@ -180,9 +180,12 @@ public struct CheckReport: Sendable, Hashable, Codable {
   public var blobBytes: Int64
   /// One sentence for each thing found wrong, naming account, mailbox, UID or file. Empty: clean.
   public var problems: [String]
+  /// Messages that are known to be damaged and marked so, a sentence each; they are refused to clients, and no problem of
+  /// the store any more.
+  public var damaged: [String]
   public init(
     accounts: Int = 0, mailboxes: Int = 0, messages: Int = 0, blobs: Int = 0, packs: Int = 0, blobBytes: Int64 = 0,
-    problems: [String] = []
+    problems: [String] = [], damaged: [String] = []
   ) {
     self.accounts = accounts
     self.mailboxes = mailboxes
@@ -191,5 +194,6 @@ public struct CheckReport: Sendable, Hashable, Codable {
     self.packs = packs
     self.blobBytes = blobBytes
     self.problems = problems
+    self.damaged = damaged
   }
 }

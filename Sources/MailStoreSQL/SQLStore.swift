@@ -28,6 +28,7 @@ public final class SQLStore: MailStore {
   let upkeep: Upkeep
   let freeSpace: FreeSpace
   let ages: AgeKeeper
+  let scrubber: Scrubber
   private let readerList: [Reader]
   private let lock: FolderLock
   private let isClosed = Atomic(false)
@@ -50,6 +51,8 @@ public final class SQLStore: MailStore {
     let folders = [path, "\(path)/volumes", volumePath]
     for folder in folders { _ = try blobCall { () throws(BlobError) in try PosixFileSystem().createDirectory(folder) } }
     lock = try FolderLock(folder: path)
+    // A repair that a crash has cut short after it was complete.
+    try RepairFolder(data: path).finish()
     for folder in folders {
       try blobCall { () throws(BlobError) in
         if try fileSystem.createDirectory(folder) { try fileSystem.syncDirectory(Self.parent(of: folder)) }
@@ -81,19 +84,24 @@ public final class SQLStore: MailStore {
       db: db, directoryDB: directoryDB, directory: directory, packs: packs, cache: cache, views: views,
       freeSpace: freeSpace, settings: settings, logger: logger)
     var readerList: [Reader] = []
-    for _ in 0..<max(settings.readerThreads, 1) { readerList.append(try Reader(path: database, packs: packs)) }
+    let damage = DamageReports()
+    for _ in 0..<max(settings.readerThreads, 1) {
+      readerList.append(try Reader(path: database, packs: packs, damage: damage))
+    }
     self.readerList = readerList
     readers = try WorkerPool(name: "store-reader", workers: readerList)
     preparers = try WorkerPool(
       name: "store-prepare", workers: (0..<max(settings.prepareThreads, 1)).map { _ in PrepareWorker() })
     upkeep = Upkeep(
       writer: writer, packs: packs, cache: cache, pins: pins, ages: ages, database: database, settings: settings,
-      logger: logger)
+      damage: damage, logger: logger)
+    scrubber = Scrubber(upkeep: upkeep)
     try AccountTable.load(directoryDB, into: directory)
     try writer.start()
     try upkeep.start()
     // What a crash may have left between the directory's commit and the volume's.
     try upkeep.reconcileAccounts(directory)
+    try scrubber.start()
   }
 
   /// A store that was dropped without `close`: its threads must not go on writing after the lock is gone.
@@ -106,7 +114,8 @@ public final class SQLStore: MailStore {
     .database(
       message: """
         \(path) is missing or empty, and there are packs with mail beside it: put it back from a backup (an older one will \
-        do, no pack is lost by it), or move the folder packs away to begin without mail
+        do, no pack is lost by it), let 'merpati check --repair' make it anew from the packs, or move the folder packs away \
+        to begin without mail
         """)
   }
 
@@ -118,7 +127,8 @@ public final class SQLStore: MailStore {
     throw .database(
       message: """
         \(path) is missing or empty, and the volume has mail of \(accounts) accounts: put it back from a backup (an older \
-        one will do, no mail is lost by it), or move the folder volumes away to begin without accounts and mail
+        one will do, no mail is lost by it), let 'merpati check --repair' make it anew (without passwords), or move the \
+        folder volumes away to begin without accounts and mail
         """)
   }
 
@@ -148,6 +158,7 @@ public final class SQLStore: MailStore {
 
   /// New work is refused, queued work is finished, in the order in which work is handed on.
   private func shutDown() {
+    scrubber.stop()
     upkeep.stop()
     preparers.close()
     readers.close()

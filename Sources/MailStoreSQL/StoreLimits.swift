@@ -47,6 +47,15 @@ public enum StoreLimits {
   /// Octets of new mail after which it is looked at before that.
   public static let freeSpaceOctets: Int64 = 8 << 20
 
+  /// Problems that one check, and damaged messages that one repair, names one by one; the others are counted.
+  public static let namedProblems = 1000
+  /// Octets of a pack that the scrubber verifies between two looks at whether the store is closing.
+  public static let scrubStep: Int64 = 1 << 20
+  /// Seconds between two notes of how far the scrubber has come.
+  public static let scrubNoteInterval: Int64 = 60
+  /// Octets of a message that a repair compresses anew to mend its frame; larger ones stay isolated.
+  public static let mendedMessage = 256 << 20
+
   /// Highest UIDVALIDITY that an import may bring along: millions of values are left for new mailboxes.
   public static let importedUIDValidity = UInt32.max - (1 << 24)
   /// Account numbers stay below this, so that account and content number fit one 63-bit key.

@@ -34,6 +34,10 @@ public struct StoreSettings: Sendable {
   /// Called once, from a thread of the store, when a sync has failed: nothing is written any more until the store is
   /// opened anew. It must only schedule work.
   public var onFailure: @Sendable (StoreError) -> Void
+  /// Octets a second that the scrubber reads. 0: it does not run.
+  public var scrubRate: Int64
+  /// Seconds between the end of one round of the scrubber and the beginning of the next.
+  public var scrubInterval: Int
   /// Seconds since 1970. Tests set it.
   public var now: @Sendable () -> Int64
   /// Seconds since whenever, running evenly whatever is done to the date. Tests that set `now` need not set it: then
@@ -44,9 +48,9 @@ public struct StoreSettings: Sendable {
     packs: PackSettings = PackSettings(), defaultQuota: QuotaLimits = QuotaLimits(),
     maximumMessageBytes: Int = 100 << 20, readerThreads: Int = 2, prepareThreads: Int = 2,
     expungedRetentionDays: Int = 0, expungeLogDays: Int = 30, upkeepInterval: Int = 60, deadShare: Double = 0.5,
-    cachedViewEntries: Int = 1_000_000, freeSpaceFloor: Int64 = 0,
-    onFailure: @escaping @Sendable (StoreError) -> Void = { _ in }, now: (@Sendable () -> Int64)? = nil,
-    steady: (@Sendable () -> Int64)? = nil
+    cachedViewEntries: Int = 1_000_000, freeSpaceFloor: Int64 = 0, scrubRate: Int64 = 0,
+    scrubInterval: Int = 7 * 86_400, onFailure: @escaping @Sendable (StoreError) -> Void = { _ in },
+    now: (@Sendable () -> Int64)? = nil, steady: (@Sendable () -> Int64)? = nil
   ) {
     self.packs = packs
     self.defaultQuota = defaultQuota
@@ -59,6 +63,8 @@ public struct StoreSettings: Sendable {
     self.deadShare = deadShare
     self.cachedViewEntries = cachedViewEntries
     self.freeSpaceFloor = freeSpaceFloor
+    self.scrubRate = scrubRate
+    self.scrubInterval = scrubInterval
     self.onFailure = onFailure
     self.now = now ?? Clock.seconds
     self.steady = steady ?? now ?? Clock.steadySeconds

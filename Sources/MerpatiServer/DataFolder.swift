@@ -119,6 +119,12 @@ public enum DataFolder {
     _ directory: String, _ settings: Settings, logger: Logger, upkeep: Bool,
     onFailure: @escaping @Sendable (StoreError) -> Void = { _ in }
   ) throws(StoreError) -> any MailStore {
+    var store = storeSettings(settings, upkeep: upkeep)
+    store.onFailure = onFailure
+    return try SQLStore.open(directory: directory, settings: store, logger: logger)
+  }
+
+  static func storeSettings(_ settings: Settings, upkeep: Bool) -> StoreSettings {
     var store = StoreSettings()
     store.packs.codec = settings.compressed ? .zstd : .raw
     store.packs.maxPackBytes = settings.packOctets
@@ -127,7 +133,8 @@ public enum DataFolder {
     store.expungedRetentionDays = settings.keepExpungedDays
     store.upkeepInterval = upkeep ? settings.compactIntervalSeconds : 0
     store.freeSpaceFloor = settings.freeSpaceFloor
-    store.onFailure = onFailure
-    return try SQLStore.open(directory: directory, settings: store, logger: logger)
+    store.scrubRate = upkeep ? settings.scrubRate : 0
+    store.scrubInterval = settings.scrubIntervalSeconds
+    return store
   }
 }

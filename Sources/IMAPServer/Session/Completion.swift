@@ -87,7 +87,12 @@ enum ErrorMapper {
     // No IMAP command brings numbers along.
     case .importRefused: ours(.serverBug)
     case .noSuchAccount, .accountExists, .invalidAccountName: ours(.unavailable)
-    case .corrupt: ours(.corruption)
+    // RFC 5530 §3: the code says that something is damaged; what, is for the log.
+    case .corrupt:
+      Outcome(
+        completion: .no(
+          "Some of the mail is damaged on the server's disk and cannot be read; tell the administrator: \(reference)",
+          code: .corruption), internalStory: "\(error)")
     // RFC 5530 §3: UNAVAILABLE, not OVERQUOTA, since it is not the user's quota and no user can do anything about it.
     case .io where error.isNoRoom:
       Outcome(

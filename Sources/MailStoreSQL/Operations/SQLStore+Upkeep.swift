@@ -52,7 +52,11 @@ extension SQLStore {
         try db.beginReading()
         return directory.all()
       }
-      return try Checker(db: db, packs: upkeep.packs, accounts: accounts, isStopping: { upkeep.isStopping }).run()
+      var report = try Checker(
+        db: db, packs: upkeep.packs, accounts: accounts, isStopping: { upkeep.isStopping }
+      ).run()
+      report.problems = try Checker.problems(ofDirectory: upkeep.writer.directoryDB.path) + report.problems
+      return report
     }
   }
 }

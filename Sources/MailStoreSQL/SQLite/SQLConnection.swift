@@ -37,6 +37,8 @@ final class SQLConnection: @unchecked Sendable {
 
   // MARK: Opening
 
+  static let newerVersion = "was written by a newer version of this program"
+
   /// Opens for writing, creates what is missing, and makes every commit reach the disk before it returns.
   static func writer(path: String, migrator: DatabaseMigrator) throws(StoreError) -> SQLConnection {
     try createPrivately(path)
@@ -56,7 +58,7 @@ final class SQLConnection: @unchecked Sendable {
       queue = try DatabaseQueue(path: path, configuration: configuration)
       try migrator.migrate(queue)
       if try queue.read({ try migrator.hasBeenSuperseded($0) }) {
-        throw StoreError.database(message: "\(path) was written by a newer version of this program")
+        throw StoreError.database(message: "\(path) \(newerVersion)")
       }
     } catch { throw SQLFailure.error(error, path: path) }
     let connection = try adopt(queue, path: path)

@@ -16,6 +16,9 @@ enum VolumeSchema {
     migrator.registerMigration("3 imports") { db in
       for statement in imports { try db.execute(sql: statement) }
     }
+    migrator.registerMigration("4 damaged") { db in
+      for statement in damaged { try db.execute(sql: statement) }
+    }
     return migrator
   }
 
@@ -232,6 +235,20 @@ enum VolumeSchema {
     INSERT INTO volume_state (name, value) SELECT 'is_open', -1
     UNION ALL SELECT 'highest_account', COALESCE(MAX(account), 0) FROM account_state
     """,
+  ]
+
+  private static let damaged = [
+    // Frames known to be damaged, in use or not: by place, since a damaged frame is never copied elsewhere. See
+    // `DamagedFrames`.
+    """
+    CREATE TABLE damaged (
+      pack INTEGER NOT NULL,
+      offset INTEGER NOT NULL,
+      found INTEGER NOT NULL,
+      what TEXT NOT NULL,
+      PRIMARY KEY (pack, offset)
+    ) STRICT, WITHOUT ROWID
+    """
   ]
 
   private static let imports = [

@@ -88,9 +88,12 @@ extension Upkeep {
       try blobCall { () throws(BlobError) in try packs.remove(pack) }
       try writer.inTransaction { transaction throws(StoreError) in
         transaction.hasWritten = true
-        let row = try transaction.db("DELETE FROM pack WHERE id = ?")
-        row.bind(1, pack)
-        try row.run()
+        for row in [
+          try transaction.db("DELETE FROM pack WHERE id = ?"), try transaction.db("DELETE FROM damaged WHERE pack = ?"),
+        ] {
+          row.bind(1, pack)
+          try row.run()
+        }
       }
       return true
     }
@@ -127,7 +130,11 @@ extension Upkeep {
     of pack: Int64, after offset: Int64, _ db: SQLConnection
   ) throws(StoreError) -> [(id: Int64, location: BlobLocation)] {
     let rows = try db(
-      "SELECT id, offset, frame, size FROM blob WHERE pack = ? AND offset > ? ORDER BY offset LIMIT ?")
+      """
+      SELECT id, offset, frame, size FROM blob b WHERE pack = ? AND offset > ?
+        AND NOT EXISTS (SELECT 1 FROM damaged d WHERE d.pack = b.pack AND d.offset = b.offset)
+      ORDER BY offset LIMIT ?
+      """)
     rows.bind(1, pack)
     rows.bind(2, offset)
     rows.bind(3, StoreLimits.compactionSlice)

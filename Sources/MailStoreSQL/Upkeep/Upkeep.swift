@@ -28,6 +28,7 @@ final class Upkeep: Sendable {
   let ages: AgeKeeper
   let database: String
   let settings: StoreSettings
+  let damage: DamageReports
   let logger: Logger
   private let queue = Monitor(Queue())
   private let thread = Mutex<StoreThread?>(nil)
@@ -36,7 +37,7 @@ final class Upkeep: Sendable {
 
   init(
     writer: Writer, packs: PackStore, cache: MailCache, pins: PinRegistry, ages: AgeKeeper, database: String,
-    settings: StoreSettings, logger: Logger
+    settings: StoreSettings, damage: DamageReports, logger: Logger
   ) {
     self.writer = writer
     self.packs = packs
@@ -45,6 +46,7 @@ final class Upkeep: Sendable {
     self.ages = ages
     self.database = database
     self.settings = settings
+    self.damage = damage
     self.logger = logger
   }
 
@@ -52,6 +54,7 @@ final class Upkeep: Sendable {
     let started = StoreThread { [self] in main() }
     guard let started else { throw .io(operation: "start a thread", path: "store-upkeep", errno: 0) }
     thread.withLock { $0 = started }
+    damage.onReport { [queue] in queue.signal { if !$0.isStopped { $0.tasks.append { $0.noteReportedDamage() } } } }
   }
 
   /// Ends after the step under way. Blocks.

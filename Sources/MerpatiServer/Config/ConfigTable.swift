@@ -106,6 +106,10 @@ public enum ConfigTable {
       "Free space on the data folder's volume below which no new mail is taken. none: until the disk is full."),
     ConfigRow("store.compact-interval", .duration, "60s", "Between looks for packs worth rewriting."),
     ConfigRow(
+      "store.scrub-rate", .size(optional: false), "1M",
+      "Octets a second that are read to verify all mail in the background. 0: none."),
+    ConfigRow("store.scrub-interval", .duration, "7d", "Between the end of one round of that and the next."),
+    ConfigRow(
       "store.expire-interval", .duration, "1h", "Between looks for mail whose days after POP3 retrieval are over."),
 
     ConfigRow(

@@ -39,6 +39,9 @@ public struct Settings: Sendable {
   /// Octets; 0: no floor.
   public var freeSpaceFloor: Int64
   public var compactIntervalSeconds: Int
+  /// Octets a second; 0: off.
+  public var scrubRate: Int64
+  public var scrubIntervalSeconds: Int
   public var expireIntervalSeconds: Int
   public var logLevel: String
   public var logFile: String
@@ -96,6 +99,8 @@ public struct Settings: Sendable {
     keepExpungedDays = Self.number(config, "store.keep-expunged-days")
     freeSpaceFloor = ConfigValues.octets(config["store.free-space-floor"]) ?? 0
     compactIntervalSeconds = Self.seconds(config, "store.compact-interval")
+    scrubRate = ConfigValues.octets(config["store.scrub-rate"]) ?? 0
+    scrubIntervalSeconds = Self.seconds(config, "store.scrub-interval")
     expireIntervalSeconds = Self.seconds(config, "store.expire-interval")
     logLevel = config["log.level"]
     logFile = config["log.file"]

@@ -59,6 +59,10 @@ struct Administration: Sendable {
         messages: .init(usage: usage.messages, limit: limits.messages))
     case .check:
       reply.check = try await store.check()
+    case .repair(let options):
+      reply.repair = try await repairable().repairOnline(options)
+    case .scrubStatus:
+      reply.scrub = try await repairable().scrubStatus()
     case .compact:
       reply.compaction = try await store.compact()
     case .expire:
@@ -79,6 +83,13 @@ struct Administration: Sendable {
       throw ControlFailure(.software, "a request that carries messages does not come this way")
     }
     return reply
+  }
+
+  private func repairable() throws(ControlFailure) -> any RepairableStore {
+    guard let store = store as? any RepairableStore else {
+      throw ControlFailure(.unavailable, "this store cannot be repaired while it runs")
+    }
+    return store
   }
 
   var work: StoreWork { StoreWork(store: store) }

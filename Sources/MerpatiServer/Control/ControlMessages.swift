@@ -15,6 +15,9 @@ public enum ControlRequest: Codable, Sendable {
   case accountPassword(name: String, password: String)
   case quotaShow(name: String)
   case check
+  /// What can be mended while the server runs.
+  case repair(RepairOptions)
+  case scrubStatus
   case compact
   case expire
   /// Measures an account and recommends POP3 or IMAP.
@@ -108,6 +111,8 @@ public struct ControlReply: Codable, Sendable {
   public var accounts: [AccountReport]?
   public var quota: QuotaReport?
   public var check: CheckReport?
+  public var repair: RepairReport?
+  public var scrub: ScrubStatus?
   public var compaction: CompactionReport?
   public var count: Int?
   public var message: String?
@@ -135,7 +140,8 @@ public struct ControlReply: Codable, Sendable {
 
   /// Something is said: silence must not count as success.
   var isAnswer: Bool {
-    failure != nil || accounts != nil || quota != nil || check != nil || compaction != nil || count != nil
+    failure != nil || accounts != nil || quota != nil || check != nil || repair != nil
+      || scrub != nil || compaction != nil || count != nil
       || message != nil || listing != nil || mailbox != nil || page != nil || fingerprints != nil || assigned != nil
       || advice != nil
   }
