@@ -8,6 +8,7 @@ import Synchronization
 ///
 ///     DIR/lock               held while the store is open
 ///     DIR/directory.sqlite   accounts
+///     DIR/marks.sqlite       numbers that clients may know, for a restore; not part of backups
 ///     DIR/volumes/1/mail.sqlite
 ///     DIR/volumes/1/packs/   message bytes, and `spool` for large ones under way
 ///
@@ -16,6 +17,7 @@ import Synchronization
 public final class SQLStore: MailStore {
   public let settings: StoreSettings
   let logger: Logger
+  let folder: String
   let volumePath: String
   let directory: DirectoryCache
   let cache: MailCache
@@ -26,6 +28,7 @@ public final class SQLStore: MailStore {
   let readers: WorkerPool<Reader>
   let preparers: WorkerPool<PrepareWorker>
   let upkeep: Upkeep
+  let snapshots = SnapshotTaker()
   private let readerList: [Reader]
   private let lock: FolderLock
   private let isClosed = Atomic(false)
@@ -43,11 +46,16 @@ public final class SQLStore: MailStore {
   ) throws(StoreError) {
     self.settings = settings
     self.logger = logger
+    folder = path
     volumePath = "\(path)/volumes/1"
     // SQLite and the lock need the real folders; the packs may be on a file system that a test provides.
     let folders = [path, "\(path)/volumes", volumePath]
-    for folder in folders { _ = try blobCall { () throws(BlobError) in try PosixFileSystem().createDirectory(folder) } }
+    _ = try blobCall { () throws(BlobError) in try PosixFileSystem().createDirectory(path) }
     lock = try FolderLock(folder: path)
+    // A restore that was cut: before anything of the folder is looked at.
+    try RestoreSwap.finish(in: path)
+    SnapshotTaker.removeLeftovers(volumePath)
+    for folder in folders { _ = try blobCall { () throws(BlobError) in try PosixFileSystem().createDirectory(folder) } }
     for folder in folders {
       try blobCall { () throws(BlobError) in
         if try fileSystem.createDirectory(folder) { try fileSystem.syncDirectory(Self.parent(of: folder)) }
@@ -65,6 +73,7 @@ public final class SQLStore: MailStore {
     if FileSizes.of(directoryFile) == 0 { try Self.refuseLostDirectory(directoryFile, db) }
     try StrayFrames.note(db, packs, hadWAL: hadWAL, now: settings.now(), logger: logger)
     let directoryDB = try SQLConnection.writer(path: directoryFile, migrator: DirectorySchema.migrator)
+    let marks = try Marks.open(path, volume: db, logger: logger)
     // Names of new files are durable only when their folders are.
     for folder in folders.reversed() + [Self.parent(of: path)] {
       try blobCall { () throws(BlobError) in try PosixFileSystem().syncDirectory(folder) }
@@ -75,7 +84,7 @@ public final class SQLStore: MailStore {
     pins = PinRegistry()
     writer = try Writer(
       db: db, directoryDB: directoryDB, directory: directory, packs: packs, cache: cache, views: views,
-      settings: settings, logger: logger)
+      marks: marks, settings: settings, logger: logger)
     var readerList: [Reader] = []
     for _ in 0..<max(settings.readerThreads, 1) { readerList.append(try Reader(path: database, packs: packs)) }
     self.readerList = readerList
@@ -117,7 +126,7 @@ public final class SQLStore: MailStore {
         """)
   }
 
-  private static func parent(of path: String) -> String {
+  static func parent(of path: String) -> String {
     guard let slash = path.lastIndex(of: "/") else { return "." }
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }
@@ -143,6 +152,7 @@ public final class SQLStore: MailStore {
 
   /// New work is refused, queued work is finished, in the order in which work is handed on.
   private func shutDown() {
+    snapshots.stop()
     upkeep.stop()
     preparers.close()
     readers.close()
@@ -153,6 +163,7 @@ public final class SQLStore: MailStore {
     // The last connection to close folds the WAL into the database.
     writer.transaction.db.close()
     writer.directoryDB.close()
+    writer.marks.db.close()
     packs.close()
     lock.release()
   }

@@ -16,6 +16,10 @@ enum VolumeSchema {
     migrator.registerMigration("3 imports") { db in
       for statement in imports { try db.execute(sql: statement) }
     }
+    migrator.registerMigration("4 former names") { db in
+      // Of a deleted mailbox, for undelete.
+      try db.execute(sql: "ALTER TABLE mailbox ADD COLUMN former_name TEXT")
+    }
     return migrator
   }
 
