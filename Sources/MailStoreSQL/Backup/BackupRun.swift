@@ -37,7 +37,7 @@ public struct BackupRun {
   }
 
   /// Octets done, octets in all.
-  public typealias Progress = (Int64, Int64) -> Void
+  public typealias Progress = @Sendable (Int64, Int64) -> Void
 
   let folder: BackupFolder
   let options: Options
@@ -49,6 +49,9 @@ public struct BackupRun {
   private var total: Int64 = 0
   private var lock: FolderLock?
   private var work = ""
+  /// What `copy` has put together.
+  private var manifest: BackupManifest?
+  private var report = Report()
 
   /// - isCancelled: asked often; ends the run, which leaves nothing but an unfinished folder.
   public init(
@@ -84,13 +87,12 @@ public struct BackupRun {
     name.hasPrefix(BackupFolder.unfinished) || name.hasPrefix(BackupFolder.removing)
   }
 
-  /// `prepare` comes first. `stillHeld` is asked when all is copied, and throws if the store may have let go of packs.
-  public mutating func run(
-    _ snapshot: BackupSnapshot, stillHeld: () throws -> Void = {}
-  ) throws -> Report {
+  /// `prepare` comes first. When it returns, the store may let go of its packs.
+  public mutating func copy(_ snapshot: BackupSnapshot) throws(StoreError) {
     var report = Report()
-    let generations = try folder.generations()
-    let previous = newestUsable(generations, store: snapshot.store, &report)
+    let previous = newestUsable(try folder.generations(), store: snapshot.store, &report)
+    let earlier = report.problems
+    report.problems = []
     // The databases first: they say which packs are wanted.
     let mail = try place("mail.sqlite", from: snapshot.folder)
     let directory = try place("directory.sqlite", from: snapshot.folder)
@@ -112,15 +114,23 @@ public struct BackupRun {
     try files.syncFolder("\(work)/packs")
     report.databases = mail.octets + directory.octets
     report.copied = report.packs + report.databases
-    try stillHeld()
     var manifest = BackupManifest(
       store: snapshot.store, epoch: snapshot.epoch, taken: snapshot.taken, accounts: 0, messages: 0, mail: mail,
       directory: directory, packs: packs, problems: report.problems)
     try count(&manifest, db)
-    try finish(manifest, after: generations.last, &report)
+    report.problems = earlier + report.problems
     report.accounts = manifest.accounts
     report.messages = manifest.messages
     report.octets = manifest.octets
+    self.report = report
+    self.manifest = manifest
+  }
+
+  /// Gives the generation its name, and removes old ones.
+  public mutating func finish() throws(StoreError) -> Report {
+    guard let manifest else { throw .database(message: "\(folder.path): nothing was copied") }
+    var report = report
+    try finish(manifest, after: folder.generations().last, &report)
     if let keep = options.keep { try prune(keep: max(keep, 1), &report) }
     progress(total, total)
     return report

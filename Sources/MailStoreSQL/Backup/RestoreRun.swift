@@ -87,6 +87,7 @@ public struct RestoreRun {
     let (name, manifest) = try source.manifest(generation)
     var report = report(name, manifest)
     try files.makeFolder(target)
+    try refuseMounts()
     // No server runs here, and none starts meanwhile.
     let lock = try FolderLock(folder: target)
     defer { lock.release() }
@@ -102,6 +103,9 @@ public struct RestoreRun {
       report.mailboxes = lifted.mailboxes
       report.newUIDValidity = lifted.newUIDValidity
       report.renumbered = lifted.renumbered
+      for name in ["directory.sqlite", "marks.sqlite"] where FileSizes.exists("\(building)/\(name)") {
+        try files.sync("\(building)/\(name)")
+      }
       for folder in folders.reversed() { try files.syncFolder(folder) }
       try own(building)
       let isReplacing = FileSizes.exists("\(target)/volumes") || FileSizes.exists("\(target)/directory.sqlite")
@@ -118,6 +122,19 @@ public struct RestoreRun {
       throw error
     }
     return report
+  }
+
+  /// What is a mount point cannot be moved away, and half a swap would be the worst of all.
+  private func refuseMounts() throws(StoreError) {
+    let own = FileSizes.device(target)
+    for path in ["\(target)/volumes", "\(target)/volumes/1", "\(target)/volumes/1/packs"] {
+      guard let device = FileSizes.device(path), device != own else { continue }
+      throw .database(
+        message: """
+          \(path) is on another file system than \(target), so the old store cannot be set aside there: restore into an \
+          empty folder by --data, and move it into place by hand
+          """)
+    }
   }
 
   private func unusedAside() -> String {
@@ -163,14 +180,52 @@ public struct RestoreRun {
     let marks = try carryMarks(manifest)
     defer { marks?.close() }
     report.hadMarks = marks != nil
-    let db = try SQLConnection.writer(path: "\(building)/volumes/1/mail.sqlite", migrator: VolumeSchema.migrator)
+    let mail = "\(building)/volumes/1/mail.sqlite"
+    let db = try SQLConnection.writer(path: mail, migrator: VolumeSchema.migrator)
     defer { db.close() }
+    // Every message's row is written: without a journal that takes no room. If it fails, all is built anew.
+    try db.execute("PRAGMA journal_mode = OFF")
     // An older version's rows become those of this one.
     try SQLConnection.writer(path: "\(building)/directory.sqlite", migrator: DirectorySchema.migrator).close()
-    var lift = Lift(db: db, marks: marks, epoch: manifest.epoch, now: now)
+    let start = marks == nil ? try firstUIDValidity(db) : 0
+    var lift = Lift(db: db, marks: marks, epoch: manifest.epoch, now: now, uidValidity: start)
     let result = try lift.run()
+    let given = try db("SELECT MAX(last_uidvalidity) FROM account_state WHERE last_uidvalidity < ?")
+    given.bind(1, Int64(start) + MarkLimits.uidValidityHorizon)
+    if marks == nil, let highest = try given.first({ $0.int(0) }) {
+      // Before a client can hear of them. Where it cannot be noted, the values are scattered.
+      try? files.write(Array("\(highest)\n".utf8), to: restoredNote)
+    }
     try numberPacks(manifest, marks)
+    try files.sync(mail)
     return result
+  }
+
+  /// In the folder of backups: the highest UIDVALIDITY that a restore without marks has given. The disk that knew it may
+  /// be the next one to be lost.
+  private var restoredNote: String { "\(source.path)/.restored-uidvalidity" }
+
+  /// Above all that clients can know: the backup's, those of earlier restores, those that follow the clock, and those of
+  /// whatever store is in the folder now.
+  private func firstUIDValidity(_ db: SQLConnection) throws(StoreError) -> UInt32 {
+    // Those that imports brought from far ahead of the clock are their account's own concern.
+    let bound = now + MarkLimits.uidValidityHorizon
+    let row = try db("SELECT MAX(last_uidvalidity) FROM account_state WHERE last_uidvalidity < ?")
+    row.bind(1, bound)
+    var highest = max(now, try row.first { $0.int(0) } ?? 0)
+    let text = (try? BackupFiles.read(restoredNote, limit: 64)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    highest = max(highest, Int64(text.filter(\.isNumber)) ?? 0)
+    if let old = try? SQLConnection.reader(path: Marks.path(target)) {
+      defer { old.close() }
+      let known = try? old.statement("SELECT MAX(uidvalidity) FROM account_mark WHERE uidvalidity < \(bound)").first {
+        $0.int(0)
+      }
+      highest = max(highest, (known ?? nil) ?? 0)
+    }
+    var leap = Int64(MarkLimits.uidValidityLeap)
+    if access(source.path, W_OK) != 0 { leap += Int64.random(in: 0..<Int64(MarkLimits.uidValidityScatter)) }
+    // An import may have brought a value near the end; then the few that are left must do.
+    return highest + leap < Int64(UInt32.max) ? UInt32(highest + leap) : UInt32(clamping: highest)
   }
 
   /// A copy of the marks that know of this backup.

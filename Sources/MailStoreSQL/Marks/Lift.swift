@@ -24,10 +24,13 @@ struct Lift {
   /// Of the backup.
   let epoch: Int64
   let now: Int64
+  /// Without marks, UIDVALIDITYs begin above this.
+  let uidValidity: UInt32
   private var report = Report()
 
-  init(db: SQLConnection, marks: SQLConnection?, epoch: Int64, now: Int64) {
+  init(db: SQLConnection, marks: SQLConnection?, epoch: Int64, now: Int64, uidValidity: UInt32) {
     self.db = db
+    self.uidValidity = uidValidity
     self.marks = marks
     self.epoch = epoch
     self.now = now
@@ -63,7 +66,7 @@ struct Lift {
     if let ceilings = try ceilings(id) {
       account.counters.rise(above: ceilings)
     } else {
-      account.counters.leap(now)
+      account.counters.leap(now, above: uidValidity)
     }
     for mailbox in account.mailboxes.values.sorted(by: { $0.state.id < $1.state.id }) {
       try lift(mailbox, of: account)
@@ -196,7 +199,7 @@ struct Lift {
         account = max(account, number)
       }
     } else {
-      validity = max(validity, now + Int64(MarkLimits.uidValidityLeap))
+      validity = max(validity, Int64(uidValidity))
     }
     for (name, value) in [("highest_uidvalidity", validity), ("highest_account", account)] {
       keep.bind(1, name)
@@ -267,15 +270,21 @@ extension AccountCounters {
     nextInstance = max(nextInstance, ceilings.nextInstance)
   }
 
-  /// Further than any store can have come since a backup.
-  fileprivate mutating func leap(_ now: Int64) {
-    modSeq += MarkLimits.modSeqLeap
-    nextMailbox += MarkLimits.mailboxLeap
-    let base = max(lastUIDValidity, UInt32(clamping: now))
-    let (sum, isOver) = base.addingReportingOverflow(MarkLimits.uidValidityLeap)
-    // An import may have brought a value near the end; then the few that are left must do.
-    lastUIDValidity = isOver ? base : sum
-    nextContent += MarkLimits.contentLeap
-    nextInstance += MarkLimits.instanceLeap
+  /// Without marks the clock decides: numbers begin where no store that was restored at an earlier second can have come
+  /// to, however often the same backup was restored (a POP3 client must not see a UIDL for another message).
+  fileprivate mutating func leap(_ now: Int64, above uidValidity: UInt32) {
+    let now = max(now, 0)
+    modSeq = max(modSeq + 1, ModSeq(now) << 20)
+    nextMailbox = max(nextMailbox, now << 8)
+    // Content numbers have 36 bits: 64 a second since 2020.
+    nextContent = max(nextContent, max(0, now - 1_577_836_800) << 6)
+    nextInstance = max(nextInstance, now << 20)
+    if lastUIDValidity < uidValidity {
+      lastUIDValidity = uidValidity
+    } else {
+      // An import brought one from far ahead of the clock. Near the end the few that are left must do.
+      let (sum, isOver) = lastUIDValidity.addingReportingOverflow(UInt32.random(in: 1...MarkLimits.uidValidityScatter))
+      if !isOver { lastUIDValidity = sum }
+    }
   }
 }

@@ -57,7 +57,7 @@ final class Marks: @unchecked Sendable {
     let known = try volume("SELECT value FROM volume_state WHERE name = 'store_id'").first { $0.int(0) }
     if marks.store != 0, known == marks.store { return marks }
     if known != nil {
-      logger.notice("\(path) did not belong to this volume; a restore from older backups changes UIDVALIDITY")
+      logger.notice("\(path): begun anew, since the volume was restored or its marks are lost; older backups restore without")
     }
     try marks.adopt(volume)
     return marks

@@ -159,6 +159,8 @@ extension Transaction {
     let mailbox = MailboxBox(state)
     account.mailboxes[state.id] = mailbox
     account.names[name] = state.id
+    // Its mark is made with it, so that the first deliveries need not wait for one.
+    touch(mailbox, of: account)
     return mailbox
   }
 

@@ -19,9 +19,9 @@ extension StoreBed {
     let hold = try await store.beginBackup(into: nil)
     do {
       try await whileHeld()
-      let report = try run.run(hold.snapshot)
+      try run.copy(hold.snapshot)
       await hold.end()
-      return report
+      return try run.finish()
     } catch {
       await hold.end()
       throw error

@@ -130,7 +130,7 @@ private final class Flag: Sendable {
     let store = try await filled(bed)
     var events: [BackupFiles.Event] = []
     try await bed.backup(store) { (event) throws(StoreError) in events.append(event) }
-    #expect(events.count > 20)
+    #expect(events.count > 12)
     let ana = try #require(try await store.account(named: "ana"))
     for point in events.indices {
       bed.clock.advance(10)
