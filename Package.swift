@@ -58,7 +58,7 @@ let package = Package(
       name: "merpati",
       dependencies: [
         "MerpatiServer", "MailPull", "MailSync", "MailAdvice", "MailTransfer", "MailBrowse", "IMAPClient", "POP3Client",
-        "MailClient", "LocalMail", "MailStore", "IMAPCore", "MailNet", nio, nioPosix, "CMalloc",
+        "MailClient", "LocalMail", "MailStore", "MailStoreSQL", "IMAPCore", "MailNet", nio, nioPosix, "CMalloc",
         .product(name: "ArgumentParser", package: "swift-argument-parser"), logging,
       ],
       swiftSettings: swiftSettings),

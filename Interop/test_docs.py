@@ -322,6 +322,7 @@ class Limits(unittest.TestCase):
         "NetLimits": "MailNet/NetLimits.swift", "SASLLimits": "SASL/SASLLimits.swift",
         "StoreLimits": "MailStoreSQL/StoreLimits.swift", "MIMELimits": "MailFormat/MIMELimits.swift",
         "AuthSettings": "MailAuth/AuthSettings.swift", "ControlLimits": "MerpatiServer/Control/ControlLimits.swift",
+        "BackupLimits": "MailStoreSQL/Backup/BackupLimits.swift", "MarkLimits": "MailStoreSQL/Marks/MarkLimits.swift",
     }
     # No limits, or given by the configuration, whose own rows stand in the page.
     NOT_LIMITS = {
@@ -340,7 +341,7 @@ class Limits(unittest.TestCase):
     COVERED = {
         "IMAPLimits", "IMAPServerSettings", "POP3Limits", "POP3ServerSettings", "POP3Sizes", "LMTPLimits",
         "LMTPServerSettings", "LMTPSizes", "NetLimits", "SASLLimits", "StoreLimits", "MIMELimits", "AuthSettings", "AuthClock",
-        "ControlLimits",
+        "ControlLimits", "BackupLimits", "MarkLimits",
     }
 
     @staticmethod

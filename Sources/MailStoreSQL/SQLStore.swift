@@ -8,6 +8,7 @@ import Synchronization
 ///
 ///     DIR/lock               held while the store is open
 ///     DIR/directory.sqlite   accounts
+///     DIR/marks.sqlite       numbers that clients may know, for a restore; not part of backups
 ///     DIR/volumes/1/mail.sqlite
 ///     DIR/volumes/1/packs/   message bytes, and `spool` for large ones under way
 ///
@@ -16,6 +17,7 @@ import Synchronization
 public final class SQLStore: MailStore {
   public let settings: StoreSettings
   let logger: Logger
+  let folder: String
   let volumePath: String
   let directory: DirectoryCache
   let cache: MailCache
@@ -29,6 +31,7 @@ public final class SQLStore: MailStore {
   let freeSpace: FreeSpace
   let ages: AgeKeeper
   let scrubber: Scrubber
+  let snapshots = SnapshotTaker()
   private let readerList: [Reader]
   private let lock: FolderLock
   private let isClosed = Atomic(false)
@@ -46,13 +49,17 @@ public final class SQLStore: MailStore {
   ) throws(StoreError) {
     self.settings = settings
     self.logger = logger
+    folder = path
     volumePath = "\(path)/volumes/1"
     // SQLite and the lock need the real folders; the packs may be on a file system that a test provides.
     let folders = [path, "\(path)/volumes", volumePath]
-    for folder in folders { _ = try blobCall { () throws(BlobError) in try PosixFileSystem().createDirectory(folder) } }
+    _ = try blobCall { () throws(BlobError) in try PosixFileSystem().createDirectory(path) }
     lock = try FolderLock(folder: path)
-    // A repair that a crash has cut short after it was complete.
+    // A restore that was cut, or a repair after it was complete: before anything of the folder is looked at.
+    try RestoreSwap.finish(in: path)
     try RepairFolder(data: path).finish()
+    SnapshotTaker.removeLeftovers(volumePath)
+    for folder in folders { _ = try blobCall { () throws(BlobError) in try PosixFileSystem().createDirectory(folder) } }
     for folder in folders {
       try blobCall { () throws(BlobError) in
         if try fileSystem.createDirectory(folder) { try fileSystem.syncDirectory(Self.parent(of: folder)) }
@@ -70,6 +77,7 @@ public final class SQLStore: MailStore {
     if FileSizes.of(directoryFile) == 0 { try Self.refuseLostDirectory(directoryFile, db) }
     try StrayFrames.note(db, packs, hadWAL: hadWAL, now: settings.now(), logger: logger)
     let directoryDB = try SQLConnection.writer(path: directoryFile, migrator: DirectorySchema.migrator)
+    let marks = try Marks.open(path, volume: db, logger: logger)
     // Names of new files are durable only when their folders are.
     for folder in folders.reversed() + [Self.parent(of: path)] {
       try blobCall { () throws(BlobError) in try PosixFileSystem().syncDirectory(folder) }
@@ -82,7 +90,7 @@ public final class SQLStore: MailStore {
     ages = try AgeKeeper(db, settings: settings, logger: logger)
     writer = try Writer(
       db: db, directoryDB: directoryDB, directory: directory, packs: packs, cache: cache, views: views,
-      freeSpace: freeSpace, settings: settings, logger: logger)
+      marks: marks, freeSpace: freeSpace, settings: settings, logger: logger)
     var readerList: [Reader] = []
     let damage = DamageReports()
     for _ in 0..<max(settings.readerThreads, 1) {
@@ -132,7 +140,7 @@ public final class SQLStore: MailStore {
         """)
   }
 
-  private static func parent(of path: String) -> String {
+  static func parent(of path: String) -> String {
     guard let slash = path.lastIndex(of: "/") else { return "." }
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }
@@ -159,6 +167,7 @@ public final class SQLStore: MailStore {
   /// New work is refused, queued work is finished, in the order in which work is handed on.
   private func shutDown() {
     scrubber.stop()
+    snapshots.stop()
     upkeep.stop()
     preparers.close()
     readers.close()
@@ -172,6 +181,7 @@ public final class SQLStore: MailStore {
     // The last connection to close folds the WAL into the database.
     writer.transaction.db.close()
     writer.directoryDB.close()
+    writer.marks.db.close()
     packs.close()
     lock.release()
   }

@@ -30,6 +30,10 @@ public enum StoreLimits {
   public static let rolledPackBytes: Int64 = 1 << 20
   /// Message identifiers of one message that are looked up for its thread, its own included.
   public static let threadReferences = 24
+  /// Deleted messages that one listing tells of, the latest first.
+  public static let listedDeleted = 5_000
+  /// Characters of a subject or sender in such a listing.
+  public static let listedFieldCharacters = 200
   /// Seconds between two walks over the expunge log for lines that are too old.
   public static let expungeLogTrimInterval: Int64 = 6 * 3600
   /// Seconds by which the date may run ahead of the even clock; more is a jump (see `AgeClock`), less the work of a time

@@ -64,7 +64,7 @@ public enum DataFolder {
         return try await intake.finish()
       }
       switch request {
-      case .append, .read: throw ControlFailure(.software, "requests that carry messages go through StoreDoor")
+      case .append, .read, .backup: throw ControlFailure(.software, "requests that carry messages go through StoreDoor")
       default: break
       }
       return try await Administration(

@@ -9,7 +9,8 @@ struct Merpati: AsyncParsableCommand {
     version: MerpatiVersion.text,
     subcommands: [
       Serve.self, AccountCommand.self, QuotaCommand.self, Deliver.self, Pull.self, ListMail.self, ReadMail.self,
-      ChooseCommand.self, Authorize.self, Import.self, Export.self, Check.self, Compact.self, Config.self,
+      ChooseCommand.self, Authorize.self, Import.self, Export.self, Check.self, Compact.self, Backup.self,
+      Restore.self, Undelete.self, Config.self,
     ])
 
   static func main() async {

@@ -163,6 +163,8 @@ extension Transaction {
     let mailbox = MailboxBox(state)
     account.mailboxes[state.id] = mailbox
     account.names[name] = state.id
+    // Its mark is made with it, so that the first deliveries need not wait for one.
+    touch(mailbox, of: account)
     return mailbox
   }
 
@@ -190,7 +192,7 @@ extension Transaction {
     change(mailbox, of: account) { $0.isDeletion = true }
     let row = try db(
       """
-      UPDATE mailbox SET name = NULL, died = ?3, messages = 0, unseen = 0, deleted = 0, bytes = 0
+      UPDATE mailbox SET former_name = name, name = NULL, died = ?3, messages = 0, unseen = 0, deleted = 0, bytes = 0
       WHERE account = ?1 AND id = ?2
       """)
     row.bind(1, account.id)

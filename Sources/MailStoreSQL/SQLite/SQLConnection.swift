@@ -21,11 +21,12 @@ final class SQLConnection: @unchecked Sendable {
   let path: String
   /// Pages in the WAL as of the last commit (see `checkpointIfDue`).
   let walFrames: UnsafeMutablePointer<Int32>
-  private let queue: DatabaseQueue
+  /// Nil: opened without GRDB.
+  private let queue: DatabaseQueue?
   private var statements: [UnsafePointer<UInt8>: SQLStatement] = [:]
   private var composed: [String: SQLStatement] = [:]
 
-  private init(queue: DatabaseQueue, handle: OpaquePointer, path: String) {
+  private init(queue: DatabaseQueue?, handle: OpaquePointer, path: String) {
     self.queue = queue
     self.handle = handle
     self.path = path
@@ -100,6 +101,24 @@ final class SQLConnection: @unchecked Sendable {
     return try adopt(queue, path: path)
   }
 
+  /// Opens a file that nobody changes, such as one of a backup: no lock, no WAL, nothing written beside it.
+  static func immutable(path: String) throws(StoreError) -> SQLConnection {
+    var escaped = ""
+    for byte in path.utf8 {
+      // What a URI gives a meaning of its own (RFC 3986 §2.2).
+      let isPlain = byte > 0x20 && byte < 0x7F && !"%?#".utf8.contains(byte)
+      escaped += isPlain ? String(UnicodeScalar(byte)) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+    }
+    var handle: OpaquePointer?
+    let code = sqlite3_open_v2(
+      "file:\(escaped)?immutable=1", &handle, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, nil)
+    guard code == SQLITE_OK, let handle else {
+      sqlite3_close_v2(handle)
+      throw error(code, "it cannot be opened", sql: path)
+    }
+    return SQLConnection(queue: nil, handle: handle, path: path)
+  }
+
   private static func adopt(_ queue: DatabaseQueue, path: String) throws(StoreError) -> SQLConnection {
     guard let handle = queue.inDatabase({ $0.sqliteConnection }) else {
       throw .database(message: "\(path) is not open")
@@ -123,7 +142,7 @@ final class SQLConnection: @unchecked Sendable {
   func close() {
     statements.removeAll()
     composed.removeAll()
-    try? queue.close()
+    if let queue { try? queue.close() } else { sqlite3_close_v2(handle) }
   }
 
   // MARK: Statements

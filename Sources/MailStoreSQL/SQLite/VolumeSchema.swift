@@ -19,6 +19,10 @@ enum VolumeSchema {
     migrator.registerMigration("4 damaged") { db in
       for statement in damaged { try db.execute(sql: statement) }
     }
+    migrator.registerMigration("5 former names") { db in
+      // Of a deleted mailbox, for undelete.
+      try db.execute(sql: "ALTER TABLE mailbox ADD COLUMN former_name TEXT")
+    }
     return migrator
   }
 

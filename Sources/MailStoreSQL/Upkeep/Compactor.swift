@@ -24,6 +24,8 @@ extension Upkeep {
   }
 
   func compactPacks(_ report: inout CompactionReport) throws(StoreError) {
+    // Copies would only need more room while the old packs have to stay for a backup.
+    if pins.packsAreHeld { return }
     let (live, kept) = try writer.aloneBlocking { writer throws(StoreError) in
       var live: [Int64: Int64] = [:]
       let rows = try writer.transaction.db("SELECT id, live_bytes FROM pack")
@@ -79,8 +81,10 @@ extension Upkeep {
   /// yet its rows cannot be under way.
   private func removeIfDead(_ pack: Int64) throws(StoreError) -> Bool {
     let packs = packs
+    let pins = pins
     return try writer.aloneBlocking { writer throws(StoreError) in
       if let error = writer.hasFailed { throw error }
+      if pins.packsAreHeld { return false }
       guard packs.packs().contains(where: { $0.number == pack && !$0.isActive && $0.bytes > 0 }) else { return false }
       let row = try writer.transaction.db("SELECT 1 FROM blob WHERE pack = ? LIMIT 1")
       row.bind(1, pack)

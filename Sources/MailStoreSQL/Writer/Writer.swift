@@ -27,6 +27,7 @@ final class Writer: @unchecked Sendable {
   let packs: PackStore
   let cache: MailCache
   let views: ViewRegistry
+  let marks: Marks
   private let logger: Logger
   private let queue = Monitor(Queue())
   /// Why nothing is acknowledged any more.
@@ -40,8 +41,9 @@ final class Writer: @unchecked Sendable {
 
   init(
     db: SQLConnection, directoryDB: SQLConnection, directory: DirectoryCache, packs: PackStore, cache: MailCache,
-    views: ViewRegistry, freeSpace: FreeSpace, settings: StoreSettings, logger: Logger
+    views: ViewRegistry, marks: Marks, freeSpace: FreeSpace, settings: StoreSettings, logger: Logger
   ) throws(StoreError) {
+    self.marks = marks
     transaction = try Transaction(
       db: db, settings: settings, directory: directory, views: views, freeSpace: freeSpace)
     self.directoryDB = directoryDB
@@ -244,6 +246,13 @@ final class Writer: @unchecked Sendable {
       try transaction.db("ROLLBACK").run()
       transaction.end()
       return nil
+    }
+    // Before anybody can hear of numbers beyond the marks (design §4, high-water mark).
+    do throws(StoreError) { try marks.reserve(for: transaction) } catch {
+      // Nothing was given out. Only after a failed write or sync is it unknown what the marks' file holds.
+      if case .io(_, _, let code) = error, code == noSpace { throw error }
+      if !error.isBusy { poison(error) }
+      throw error
     }
     let locations: [BlobLocation]
     do { locations = try packs.append(transaction.frames) } catch { throw StoreError(error) }

@@ -57,6 +57,9 @@ struct Administration: Sendable {
       reply.quota = QuotaReport(
         account: account.name, storage: .init(usage: usage.bytes, limit: limits.bytes),
         messages: .init(usage: usage.messages, limit: limits.messages))
+      if let kept = try await (store as? any MailStoreUpkeep)?.keptForUndelete(of: account.id) {
+        reply.quota?.kept = .init(usage: kept.bytes, limit: nil)
+      }
     case .check:
       reply.check = try await store.check()
     case .repair(let options):
@@ -79,7 +82,13 @@ struct Administration: Sendable {
       try Self.check(uids)
       let (found, done) = try await work.fingerprints(mailbox, of: account, uids)
       reply.fingerprints = .init(found: found.mapValues(\.hexText), done: done)
-    case .deliver, .append, .read:
+    case .accountRestore(let account):
+      reply.message = try await restore(account)
+    case .deletedMessages(let name, let filter):
+      reply.deleted = try await upkeep().deletedMessages(of: account(name).id, filter)
+    case .undelete(let name, let filter, let ignoringQuota):
+      reply.undeleted = try await upkeep().undelete(of: account(name).id, filter, ignoringQuota: ignoringQuota)
+    case .deliver, .append, .read, .backup:
       throw ControlFailure(.software, "a request that carries messages does not come this way")
     }
     return reply

@@ -84,6 +84,12 @@ final class ControlConversation {
     try Self.decode(try await line())
   }
 
+  /// Ends what `backup` began. Throws when the server has not been there all the time.
+  func endHold() async throws {
+    try await send(ByteBuffer(string: "end\n"))
+    _ = try await reply()
+  }
+
   /// The messages of a `read`, up to the reply.
   func messages(_ handle: (StoreReadEvent) async throws -> Void) async throws {
     while true {

@@ -24,6 +24,9 @@ struct QuotaCommand: AsyncParsableCommand {
           row("storage", quota.storage, ConfigValues.readable(octets:)),
           row("messages", quota.messages, { String($0) }),
         ], right: [1, 2, 3])
+      if let kept = quota.kept?.usage, kept > 0 {
+        print("kept for undelete: \(ConfigValues.readable(octets: kept)), in no quota")
+      }
     }
   }
 }
