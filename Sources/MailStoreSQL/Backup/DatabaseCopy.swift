@@ -41,6 +41,7 @@ enum DatabaseCopy {
 
   private static func failure(_ code: Int32, _ handle: OpaquePointer?, _ path: String) -> StoreError {
     let message = handle.map { String(cString: sqlite3_errmsg($0)) } ?? "it cannot be opened"
-    return SQLConnection.error(code, message, sql: "copy to \(path)")
+    return SQLFailure.error(
+      code, message, sql: "copy to \(path)", path: path, systemError: SQLFailure.takeErrno())
   }
 }

@@ -114,7 +114,8 @@ final class SQLConnection: @unchecked Sendable {
       "file:\(escaped)?immutable=1", &handle, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, nil)
     guard code == SQLITE_OK, let handle else {
       sqlite3_close_v2(handle)
-      throw error(code, "it cannot be opened", sql: path)
+      throw SQLFailure.error(
+        code, "it cannot be opened", sql: path, path: path, systemError: SQLFailure.takeErrno())
     }
     return SQLConnection(queue: nil, handle: handle, path: path)
   }
