@@ -170,6 +170,13 @@ let package = Package(
       name: "simulate", dependencies: ["SimulationKit", "MailStoreMemory"], path: "Tests/Simulate",
       swiftSettings: swiftSettings),
     tests("SimulationTests", ["SimulationKit", "MailStoreMemory"]),
+    .target(name: "FuzzKit", dependencies: [nio], path: "Fuzz/Support/FuzzKit", swiftSettings: swiftSettings),
+    tests(
+      "FuzzSeedTests",
+      [
+        "FuzzKit", "MerpatiServer", "IMAPServer", "MailTransfer", "MailStore", "MailNet", "LocalMail", "BlobStore",
+        "IMAPCore", "POP3Core", "LMTPCore", "SASL", "MailFormat", "Bytes", nio,
+      ]),
     tests("BytesTests", ["Bytes", nio]),
     tests("MailFormatTests", ["MailFormat", "Bytes", "MailTestKit", nio]),
     tests("SASLTests", ["SASL", "Bytes", nio]),

@@ -17,13 +17,19 @@ let settings: [SwiftSetting] = [
 let instrumentation = ["-sanitize=fuzzer,address"]
 
 let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 
-func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+/// `files`: only these of the room, where a target looks at a corner of it and the rest would bring half the house along.
+func room(_ name: String, _ dependencies: [Target.Dependency], files: [String]? = nil) -> Target {
   .target(
-    name: name, dependencies: dependencies, path: "Rooms/\(name)",
-    swiftSettings: settings + [.unsafeFlags(instrumentation)])
+    name: name, dependencies: dependencies, path: "Rooms/\(name)", sources: files,
+    // Targets look at what is not public, too.
+    swiftSettings: settings + [.unsafeFlags(instrumentation + ["-enable-testing"])])
 }
 
 /// SwiftPM has the linker look for a program's entry at NAME_main; that name is given to libFuzzer's.
@@ -33,7 +39,8 @@ func fuzz(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     swiftSettings: settings + [.unsafeFlags(instrumentation + ["-parse-as-library"])],
     linkerSettings: [
       .unsafeFlags(
-        instrumentation + ["-Xlinker", "--defsym=\(name)_main=0", "-Xlinker", "--defsym=main=merpati_fuzz_main"])
+        // gold gives up on the line tables of some targets.
+        instrumentation + ["-use-ld=lld", "-Xlinker", "--defsym=\(name)_main=0", "-Xlinker", "--defsym=main=merpati_fuzz_main"])
     ])
 }
 
@@ -42,7 +49,9 @@ let package = Package(
   platforms: [.macOS(.v26)],
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
   ],
   targets: [
     fuzz("Canary", ["POP3Core"]),
@@ -58,6 +67,15 @@ let package = Package(
     fuzz("SASLFuzz", ["SASL"]),
     fuzz("CredentialsFuzz", ["SASL"]),
     fuzz("BytesFuzz", ["Bytes"]),
+    fuzz("TransferFuzz", ["MailFormat", "Bytes"]),
+    fuzz("SearchFuzz", ["IMAPServer", "IMAPCore", "Bytes"]),
+    fuzz("POP3ResponseFuzz", ["POP3Core", "Bytes"]),
+    fuzz("LMTPReplyFuzz", ["LMTPCore", "Bytes"]),
+    fuzz("DeflateFuzz", ["MailNet"]),
+    fuzz("PackFuzz", ["BlobStore"]),
+    fuzz("MboxFuzz", ["LocalMail"]),
+    fuzz("MaildirFuzz", ["LocalMail"]),
+    fuzz("ControlFuzz", ["MerpatiServer", "MailTransfer", "MailStore"]),
 
     .target(name: "FuzzMain", path: "Support/FuzzMain"),
     .target(name: "FuzzKit", dependencies: [nio], path: "Support/FuzzKit", swiftSettings: settings),
@@ -68,6 +86,34 @@ let package = Package(
     room("SASL", ["Bytes", nio, crypto, cryptoExtras, "CLibc"]),
     room("MailFormat", ["Bytes", nio, "CLibc"]),
     room("Bytes", [nio]),
+    room("BlobStore", ["Bytes", nio, "CZstd", "CZlib"]),
+    room("LocalMail", ["MailFormat", "Bytes", nio, nioPosix, crypto, "CLibc"]),
+    room("MailNet", ["Bytes", nio, nioPosix, nioTLS, nioSSL, logging, crypto, "CZlib"]),
+    room("MailStore", ["Bytes", "MailFormat", nio]),
+    room("MailClient", ["SASL", "MailNet", "Bytes", nio, nioPosix, logging, crypto]),
+    room("IMAPClient", ["MailClient", "IMAPCore", "SASL", "MailNet", "MailFormat", "Bytes", nio, nioPosix, logging]),
+    room("POP3Client", ["MailClient", "POP3Core", "SASL", "MailNet", "Bytes", nio, nioPosix, logging]),
+    room(
+      "MailTransfer",
+      [
+        "IMAPClient", "MailClient", "LocalMail", "MailStore", "MailFormat", "IMAPCore", "MailNet", "Bytes", nio,
+        nioPosix, logging, crypto,
+      ]),
+    room(
+      "MailAdvice",
+      [
+        "IMAPClient", "POP3Client", "MailClient", "MailStore", "MailFormat", "IMAPCore", "MailNet", "Bytes", nio,
+        nioPosix, logging,
+      ]),
+    room(
+      "MerpatiServer", ["MailAdvice", "MailTransfer", "MailStore", nio],
+      files: [
+        "Control/ControlMessages.swift", "Control/ControlCoding.swift", "Control/ControlAnswerReader.swift",
+        "Control/ControlLimits.swift",
+      ]),
+    room("IMAPServer", ["Bytes"], files: ["Search/TextNeedle.swift", "Search/NeedleScanner.swift"]),
+    .systemLibrary(name: "CZstd", path: "Rooms/CZstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(name: "CZlib", path: "Rooms/CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CLibc", path: "Rooms/CLibc", providers: [.apt(["libcrypt-dev"])]),
   ]
 )

@@ -31,6 +31,11 @@ public struct IMAPServerSettings: Sendable {
   public var wholeMessageLimit = 256 << 10
   /// In SEARCH BODY and TEXT, messages larger than this are read part by part.
   public var searchWholeMessageLimit = 4 << 20
+  /// Texts of one SEARCH for each of which messages are read and decoded: BODY, TEXT, and HEADER of fields that are not
+  /// kept beside the message. Beyond: `NO [LIMIT]`.
+  public var searchTexts = 100
+  /// Octets of one header field that SEARCH looks at.
+  public var searchFieldLimit = 1 << 20
   /// Messages whose flags are fetched or searched in one go on the event loop; more go in slices.
   public var messagesOnLoop = 8192
   /// Rows of one store visit, so that a read transaction stays short.

@@ -53,9 +53,16 @@ public enum HeaderFields {
   public static func write(
     fields names: [[UInt8]], not: Bool, of bytes: RawSpan, header: Range<Int>, into buffer: inout ByteBuffer
   ) {
+    write(fields: HeaderFieldNames(names), not: not, of: bytes, header: header, into: &buffer)
+  }
+
+  /// The same for names that are asked for of many messages.
+  public static func write(
+    fields names: HeaderFieldNames, not: Bool, of bytes: RawSpan, header: Range<Int>, into buffer: inout ByteBuffer
+  ) {
     let header = bytes.clamped(header)
     forEach(bytes, in: header) { name, _, whole in
-      if names.contains(where: { bytes.equalsIgnoringCase($0, in: name) }) != not { buffer.write(bytes, whole) }
+      if names.contains(bytes, name) != not { buffer.write(bytes, whole) }
       return true
     }
     // RFC 9051 §6.4.5: the blank line is in all header fetches, except of a message with no body and no blank line.

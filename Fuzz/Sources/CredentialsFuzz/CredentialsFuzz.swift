@@ -6,9 +6,8 @@ import FuzzKit
 import NIOCore
 import SASL
 
-@_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzOne(_ bytes: FuzzBytes?, _ count: Int) -> CInt {
-  let buffer = input(bytes, count)
+func credentialsFuzz(_ given: ByteBuffer) {
+  let buffer = given
   let text = String(buffer: buffer)
   do {
     let credentials = try Credentials(stored: text)
@@ -28,5 +27,4 @@ public func fuzzOne(_ bytes: FuzzBytes?, _ count: Int) -> CInt {
     must(SASLprep.prepare(prepared) == prepared, "\(password) is prepared as \(prepared), that as something else")
   }
   _ = try? Credentials.prepare(password)
-  return 0
 }

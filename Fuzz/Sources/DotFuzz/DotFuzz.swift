@@ -10,9 +10,9 @@ import LMTPCore
 import NIOCore
 import POP3Core
 
-@_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzOne(_ bytes: FuzzBytes?, _ count: Int) -> CInt {
-  let message = input(bytes, count)
+func dotFuzz(_ given: ByteBuffer) {
+  let count = given.readableBytes
+  let message = given
   let seed = UInt64(count) &* 31 &+ UInt64(message.getInteger(at: message.writerIndex - 1, as: UInt8.self) ?? 0)
 
   let (kept, counts) = normalized([message])
@@ -24,7 +24,6 @@ public func fuzzOne(_ bytes: FuzzBytes?, _ count: Int) -> CInt {
   checkStuffing(kept, seed, isKept: true)
   checkStuffing(message, seed, isKept: false)
   checkDecoding(message, seed)
-  return 0
 }
 
 private func normalized(_ chunks: [ByteBuffer]) -> (ByteBuffer, LineEndNormalizer.Counts) {

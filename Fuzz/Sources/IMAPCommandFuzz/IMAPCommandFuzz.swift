@@ -7,18 +7,17 @@ import FuzzKit
 import IMAPCore
 import NIOCore
 
-@_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzOne(_ bytes: FuzzBytes?, _ count: Int) -> CInt {
-  var line = input(bytes, count)
+func imapCommandFuzz(_ given: ByteBuffer) {
+  var line = given
   let options: WireOptions = line.takeByte() & 1 == 0 ? .rev1 : .rev2
   let command: TaggedCommand
   do {
     command = try CommandFrame(line).parse(options: options)
   } catch {
     must(error.offset >= 0 && error.offset <= line.readableBytes, "the error is at \(error.offset)")
-    return 0
+    return
   }
-  guard hasPossibleNames(command.command) else { return 0 }
+  guard hasPossibleNames(command.command) else { return }
   var printer = CommandPrinter(options: options, nonSynchronizing: true)
   printer.print(command)
   let printed = printer.buffer
@@ -28,7 +27,6 @@ public func fuzzOne(_ bytes: FuzzBytes?, _ count: Int) -> CInt {
     again == command, "\(command)\nis printed as\n\(String(buffer: printed))\nand read as\n\(String(describing: again))"
   )
   checkFraming(of: command, printed, options)
-  return 0
 }
 
 private func hasPossibleNames(_ command: Command) -> Bool {

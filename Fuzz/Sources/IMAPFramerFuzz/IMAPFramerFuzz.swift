@@ -8,9 +8,9 @@ import FuzzKit
 import IMAPCore
 import NIOCore
 
-@_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzOne(_ bytes: FuzzBytes?, _ count: Int) -> CInt {
-  var sent = input(bytes, count)
+func imapFramerFuzz(_ given: ByteBuffer) {
+  let count = given.readableBytes
+  var sent = given
   let setup = Setup(sent.takeByte())
   let seed = UInt64(count) &* 31 &+ UInt64(sent.getInteger(at: sent.writerIndex - 1, as: UInt8.self) ?? 0)
   sent = sent.stretched(upTo: setup.limits.lineBeforeLogin + 500)
@@ -21,7 +21,6 @@ public func fuzzOne(_ bytes: FuzzBytes?, _ count: Int) -> CInt {
     let bytewise = drive(setup, sent.readableBytesView.map { ByteBuffer(bytes: [$0]) })
     must(whole == bytewise, "byte by byte, the framer sees\n\(bytewise)\nwhole\n\(whole)")
   }
-  return 0
 }
 
 private struct Setup {

@@ -7,9 +7,9 @@ import FuzzKit
 import LMTPCore
 import NIOCore
 
-@_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzOne(_ bytes: FuzzBytes?, _ count: Int) -> CInt {
-  let sent = input(bytes, count).stretched(upTo: LMTPLimits.commandLine + 500)
+func lmtpFuzz(_ given: ByteBuffer) {
+  let count = given.readableBytes
+  let sent = given.stretched(upTo: LMTPLimits.commandLine + 500)
   let seed = UInt64(count) &* 31 &+ UInt64(sent.getInteger(at: sent.writerIndex - 1, as: UInt8.self) ?? 0)
   let whole = drive([sent])
   let cut = drive(sent.cut(seed: seed))
@@ -22,7 +22,6 @@ public func fuzzOne(_ bytes: FuzzBytes?, _ count: Int) -> CInt {
     default: break
     }
   }
-  return 0
 }
 
 private enum Seen: Equatable {

@@ -6,9 +6,9 @@ import FuzzKit
 import NIOCore
 import POP3Core
 
-@_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzOne(_ bytes: FuzzBytes?, _ count: Int) -> CInt {
-  var sent = input(bytes, count)
+func pop3Fuzz(_ given: ByteBuffer) {
+  let count = given.readableBytes
+  var sent = given
   let setup = sent.takeByte()
   let mode: POP3LineFramer.Mode = setup & 1 == 0 ? .command : .authentication
   sent = sent.stretched(upTo: POP3Limits.authenticationLine + 500)
@@ -28,7 +28,6 @@ public func fuzzOne(_ bytes: FuzzBytes?, _ count: Int) -> CInt {
   let top = limited([sent], lines: Int(setup >> 1))
   must(top == limited(pieces, lines: Int(setup >> 1)), "TOP depends on how the message was cut")
   must(sent.readableBytesView.starts(with: top.readableBytesView), "TOP shows what is not in the message")
-  return 0
 }
 
 private func lines(_ chunks: [ByteBuffer], _ mode: POP3LineFramer.Mode) -> [POP3LineFramer.Frame] {

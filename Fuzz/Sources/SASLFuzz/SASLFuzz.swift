@@ -10,9 +10,8 @@ import FuzzKit
 import NIOCore
 import SASL
 
-@_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzOne(_ bytes: FuzzBytes?, _ count: Int) -> CInt {
-  var sent = input(bytes, count)
+func saslFuzz(_ given: ByteBuffer) {
+  var sent = given
   let setup = sent.takeByte()
   let mechanism = SASLMechanism.allCases[Int(setup & 3) % SASLMechanism.allCases.count]
   var messages: [ByteBuffer] = []
@@ -22,7 +21,6 @@ public func fuzzOne(_ bytes: FuzzBytes?, _ count: Int) -> CInt {
   case 2: impostorAtClient(mechanism, messages)
   default: changedOnItsWay(mechanism, messages, setup)
   }
-  return 0
 }
 
 private let password = Array("pencil".utf8)

@@ -9,10 +9,14 @@ public func input(_ bytes: FuzzBytes?, _ count: Int) -> ByteBuffer {
   return ByteBuffer(bytes: UnsafeBufferPointer(start: bytes, count: count))
 }
 
+/// Which input is looked at, where it has a name: for the sentence that ends a test.
+@TaskLocal public var checkedInput: String?
+
 /// Ends the process with a sentence when an invariant does not hold; libFuzzer keeps the input.
 @inline(never)
 public func must(_ condition: Bool, _ sentence: @autoclosure () -> String) {
-  if !condition { fatalError(sentence()) }
+  // The end of the process is how a fuzz target says that it has found something.
+  if !condition { fatalError((checkedInput.map { "\($0): " } ?? "") + sentence()) }
 }
 
 /// Numbers that follow from a seed (SplitMix64): the same input is always cut in the same places.

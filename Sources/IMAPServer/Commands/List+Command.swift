@@ -20,7 +20,9 @@ extension IMAPSession {
       selectsSpecialUse: selection.contains(.specialUse), recursiveMatch: selection.contains(.recursiveMatch),
       returnsSubscribed: command.returns?.contains(.subscribed) == true)
     let listing = try await storeCall { store throws(StoreError) in try await store.mailboxes(of: account) }
-    let rows = ListPlan(listing, query).rows()
+    guard !isOver else { throw .connectionClosed }
+    let rows = await ListPlan.rows(listing, query)
+    guard !isOver else { throw .connectionClosed }
     for (count, row) in rows.enumerated() {
       connection.out.writeList(
         ListResponse(MailboxName(row.name), attributes: row.attributes, hasSubscribedChild: row.hasChildInfo), wire)
@@ -59,8 +61,14 @@ extension IMAPSession {
     let query = ListQuery(
       patterns: [.init(reference: command.reference, name: command.pattern)], selectsSubscribed: true)
     let listing = try await storeCall { store throws(StoreError) in try await store.mailboxes(of: account) }
-    for row in ListPlan(listing, query).subscribedRows() {
+    guard !isOver else { throw .connectionClosed }
+    let rows = await ListPlan.subscribedRows(listing, query)
+    guard !isOver else { throw .connectionClosed }
+    for (count, row) in rows.enumerated() {
       connection.out.writeLsub(ListResponse(MailboxName(row.name), attributes: row.attributes), wire)
+      if count & 255 == 255 {
+        guard await drained() else { throw .connectionClosed }
+      }
     }
     return .ok("LSUB completed")
   }

@@ -5,12 +5,17 @@ import MailStore
 import NIOCore
 
 extension IMAPSession {
+  /// Criteria that are looked at on the event loop for as many messages as may be; more, for fewer messages.
+  private static let criteriaOnLoop = 16
+
   /// SEARCH by flags and numbers in a mailbox of moderate size. Nil: it needs the store, or takes too long for the loop.
   func searchMemory(_ command: SearchCommand, tag: String) throws(CommandError) -> Completion? {
     tell(expunge: false, includeUID: isRev2 || command.uid)
     guard !isOver else { throw .connectionClosed }
     let (view, node) = try compiled(command)
-    guard node.level == .snapshot, view.told.count <= settings.messagesOnLoop else { return nil }
+    guard node.level == .snapshot, view.told.count <= settings.messagesOnLoop,
+      view.told.count * node.size <= settings.messagesOnLoop * Self.criteriaOnLoop
+    else { return nil }
     let scan = SearchScan(node, view.told, in: IndexRanges(0..<view.told.count))
     return searchDone(command, tag, scan.found, view)
   }
@@ -19,7 +24,11 @@ extension IMAPSession {
     let view = try selectedView()
     do throws(CommandError) {
       let compiler = try SearchCompiler(command, view, isRev2: isRev2)
-      return (view, compiler.compile(command.key).simplified())
+      let node = compiler.compile(command.key).simplified()
+      guard node.texts <= settings.searchTexts else {
+        throw .no(.limit, "At most \(settings.searchTexts) texts can be searched for at once")
+      }
+      return (view, node)
     } catch {
       // RFC 9051 §6.4.4.1: a SEARCH with SAVE that is answered NO empties the variable.
       if command.returns?.contains(.save) == true { self.view?.saved = [] }

@@ -40,7 +40,7 @@ final class FetchEncoder: @unchecked Sendable {
   func visit(_ row: any MessageRow) -> VisitControl {
     visited += 1
     guard let index = shown.told.index(of: row.uid) else { return .next }
-    if plan.opensMessage, row.size > wholeMessageLimit {
+    if plan.streams(messageOf: Int64(row.size), wholeMessageLimit: wholeMessageLimit) {
       var head = ByteBuffer()
       var line = FetchLine(sequence: index + 1, into: &head)
       let start = head.writerIndex
@@ -212,7 +212,7 @@ struct MessageBytes: ~Escapable, ~Copyable {
     }
   }
 
-  func writeFields(_ names: [[UInt8]], not: Bool, header: Range<Int>, into buffer: inout ByteBuffer) {
+  func writeFields(_ names: HeaderFieldNames, not: Bool, header: Range<Int>, into buffer: inout ByteBuffer) {
     let seam = traceLength
     if header.lowerBound < seam {
       HeaderFields.write(fields: names, not: not, of: trace.readableBytesSpan, header: 0..<seam, into: &buffer)

@@ -17,15 +17,24 @@ struct FetchPlan: Sendable {
     var item: FetchItem
     var kind: Kind
     var partial: Partial?
-    /// Read from the lines kept beside the message.
-    var fromCommonHeaders = false
 
     enum Kind: Sendable {
       case stored(SectionPath)
-      case fields(SectionPath, names: [[UInt8]], not: Bool)
+      case fields(SectionPath, names: HeaderFieldNames, not: Bool)
       case binary([Int])
       case binarySize([Int])
     }
+  }
+
+  /// Sections of one message that are written into memory in one go, whatever they hold; more are sent one by one.
+  private static let sectionsHeld = 16
+
+  /// A message of `size` octets is sent section by section: it, or all that is wanted of it together, is too much to be
+  /// held.
+  func streams(messageOf size: Int64, wholeMessageLimit: Int) -> Bool {
+    guard opensMessage else { return false }
+    return size > wholeMessageLimit
+      || sections.count > Self.sectionsHeld && size * Int64(sections.count) > Int64(Self.sectionsHeld * wholeMessageLimit)
   }
 
   /// All of it is in the view.
@@ -36,30 +45,38 @@ struct FetchPlan: Sendable {
   init(_ command: FetchCommand) {
     wantsUID = command.uid
     setsSeen = command.setsSeen
+    var known: Set<FetchItem> = []
     for item in command.items {
       switch item {
       case .uid: wantsUID = true
       case .flags: wantsFlags = true
       case .internalDate, .size:
         needs.insert(.dates)
-        items.append(item)
+        add(item)
       case .envelope:
         needs.insert(.envelope)
-        items.append(item)
+        add(item)
       case .body, .bodyStructure:
         needs.insert(.bodyStructure)
-        items.append(item)
-      default: addSection(item)
+        add(item)
+      // What is asked for twice is sent once: two thousand times the same are a way to fill memory, not to read mail.
+      default: if known.insert(item).inserted { addSection(item) }
       }
     }
+    // Each of them may be as long as the lines beside the message are together.
+    if sections.count > Self.sectionsHeld { needs.formUnion([.message, .headers, .dates]) }
+  }
+
+  private mutating func add(_ item: FetchItem) {
+    if !items.contains(item) { items.append(item) }
   }
 
   private mutating func addSection(_ item: FetchItem) {
-    guard var section = Self.section(item) else { return }
-    if case .fields(let path, let names, let not) = section.kind, path.path.isEmpty, !not,
-      names.allSatisfy({ CommonHeaders.contains($0) })
+    guard let section = Self.section(item) else { return }
+    if case .fields(let path, _, let not) = section.kind, path.path.isEmpty, !not,
+      case .bodySection(let wanted, _, _) = item, case .headerFields(let names) = wanted.text,
+      names.allSatisfy({ CommonHeaders.contains(Array($0.utf8)) })
     {
-      section.fromCommonHeaders = true
       needs.insert(.headers)
     } else {
       // The size decides whether the message may be held; the trace lines belong to the header.
@@ -79,9 +96,9 @@ struct FetchPlan: Sendable {
         case .text: .stored(SectionPath(path, .text))
         case .mime: .stored(SectionPath(path, .mime))
         case .headerFields(let names):
-          .fields(SectionPath(path, .header), names: names.map { Array($0.utf8) }, not: false)
+          .fields(SectionPath(path, .header), names: HeaderFieldNames(names.map { Array($0.utf8) }), not: false)
         case .headerFieldsNot(let names):
-          .fields(SectionPath(path, .header), names: names.map { Array($0.utf8) }, not: true)
+          .fields(SectionPath(path, .header), names: HeaderFieldNames(names.map { Array($0.utf8) }), not: true)
         }
       return Section(item: item, kind: kind, partial: partial)
     case .binary(let part, let partial, _):

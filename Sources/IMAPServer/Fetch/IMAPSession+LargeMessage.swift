@@ -33,7 +33,11 @@ extension IMAPSession {
     var unknownEncoding = false
     var damage: StoreError?
     connection.out.writeImmutableBuffer(large.head)
+    // A part is measured once, however often it is asked for.
+    var measures: [[Int]: Measure] = [:]
     for (number, section) in plan.sections.enumerated() {
+      // Sections of little each may be many.
+      guard await drained() else { throw .connectionClosed }
       if number > 0 || large.headHasItems { connection.out.writeSpace() }
       connection.out.writeFetchItem(section.item, isResponse: true)
       connection.out.writeSpace()
@@ -53,7 +57,8 @@ extension IMAPSession {
           damage = error
         }
       case .binary(let path), .binarySize(let path):
-        let measured = try await measure(reader, path)
+        let measured = if let known = measures[path] { known } else { try await measure(reader, path) }
+        measures[path] = measured
         if case .unknown = measured { unknownEncoding = true }
         if case .damaged(let error) = measured { damage = error }
         if case .binarySize = section.kind {
@@ -106,25 +111,50 @@ extension IMAPSession {
     return .connectionClosed
   }
 
+  /// The header is read twice, since a literal is announced by its size: senders write headers of any length.
   private func sendFields(
-    _ reader: any MessageReader, _ place: Range<Int>?, _ names: [[UInt8]], not: Bool, _ partial: Partial?
+    _ reader: any MessageReader, _ place: Range<Int>?, _ names: HeaderFieldNames, not: Bool, _ partial: Partial?
   ) async throws(CommandError) -> StoreError? {
     guard let place else {
       connection.out.writeStaticString("NIL")
       return nil
     }
-    // A header is held whole; it is what remains of a message that is mostly header only when that is its fault.
-    var header = ByteBuffer()
-    if let damage = try await forEachPiece(reader, place, inLiteral: false, { header.writeImmutableBuffer($0) }) {
+    var size = 0
+    let damage = try await filter(reader, place, HeaderFieldFilter(names, not: not), inLiteral: false) { bytes in
+      size += bytes.readableBytes
+    }
+    if let damage {
       connection.out.writeStaticString("NIL")
       return damage
     }
-    var fields = ByteBuffer()
-    HeaderFields.write(
-      fields: names, not: not, of: header.readableBytesSpan, header: 0..<header.readableBytes, into: &fields)
-    let part = partial.map { $0.range(in: fields.readableBytes) } ?? 0..<fields.readableBytes
-    connection.out.writeLiteralHeader(size: part.count)
-    connection.out.writeSpan(fields.readableBytesSpan.extracting(part))
+    let wanted = partial.map { $0.range(in: size) } ?? 0..<size
+    connection.out.writeLiteralHeader(size: wanted.count)
+    var done = 0
+    let later = try await filter(reader, place, HeaderFieldFilter(names, not: not), inLiteral: true) { bytes in
+      let from = max(wanted.lowerBound - done, 0)
+      let to = min(wanted.upperBound - done, bytes.readableBytes)
+      if from < to { self.connection.out.writeSpan(bytes.readableBytesSpan.extracting(from..<to)) }
+      done += bytes.readableBytes
+    }
+    if let later { throw abandoned(later) }
+    return nil
+  }
+
+  private func filter(
+    _ reader: any MessageReader, _ place: Range<Int>, _ start: HeaderFieldFilter, inLiteral: Bool,
+    _ body: (ByteBuffer) -> Void
+  ) async throws(CommandError) -> StoreError? {
+    var filter = start
+    var scratch = ByteBuffer()
+    let damage = try await forEachPiece(reader, place, inLiteral: inLiteral) { bytes in
+      scratch.clear()
+      filter.filter(bytes.readableBytesSpan, into: &scratch)
+      body(scratch)
+    }
+    if let damage { return damage }
+    scratch.clear()
+    filter.finish(into: &scratch)
+    body(scratch)
     return nil
   }
 

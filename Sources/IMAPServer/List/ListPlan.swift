@@ -2,7 +2,7 @@ import IMAPCore
 import MailStore
 
 /// What LIST or LSUB asks for, apart from STATUS.
-struct ListQuery {
+struct ListQuery: Sendable {
   var patterns: [Pattern]
   /// Any of the extended forms of RFC 9051 §6.3.9 was used.
   var isExtended = false
@@ -14,7 +14,7 @@ struct ListQuery {
 
 extension ListQuery {
   /// A canonical LIST pattern: reference and name as they stand, one behind the other (RFC 9051 §6.3.9).
-  struct Pattern {
+  struct Pattern: Sendable {
     private let pattern: ListPattern
     let endsWithPercent: Bool
     init(reference: String, name: String) {
@@ -26,7 +26,7 @@ extension ListQuery {
 }
 
 /// One LIST response.
-struct ListRow {
+struct ListRow: Sendable {
   var name: String
   var attributes: MailboxAttributes
   /// A descendant meets the selection options (RFC 9051 §6.3.9.6).
@@ -38,8 +38,14 @@ struct ListRow {
 }
 
 /// Turns a listing into LIST responses. Pure.
-struct ListPlan {
-  private struct Name {
+///
+/// Ten thousand long names against a command full of wildcards are seconds of work: none of it is done on an event loop,
+/// and others get their turn between the names.
+struct ListPlan: Sendable {
+  /// Names looked at before others get their turn.
+  private static let slice = 64
+
+  private struct Name: Sendable {
     var info: MailboxInfo?
     var isSubscribed: Bool
     var hasChildren = false
@@ -74,19 +80,31 @@ struct ListPlan {
   }
 
   /// In name order, INBOX first.
-  func rows() -> [ListRow] {
+  @concurrent
+  static func rows(_ listing: MailboxListing, _ query: ListQuery) async -> [ListRow] {
+    await ListPlan(listing, query).rows()
+  }
+
+  /// LSUB (RFC 3501 §6.3.9): subscribed names, and with a final `%` the levels above those that are out of its reach.
+  @concurrent
+  static func subscribedRows(_ listing: MailboxListing, _ query: ListQuery) async -> [ListRow] {
+    await ListPlan(listing, query).subscribedRows()
+  }
+
+  private func rows() async -> [ListRow] {
     var rows: [ListRow] = []
-    for name in names.keys.sorted(by: Self.precedes) {
+    for (number, name) in names.keys.sorted(by: Self.precedes).enumerated() {
+      if number % Self.slice == Self.slice - 1 { await Task.yield() }
       guard let entry = names[name], matchesPattern(name), let row = row(name, entry) else { continue }
       rows.append(row)
     }
     return rows
   }
 
-  /// LSUB (RFC 3501 §6.3.9): subscribed names, and with a final `%` the levels above those that are out of its reach.
-  func subscribedRows() -> [ListRow] {
+  private func subscribedRows() async -> [ListRow] {
     var rows: [ListRow] = []
-    for name in names.keys.sorted(by: Self.precedes) {
+    for (number, name) in names.keys.sorted(by: Self.precedes).enumerated() {
+      if number % Self.slice == Self.slice - 1 { await Task.yield() }
       guard let entry = names[name] else { continue }
       if entry.isSubscribed {
         guard matchesPattern(name) else { continue }

@@ -36,8 +36,7 @@ extension IMAPSession {
       return .no
     case .not(let node): return try await verdict(node, index, told, reader).negated
     case .header(let header) where !header.isCommon:
-      let bytes = try await read(reader, 0..<reader.trace.readableBytes + reader.index.headerLength)
-      return Verdict(MessageText.hasHeader(header, in: bytes.readableBytesSpan, 0..<bytes.readableBytes))
+      return Verdict(try await hasHeader(header, reader))
     case .body(let needle): return Verdict(try await hasText(needle, reader, withHeaders: false))
     case .text(let needle):
       let trace = reader.trace
@@ -60,15 +59,27 @@ extension IMAPSession {
   private func hasText(
     _ needle: TextNeedle, _ reader: any MessageReader, withHeaders: Bool
   ) async throws(CommandError) -> Bool {
+    let limit = settings.searchFieldLimit
     let isFound = try await storeCall { _ throws(StoreError) in
-      try await MessageText.isFound(needle, in: reader.index.root, reader, withHeaders: withHeaders) { self.isOver }
+      try await MessageText.isFound(
+        needle, in: reader.index.root, reader, withHeaders: withHeaders, fieldLimit: limit
+      ) { self.isOver }
     }
     guard !isOver else { throw .connectionClosed }
     return isFound
   }
 
-  private func read(_ reader: any MessageReader, _ range: Range<Int>) async throws(CommandError) -> ByteBuffer {
+  private func hasHeader(
+    _ header: SearchNode.HeaderNeedle, _ reader: any MessageReader
+  ) async throws(CommandError) -> Bool {
+    let range = 0..<reader.trace.readableBytes + reader.index.headerLength
+    let limit = settings.searchFieldLimit
+    let isFound = try await storeCall { _ throws(StoreError) in
+      try await MessageText.isFound(inHeader: range, reader, fieldLimit: limit, isOver: { self.isOver }) {
+        MessageText.hasHeader(header, in: $0, $1)
+      }
+    }
     guard !isOver else { throw .connectionClosed }
-    return try await storeCall { _ throws(StoreError) in try await reader.read(range) }
+    return isFound
   }
 }

@@ -68,16 +68,20 @@ extension MessageText {
   /// - isOver: nobody waits for the answer any more; it is then false.
   static func isFound(
     _ needle: TextNeedle, in part: Part, _ reader: any MessageReader, withHeaders: Bool,
-    piece: Int = PartTextSearch.piece, isOver: () -> Bool
+    piece: Int = PartTextSearch.piece, fieldLimit: Int = .max, isOver: () -> Bool
   ) async throws(StoreError) -> Bool {
     if withHeaders, !isOver() {
       let trace = reader.trace.readableBytes
-      let header = try await reader.read(part.headerRange.lowerBound + trace..<part.headerRange.upperBound + trace)
-      if hasFields(needle, header.readableBytesSpan, 0..<header.readableBytes) { return true }
+      let header = part.headerRange.lowerBound + trace..<part.headerRange.upperBound + trace
+      if try await isFound(inHeader: header, reader, fieldLimit: fieldLimit, isOver: isOver, { hasFields(needle, $0, $1) }) {
+        return true
+      }
     }
     if part.isMultipart || part.isMessage {
       for child in part.children
-      where try await isFound(needle, in: child, reader, withHeaders: withHeaders, piece: piece, isOver: isOver) {
+      where try await isFound(
+        needle, in: child, reader, withHeaders: withHeaders, piece: piece, fieldLimit: fieldLimit, isOver: isOver)
+      {
         return true
       }
       return false

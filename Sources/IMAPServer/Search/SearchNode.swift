@@ -114,6 +114,27 @@ indirect enum SearchNode: Sendable {
     }
   }
 
+  /// Criteria in it: what deciding one message costs at most.
+  var size: Int {
+    switch self {
+    case .and(let nodes), .or(let nodes): nodes.reduce(1) { $0 + $1.size }
+    case .not(let node): 1 + node.size
+    case .recent(let ranges): 1 + ranges.count
+    default: 1
+    }
+  }
+
+  /// Criteria for which the message is read and decoded, each time anew.
+  var texts: Int {
+    switch self {
+    case .and(let nodes), .or(let nodes): nodes.reduce(0) { $0 + $1.texts }
+    case .not(let node): node.texts
+    case .header(let header): header.isCommon ? 0 : 1
+    case .body, .text: 1
+    default: 0
+    }
+  }
+
   private var cost: Int {
     switch self {
     case .all, .none, .flags, .keyword: 0

@@ -17,9 +17,23 @@ struct SearchScan: Sendable {
     }
   }
 
-  /// The same, off the event loop: a million messages take milliseconds.
+  /// Criteria looked at before others get their turn.
+  private static let slice = 1 << 18
+
+  /// The same, off the event loop: a million messages take milliseconds, but a client may have thousands of criteria.
   @concurrent
   static func run(_ node: SearchNode, _ told: MailboxSnapshot) async -> SearchScan {
-    SearchScan(node, told, in: IndexRanges(0..<told.count))
+    var whole = SearchScan(node, told, in: IndexRanges())
+    let step = max(slice / node.size, 64)
+    var start = 0
+    while start < told.count {
+      let end = min(start + step, told.count)
+      let part = SearchScan(node, told, in: IndexRanges(start..<end))
+      for range in part.found.ranges { whole.found.append(range) }
+      for range in part.undecided.ranges { whole.undecided.append(range) }
+      start = end
+      await Task.yield()
+    }
+    return whole
   }
 }

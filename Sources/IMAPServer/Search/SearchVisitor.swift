@@ -23,12 +23,15 @@ final class SearchVisitor: @unchecked Sendable {
   private(set) var visited = 0
   private(set) var firstError: StoreError?
   private var octets = 0
+  /// Each of them reads the message once.
+  private let texts: Int
 
   init(_ node: SearchNode, _ told: MailboxSnapshot, _ level: SearchNode.Level, wholeMessageLimit: Int) {
     self.node = node
     self.told = told
     self.level = level
     self.wholeMessageLimit = wholeMessageLimit
+    texts = max(node.texts, 1)
   }
 
   func visit(_ row: any MessageRow) -> VisitControl {
@@ -47,7 +50,7 @@ final class SearchVisitor: @unchecked Sendable {
     } catch {
       if firstError == nil { firstError = error }
     }
-    if level == .message { octets += row.size }
+    if level == .message { octets += row.size * texts }
     return octets >= Self.octetsPerVisit ? .stop : .next
   }
 

@@ -43,7 +43,8 @@ struct TextNeedle: Sendable, Hashable {
     }
   }
 
-  /// Horspool's search, ASCII letters folded on the way.
+  /// Horspool's search, ASCII letters folded on the way. Texts made to slow it down (`aaa…` where `baaa…` is looked for)
+  /// are noticed, and searched on in linear time: it never compares much more octets than there are.
   func search(_ text: RawSpan) -> Bool {
     let length = folded.count
     let count = text.byteCount
@@ -54,6 +55,7 @@ struct TextNeedle: Sendable, Hashable {
         for index in 0..<(length - 1) { shift[Int(needle[index])] = Int32(clamping: length - 1 - index) }
         let last = needle[length - 1]
         var end = length - 1
+        var budget = 4 * count
         while end < count {
           let byte = text.unsafeLoad(fromUncheckedByteOffset: end, as: UInt8.self).asciiLowercased
           if byte == last {
@@ -64,12 +66,34 @@ struct TextNeedle: Sendable, Hashable {
               offset += 1
             }
             if offset == length { return true }
+            budget -= offset
+            if budget < 0 { return linearSearch(text, from: end - length + 1) }
           }
           end += Int(shift[Int(byte)])
         }
         return false
       }
     }
+  }
+
+  /// Knuth, Morris and Pratt's search.
+  private func linearSearch(_ text: RawSpan, from start: Int) -> Bool {
+    // For each beginning of the needle: how long the longest end of it is that is a beginning too.
+    var borders = [Int](repeating: 0, count: folded.count)
+    var length = 0
+    for index in 1..<max(folded.count, 1) {
+      while length > 0, folded[length] != folded[index] { length = borders[length - 1] }
+      if folded[length] == folded[index] { length += 1 }
+      borders[index] = length
+    }
+    var matched = 0
+    for offset in start..<text.byteCount {
+      let byte = text.unsafeLoad(fromUncheckedByteOffset: offset, as: UInt8.self).asciiLowercased
+      while matched > 0, folded[matched] != byte { matched = borders[matched - 1] }
+      if folded[matched] == byte { matched += 1 }
+      if matched == folded.count { return true }
+    }
+    return false
   }
 
   private static func isASCII(_ text: RawSpan) -> Bool {

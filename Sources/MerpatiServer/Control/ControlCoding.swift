@@ -7,6 +7,10 @@ import NIOCore
 enum ControlCoding {
   @concurrent
   static func request(_ line: ByteBuffer) async throws(ControlFailure) -> ControlRequest {
+    try decodedRequest(line)
+  }
+
+  static func decodedRequest(_ line: ByteBuffer) throws(ControlFailure) -> ControlRequest {
     do { return try JSONDecoder().decode(ControlRequest.self, from: Data(line.readableBytesView)) } catch {
       throw ControlFailure(.data, "the request is not understood; are server and command of one version?")
     }
@@ -43,17 +47,6 @@ enum ReadFrame {
       buffer.writeString("!\(uid) ")
       if let json = try? JSONEncoder().encode(error) { buffer.writeBytes(json) }
       buffer.writeString("\n")
-    }
-  }
-}
-
-extension ControlFailure {
-  /// What the command at the other end hears of any error.
-  init(any error: any Error) {
-    switch error {
-    case let failure as ControlFailure: self = failure
-    case let error as StoreError: self.init(error)
-    default: self.init(.software, "\(error)")
     }
   }
 }

@@ -11,7 +11,7 @@ import NIOPosix
 final class ControlConversation {
   private let connection: ClientConnection
   private let socket: String
-  private var buffer = ByteBuffer()
+  private var answer = ControlAnswerReader()
 
   private init(_ connection: ClientConnection, _ socket: String) {
     self.connection = connection
@@ -93,57 +93,34 @@ final class ControlConversation {
   /// The messages of a `read`, up to the reply.
   func messages(_ handle: (StoreReadEvent) async throws -> Void) async throws {
     while true {
-      let line = try await line()
-      switch line.getInteger(at: line.readerIndex, as: UInt8.self) {
-      case UInt8(ascii: "+"):
-        let numbers = String(buffer: line).dropFirst().split(separator: " ")
-        guard numbers.count == 2, let uid = UID(numbers[0]), let size = Int(numbers[1]) else { throw broken() }
-        try await handle(.begin(uid, size: size))
-      case UInt8(ascii: "!"):
-        let parts = String(buffer: line).dropFirst().split(separator: " ", maxSplits: 1)
-        guard parts.count == 2, let uid = UID(parts[0]) else { throw broken() }
-        let error = try? JSONDecoder().decode(StoreError.self, from: Data(parts[1].utf8))
-        try await handle(.damaged(uid, error ?? .corrupt(what: "the message with UID \(uid)")))
-      case UInt8(ascii: "{"):
+      switch try await next({ answer throws(ControlAnswerReader.Malformed) in try answer.next() }) {
+      case .message(let event): try await handle(event)
+      case .reply(let line):
         if let failure = try Self.decode(line).failure { throw Self.thrown(failure) }
         return
-      default:
-        guard let length = Int(String(buffer: line)), (0...ControlLimits.chunk).contains(length) else { throw broken() }
-        if length == 0 { try await handle(.end) } else { try await pieces(length, handle) }
       }
-    }
-  }
-
-  private func pieces(_ length: Int, _ handle: (StoreReadEvent) async throws -> Void) async throws {
-    var left = length
-    while left > 0 {
-      if buffer.readableBytes == 0 { try await fill() }
-      guard let piece = buffer.readSlice(length: min(left, buffer.readableBytes)) else { continue }
-      left -= piece.readableBytes
-      try await handle(.piece(piece))
     }
   }
 
   private func line() async throws -> ByteBuffer {
-    var scanned = 0
-    while true {
-      let view = buffer.readableBytesView
-      if let end = view[(view.startIndex + scanned)...].firstIndex(of: UInt8(ascii: "\n")) {
-        let line = buffer.readSlice(length: end - buffer.readerIndex) ?? ByteBuffer()
-        buffer.moveReaderIndex(forwardBy: 1)
-        return line
-      }
-      scanned = buffer.readableBytes
-      guard scanned <= ControlLimits.replyLine else { throw broken() }
-      try await fill()
-    }
+    try await next { answer throws(ControlAnswerReader.Malformed) in try answer.line() }
   }
 
-  private func fill() async throws {
-    let received: ByteBuffer?
-    do throws(ClientError) { received = try await connection.receive() } catch { throw gone(error) }
-    guard var bytes = received else { throw gone(nil) }
-    if buffer.readableBytes == 0 { buffer = bytes } else { buffer.writeBuffer(&bytes) }
+  /// Takes something off the answer, as soon as enough of it has come.
+  private func next<Value>(
+    _ take: (inout ControlAnswerReader) throws(ControlAnswerReader.Malformed) -> Value?
+  ) async throws -> Value {
+    while true {
+      do throws(ControlAnswerReader.Malformed) {
+        if let value = try take(&answer) { return value }
+      } catch {
+        throw broken()
+      }
+      let received: ByteBuffer?
+      do throws(ClientError) { received = try await connection.receive() } catch { throw gone(error) }
+      guard let bytes = received else { throw gone(nil) }
+      answer.feed(bytes)
+    }
   }
 
   func close() async { await connection.close() }

@@ -1,0 +1,1 @@
+../MboxFuzz/MemoryDisk.swift

@@ -1,0 +1,1 @@
+../../../Fuzz/Sources/BytesFuzz/BytesFuzz.swift

@@ -1,0 +1,1 @@
+../../../Fuzz/Sources/ControlFuzz/ControlFuzz.swift

@@ -1,0 +1,1 @@
+../../../Fuzz/Sources/CredentialsFuzz/CredentialsFuzz.swift

@@ -1,0 +1,1 @@
+../../../Fuzz/Sources/DeflateFuzz/DeflateFuzz.swift

@@ -1,0 +1,1 @@
+../../../Fuzz/Sources/HeaderFuzz/HeaderFuzz.swift

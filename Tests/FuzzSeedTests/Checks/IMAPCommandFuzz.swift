@@ -1,0 +1,1 @@
+../../../Fuzz/Sources/IMAPCommandFuzz/IMAPCommandFuzz.swift

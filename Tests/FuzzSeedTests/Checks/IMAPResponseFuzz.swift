@@ -1,0 +1,1 @@
+../../../Fuzz/Sources/IMAPResponseFuzz/IMAPResponseFuzz.swift

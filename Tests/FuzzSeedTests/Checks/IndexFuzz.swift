@@ -1,0 +1,1 @@
+../../../Fuzz/Sources/IndexFuzz/IndexFuzz.swift

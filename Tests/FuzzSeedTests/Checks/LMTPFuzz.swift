@@ -1,0 +1,1 @@
+../../../Fuzz/Sources/LMTPFuzz/LMTPFuzz.swift

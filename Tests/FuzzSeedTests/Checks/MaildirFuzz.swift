@@ -1,0 +1,1 @@
+../../../Fuzz/Sources/MaildirFuzz/MaildirFuzz.swift

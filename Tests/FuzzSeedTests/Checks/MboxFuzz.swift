@@ -1,0 +1,1 @@
+../../../Fuzz/Sources/MboxFuzz/MboxFuzz.swift

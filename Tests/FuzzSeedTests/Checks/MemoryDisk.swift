@@ -1,0 +1,1 @@
+../../../Fuzz/Sources/MboxFuzz/MemoryDisk.swift

@@ -1,0 +1,1 @@
+../../../Fuzz/Sources/PackFuzz/MemoryFileSystem.swift

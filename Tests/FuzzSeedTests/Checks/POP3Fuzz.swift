@@ -1,0 +1,1 @@
+../../../Fuzz/Sources/POP3Fuzz/POP3Fuzz.swift

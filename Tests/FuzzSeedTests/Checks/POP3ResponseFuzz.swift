@@ -1,0 +1,1 @@
+../../../Fuzz/Sources/POP3ResponseFuzz/POP3ResponseFuzz.swift

@@ -1,0 +1,1 @@
+../../../Fuzz/Sources/PackFuzz/PackFuzz.swift

@@ -1,0 +1,1 @@
+../../../Fuzz/Sources/SASLFuzz/SASLFuzz.swift

@@ -1,0 +1,1 @@
+../../../Fuzz/Sources/TransferFuzz/TransferFuzz.swift

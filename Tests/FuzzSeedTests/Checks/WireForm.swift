@@ -1,0 +1,1 @@
+../../../Fuzz/Sources/MessageFuzz/WireForm.swift
