@@ -109,15 +109,14 @@ public enum DataFolder {
   /// Tells what goes wrong on the terminal.
   static func quietLogger() -> Logger {
     Logger(label: "store") { label in
-      var handler = StreamLogHandler.standardError(label: label)
-      handler.logLevel = .error
-      return handler
+      LineLogHandler(label: label, sink: .standardError, level: .error)
     }
   }
 
   static func openStore(
     _ directory: String, _ settings: Settings, logger: Logger, upkeep: Bool
   ) throws(StoreError) -> any MailStore {
+    try FolderOwner.check(directory)
     var store = StoreSettings()
     store.packs.codec = settings.compressed ? .zstd : .raw
     store.defaultQuota = settings.defaultQuota

@@ -14,6 +14,7 @@ struct Merpati: AsyncParsableCommand {
 
   static func main() async {
     Interruption.holdStandardFiles()
+    ProcessHardening.hideMemory()
     await main(nil)
   }
 }
