@@ -87,7 +87,7 @@ enum ErrorMapper {
     case .importRefused: ours(.serverBug)
     case .noSuchAccount, .accountExists, .invalidAccountName: ours(.unavailable)
     case .corrupt: ours(.corruption)
-    case .io, .shuttingDown, .folderInUse: ours(.unavailable)
+    case .io, .shuttingDown, .folderInUse, .folderRefused: ours(.unavailable)
     case .database: ours(.serverBug)
     }
   }

@@ -1,5 +1,10 @@
-import Foundation
 import MailStore
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
 
 /// Whose the data folder is. Who can write in it can read and change all mail, and can lead a server that runs as another
 /// user to files of that user's.
