@@ -20,7 +20,6 @@ public struct ServerProcess: Sendable {
   /// - Throws: `ControlFailure` or `ConfigError` with a sentence for the administrator.
   public func run() async throws {
     ProcessHardening.narrowFileModes()
-    ProcessHardening.forbidNewPrivileges()
     let identity = try ProcessIdentity.wanted(user: settings.processUser, group: settings.processGroup)
     let inherited = try InheritedSockets.take()
     // The log belongs to the user we become.

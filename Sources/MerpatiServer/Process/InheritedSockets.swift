@@ -6,6 +6,11 @@ import MailNet
 struct InheritedSockets {
   private(set) var sockets: [(kind: Settings.ListenerKind, descriptor: Int32)] = []
 
+  static let none = InheritedSockets()
+  private init() {}
+
+  mutating func add(_ kind: Settings.ListenerKind, _ descriptor: Int32) { sockets.append((kind, descriptor)) }
+
   private static let firstDescriptor: Int32 = 3
 
   /// Takes them, once: children must not, so the variables are removed.
@@ -32,7 +37,7 @@ struct InheritedSockets {
         throw ConfigError("the service manager hands over descriptor \(descriptor) for \(name), which does not listen")
       }
       _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-      sockets.append((kind, descriptor))
+      add(kind, descriptor)
     }
   }
 }

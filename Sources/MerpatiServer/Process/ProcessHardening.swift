@@ -19,5 +19,5 @@ public enum ProcessHardening {
   }
 
   /// No set-user-ID program gives us back what we have given up (prctl(2)).
-  static func forbidNewPrivileges() { _ = merpati_forbid_new_privileges() }
+  public static func forbidNewPrivileges() { _ = merpati_forbid_new_privileges() }
 }

@@ -88,7 +88,6 @@ extension ProcessIdentity {
     guard setresgid(group, group, group) == 0 else { throw failure("setresgid") }
     guard setresuid(user, user, user) == 0 else { throw failure("setresuid") }
     try verify()
-    ProcessHardening.forbidNewPrivileges()
     // A change of user makes the kernel forget it.
     ProcessHardening.hideMemory()
   }
