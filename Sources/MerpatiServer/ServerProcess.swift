@@ -20,6 +20,8 @@ public struct ServerProcess: Sendable {
   /// - Throws: `ControlFailure` or `ConfigError` with a sentence for the administrator.
   public func run() async throws {
     ProcessHardening.narrowFileModes()
+    // Until `Reloads` listens for it: by default it ends a process, and there is nothing to read anew yet.
+    signal(SIGHUP, SIG_IGN)
     let identity = try ProcessIdentity.wanted(user: settings.processUser, group: settings.processGroup)
     let inherited = try InheritedSockets.take()
     // The log belongs to the user we become.
