@@ -14,24 +14,26 @@ extension ListenerCore {
     } else {
       peer = .unixSocket
     }
+    if settings.admitsOwnUserOnly, !UnixPeer.isOwnUserOrRoot(channel) {
+      logger.warning("connection refused: another user", metadata: ["listener": "\(settings.name)"])
+      return try refuse(channel, "")
+    }
     if let refusal = limiter.acquire(peer) {
       logger.notice(
         "connection refused",
         metadata: ["listener": "\(settings.name)", "peer": "\(peer)", "limit": "\(refusal)"])
-      try refuse(channel)
-      return
+      return try refuse(channel, settings.refusalLine)
     }
     let connection = Connection(core: self, peer: peer, eventLoop: channel.eventLoop)
     guard connectionBegan(connection) else {
       limiter.release(peer)
-      try refuse(channel)
-      return
+      return try refuse(channel, settings.refusalLine)
     }
     try channel.pipeline.syncOperations.addHandler(ConnectionHandler(connection))
   }
 
-  private func refuse(_ channel: any Channel) throws {
-    let line = settings.implicitTLS ? "" : settings.refusalLine
+  private func refuse(_ channel: any Channel, _ line: String) throws {
+    let line = settings.implicitTLS ? "" : line
     try channel.pipeline.syncOperations.addHandler(Refusal(line))
   }
 }

@@ -37,6 +37,8 @@ public enum StoreError: Error, Sendable, Hashable, Codable {
   case shuttingDown
   /// Another process holds the data folder; `process` is its number where that is known.
   case folderInUse(folder: String, process: String?)
+  /// Others than the user of this process own the data folder or can write in it. `reason` says what to do.
+  case folderRefused(folder: String, reason: String)
 }
 
 /// Which bound a message would have crossed.

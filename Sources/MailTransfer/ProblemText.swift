@@ -22,6 +22,7 @@ enum ProblemText {
     case .corrupt(let what): "damaged: \(what); 'merpati check' tells more"
     case .shuttingDown: "the store is shutting down; run again"
     case .folderInUse(let folder, _): "\(folder): in use by another process; try again later"
+    case .folderRefused(let folder, let reason): "\(folder): \(reason)"
     default: "\(error)"
     }
   }

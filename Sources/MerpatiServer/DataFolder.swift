@@ -109,9 +109,7 @@ public enum DataFolder {
   /// Tells what goes wrong on the terminal.
   static func quietLogger() -> Logger {
     Logger(label: "store") { label in
-      var handler = StreamLogHandler.standardError(label: label)
-      handler.logLevel = .error
-      return handler
+      LineLogHandler(label: label, sink: .standardError, level: .error)
     }
   }
 
@@ -119,6 +117,7 @@ public enum DataFolder {
     _ directory: String, _ settings: Settings, logger: Logger, upkeep: Bool,
     onFailure: @escaping @Sendable (StoreError) -> Void = { _ in }
   ) throws(StoreError) -> any MailStore {
+    try FolderOwner.check(directory)
     var store = storeSettings(settings, upkeep: upkeep)
     store.onFailure = onFailure
     return try SQLStore.open(directory: directory, settings: store, logger: logger)

@@ -32,11 +32,12 @@ enum Terminal {
   static func json(_ value: some Encodable) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    print(String(decoding: try encoder.encode(value), as: UTF8.self))
+    print(LogEscape.finishedJSON(String(decoding: try encoder.encode(value), as: UTF8.self)))
   }
 
   /// Rows in columns as wide as their longest cell; the columns named in `right` flush right.
   static func table(_ header: [String], _ rows: [[String]], right: Set<Int> = []) {
+    let rows = rows.map { $0.map(Text.plain) }
     let widths = header.indices.map { column in ([header] + rows).map { $0[column].count }.max() ?? 0 }
     for row in [header] + rows {
       let cells = row.enumerated().map { column, cell in

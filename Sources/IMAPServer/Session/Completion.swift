@@ -98,7 +98,7 @@ enum ErrorMapper {
       Outcome(
         completion: .no("No room left on the server's disk, try again later", code: .unavailable),
         internalStory: "\(error)")
-    case .io, .shuttingDown, .folderInUse: ours(.unavailable)
+    case .io, .shuttingDown, .folderInUse, .folderRefused: ours(.unavailable)
     case .database: ours(.serverBug)
     }
   }

@@ -113,6 +113,11 @@ public enum ConfigTable {
       "store.expire-interval", .duration, "1h", "Between looks for mail whose days after POP3 retrieval are over."),
 
     ConfigRow(
+      "process.user", .text, "", flag: "user",
+      "The user to become when the ports are open, where the server is started by root. Empty: none."),
+    ConfigRow("process.group", .text, "", "The group to become with it. Empty: the user's own."),
+
+    ConfigRow(
       "log.level", .choice(["trace", "debug", "info", "notice", "warning", "error"]), "info",
       "The least that is written."),
     ConfigRow("log.file", .path, "", "Appended to. Empty: standard error."),

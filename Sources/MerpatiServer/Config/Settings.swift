@@ -47,6 +47,10 @@ public struct Settings: Sendable {
   public var logFile: String
   public var logJSON: Bool
   public var pidFile: String
+  public var processUser: String
+  public var processGroup: String
+  /// No `listen` key is set: `listeners` are the ports everybody expects.
+  public var listensByDefault: Bool
 
   public enum ListenerKind: String, Sendable, CaseIterable { case imap, imaps, pop3, pop3s, lmtp }
 
@@ -106,6 +110,9 @@ public struct Settings: Sendable {
     logFile = config["log.file"]
     logJSON = config["log.format"] == "json"
     pidFile = config["pid-file"]
+    processUser = config["process.user"]
+    processGroup = config["process.group"]
+    listensByDefault = ListenerKind.allCases.allSatisfy { config["\($0.rawValue).listen"].isEmpty }
   }
 
   /// `/var/lib/merpati` for root, else the user's own data folder (XDG).

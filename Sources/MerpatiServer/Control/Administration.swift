@@ -181,6 +181,7 @@ extension ControlFailure {
     case .folderInUse(let folder, let process):
       self.init(
         .temporary, "\(folder): in use by \(process.map { "process \($0)" } ?? "another process"); try again later")
+    case .folderRefused(let folder, let reason): self.init(.noPermission, "\(folder): \(reason)")
     case .shuttingDown: self.init(.temporary, "the server is shutting down; try again")
     case .importRefused(let refusal): self.init(.data, Self.sentence(refusal))
     case .notSelectable(let name): self.init(.data, "\(name): this name holds no messages")

@@ -4,11 +4,22 @@ import MailStore
 import MailTransfer
 import NIOCore
 
-/// One request on the control socket. The socket's file mode is what lets only the server's user in.
+/// One request on the control socket. Only the server's user and root get in: by the mode of the socket's file and its
+/// folder, and by the kernel's word on who has connected.
 actor ControlSession: ConnectionSession {
   /// What a connection over a limit hears.
   static let refusal =
     #"{"failure":{"code":75,"sentence":"the server takes no more commands at the moment; try again"}}"# + "\n"
+
+  static func listenerSettings(directory: String) -> ListenerSettings {
+    var settings = ListenerSettings(
+      name: "control", address: .unix(path: DataFolder.controlSocket(directory), mode: 0o600),
+      implicitTLS: false, refusalLine: refusal,
+      // An export reads no faster than its disk takes it.
+      writeTimeout: .seconds(Int64(ControlLimits.silence)), maxBuffered: 2 * maximumLine)
+    settings.admitsOwnUserOnly = true
+    return settings
+  }
 
   /// Longest request line.
   static let maximumLine = ControlLimits.requestLine

@@ -35,41 +35,16 @@ public struct LineLogHandler: LogHandler {
   }
 
   static func text(_ level: Logger.Level, _ label: String, _ message: String, _ pairs: [(String, String)]) -> String {
-    var line = "\(timestamp()) \(level.rawValue) \(label): \(escaped(message))"
-    for (key, value) in pairs {
-      let safe = escaped(value)
-      line += " \(key)=" + (safe.contains(" ") || safe.isEmpty ? "\"\(safe.replacing("\"", with: "\\\""))\"" : safe)
-    }
+    var line = "\(timestamp()) \(level.rawValue) \(label): \(LogEscape.text(message))"
+    for (key, value) in pairs { line += " \(key)=" + LogEscape.value(value) }
     return line + "\n"
   }
 
   static func json(_ level: Logger.Level, _ label: String, _ message: String, _ pairs: [(String, String)]) -> String {
-    func quoted(_ text: String) -> String {
-      "\"" + escaped(text.replacing("\\", with: "\\\\")).replacing("\"", with: "\\\"") + "\""
-    }
-    var line = "{\"time\":\"\(timestamp())\",\"level\":\"\(level.rawValue)\",\"room\":\(quoted(label))"
-    line += ",\"event\":\(quoted(message))"
-    for (key, value) in pairs { line += ",\(quoted(key)):\(quoted(value))" }
+    var line = "{\"time\":\"\(timestamp())\",\"level\":\"\(level.rawValue)\",\"room\":\(LogEscape.json(label))"
+    line += ",\"event\":\(LogEscape.json(message))"
+    for (key, value) in pairs { line += ",\(LogEscape.json(key)):\(LogEscape.json(value))" }
     return line + "}\n"
-  }
-
-  /// Control characters (C0, DEL, C1, line separators) as `\u00XX`.
-  static func escaped(_ text: String) -> String {
-    guard text.unicodeScalars.contains(where: needsEscape) else { return text }
-    var result = ""
-    for scalar in text.unicodeScalars {
-      if needsEscape(scalar) {
-        let hex = String(scalar.value, radix: 16)
-        result += "\\u" + String(repeating: "0", count: max(0, 4 - hex.count)) + hex
-      } else {
-        result.unicodeScalars.append(scalar)
-      }
-    }
-    return result
-  }
-
-  private static func needsEscape(_ scalar: Unicode.Scalar) -> Bool {
-    scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) || scalar.value == 0x2028 || scalar.value == 0x2029
   }
 
   private static func timestamp() -> String {
@@ -101,12 +76,23 @@ public final class LogSink: Sendable {
   }
 
   /// - Throws: `ConfigError` when the file cannot be opened for appending.
-  public init(path: String, json: Bool) throws(ConfigError) {
+  ///
+  /// - Parameter opensNow: false: standard error until the first `reopen`, for a file that another user is to own.
+  public init(path: String, json: Bool, opensNow: Bool = true) throws(ConfigError) {
     self.json = json
     self.path = path
     output = Mutex(Output())
-    if !path.isEmpty { try reopen() }
+    if opensNow { try reopen() }
   }
+
+  private init() {
+    json = false
+    path = ""
+    output = Mutex(Output())
+  }
+
+  /// For commands: what goes wrong, as text.
+  static let standardError = LogSink()
 
   /// After the file was rotated away (SIGHUP).
   public func reopen() throws(ConfigError) {

@@ -12,6 +12,7 @@ struct ServeOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Listen for LMTP.", valueName: "addr:port|unix:path")) var lmtp: String?
   @Flag(help: "Take passwords without TLS from other machines too.") var allowCleartextLogin = false
   @Option(help: ArgumentHelp("Write the process number here when ready.", valueName: "file")) var pidFile: String?
+  @Option(help: ArgumentHelp("Become this user when the ports are open.", valueName: "name")) var user: String?
   @Option(name: .customLong("set"), help: ArgumentHelp("Set any other key.", valueName: "key=value"))
   var set: [String] = []
 
@@ -24,6 +25,7 @@ struct ServeOptions: ParsableArguments {
     flags["pop3s.listen"] = pop3s
     flags["lmtp.listen"] = lmtp
     flags["pid-file"] = pidFile
+    flags["process.user"] = user
     if allowCleartextLogin { flags["auth.allow-cleartext-login"] = "true" }
     do {
       for pair in set {
