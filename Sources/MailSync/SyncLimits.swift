@@ -47,6 +47,8 @@ public enum SyncLimits {
   public static let headerBatch = 200
   /// Octets of one header of the replica.
   public static let replicaHeader = 1 << 20
+  /// Mailboxes that an error names as those there are.
+  static let namesInErrors = 20
   /// Bases or UIDs bound to one SQL statement.
   public static let sqlBatch = 400
   /// Waiting time before the first reconnection, and the longest.

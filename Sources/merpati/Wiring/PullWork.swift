@@ -78,6 +78,7 @@ struct PullWork: Sendable {
         },
         report: { display.report($0) })
       defer { engine.close() }
+      try await engine.remember(work.server)
       if work.watches {
         try await StopSignals.cancelling { try await SyncDaemon(engine).run { report in _ = tell(report, work.name) } }
         return EX_OK
