@@ -74,7 +74,7 @@ extension HeaderReplica {
     let remote = try await connect()
     do {
       try await check(remote, message, mailbox, wanted)
-      let part = try await receive(remote, wanted, message, from: start)
+      let part = try await receive(remote, wanted, message, mailbox, from: start)
       await end(remote)
       return part
     } catch {
@@ -111,7 +111,8 @@ extension HeaderReplica {
   }
 
   private func receive(
-    _ remote: any SyncRemote, _ wanted: WantedSection, _ message: ReplicaMessage, from start: Int64
+    _ remote: any SyncRemote, _ wanted: WantedSection, _ message: ReplicaMessage, _ mailbox: ReplicaMailbox,
+    from start: Int64
   ) async throws -> StoredPart {
     var offset = start
     while true {
@@ -123,6 +124,8 @@ extension HeaderReplica {
         throw ReplicaError.noSuchPart(mailbox: wanted.owner.mailbox, uid: message.uid, what: wanted.name)
       }
       guard let bytes = piece else {
+        // Expunged between two pieces, or there is no such part.
+        try await check(remote, message, mailbox, wanted)
         throw ReplicaError.noSuchPart(mailbox: wanted.owner.mailbox, uid: message.uid, what: wanted.name)
       }
       guard bytes.readableBytes <= SyncLimits.partPiece else {

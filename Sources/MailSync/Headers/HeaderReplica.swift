@@ -52,8 +52,8 @@ public struct HeaderReplica: Sendable {
     guard let found = all.first(where: { $0.name == name || (isInbox && $0.name.uppercased() == "INBOX") }) else {
       throw ReplicaError.noSuchMailbox(name, known: all.prefix(SyncLimits.namesInErrors).map(\.name))
     }
-    // Headers come with the first pass in this mode; messages without any are those of another mode.
-    guard found.replicatedAt != nil || found.headers > 0 || found.messages == 0 else {
+    // Messages with files and without headers are those of another mode.
+    guard found.replicatedAt != nil || found.headers > 0 || found.files == 0 else {
       throw ReplicaError.noHeaders(path: state.folder)
     }
     return found

@@ -26,6 +26,8 @@ public struct ReplicaMailbox: Sendable, Hashable {
   /// Known messages, and those of them whose header is here: fewer after a run that was cut short.
   public var messages: Int
   public var headers: Int
+  /// Those that another mode has brought as files.
+  let files: Int
   public var unseen: Int
   /// Of all messages, as the server counts them.
   public var octets: Int64

@@ -115,8 +115,7 @@ struct SyncPass: Sendable {
       }
     }
     try await settle(state.free.map { (state.surveys[$0], plans[$0]) })
-    try await Quarantine(state: job.state, local: job.local).purge(
-      before: job.now() - Int64(job.settings.quarantineDays) * 86_400)
+    try await Quarantine(state: job.state, local: job.local).purge(days: job.settings.quarantineDays, now: job.now())
     return state.surveys
   }
 

@@ -72,6 +72,7 @@ extension SyncState {
         db,
         sql: """
           SELECT mailbox.*, COUNT(message.id) AS messages, COUNT(header.message) AS headers,
+            COUNT(message.base) AS files,
             COALESCE(SUM(message.size), 0) AS octets,
             COALESCE(SUM(message.id IS NOT NULL AND message.remote_flags & ? = 0), 0) AS unseen
           FROM mailbox LEFT JOIN message ON message.mailbox = mailbox.id AND NOT message.is_gone
@@ -172,7 +173,7 @@ extension ReplicaMailbox {
     let known = KnownMailbox(row)
     self.init(
       id: known.id, name: known.remote, uidValidity: known.uidValidity, uidNext: known.uidNext,
-      messages: row["messages"], headers: row["headers"], unseen: row["unseen"], octets: row["octets"],
+      messages: row["messages"], headers: row["headers"], files: row["files"], unseen: row["unseen"], octets: row["octets"],
       replicatedAt: row["replicated_at"])
   }
 }
