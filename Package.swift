@@ -105,7 +105,9 @@ let package = Package(
         logging, crypto,
       ]),
 
-    room("MailBrowse", ["IMAPClient", "POP3Client", "MailClient", "MailFormat", "IMAPCore", "MailNet", "Bytes", nio]),
+    room(
+      "MailBrowse",
+      ["MailSync", "IMAPClient", "POP3Client", "MailClient", "MailFormat", "IMAPCore", "MailNet", "Bytes", nio]),
 
     // Clients
     room("IMAPClient", ["MailClient", "IMAPCore", "SASL", "MailNet", "MailFormat", "Bytes", nio, nioPosix, logging]),
@@ -217,7 +219,10 @@ let package = Package(
       ]),
     tests(
       "MailBrowseTests",
-      ["MailBrowse", "IMAPClient", "MailClient", "MailFormat", "IMAPCore", "MailNet", "Bytes", "MailTestKit", nio]),
+      [
+        "MailBrowse", "MailSync", "IMAPClient", "MailClient", "MailFormat", "IMAPCore", "MailNet", "Bytes",
+        "MailTestKit", nio,
+      ]),
     tests(
       "MailAdviceTests",
       [

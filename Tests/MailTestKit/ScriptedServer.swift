@@ -1,11 +1,21 @@
-import NIOCore
+public import NIOCore
 import NIOPosix
 import Synchronization
-import Testing
 
 /// The server's end of one connection: does what the test's script tells it.
-final class ScriptedPeer: Sendable {
-  struct Ended: Error {}
+public final class ScriptedPeer: Sendable {
+  /// The connection has ended.
+  public struct Ended: Error {
+    public init() {}
+  }
+
+  /// The client said something else. This room knows no test library, so the script's failures are thrown.
+  public struct Unexpected: Error, CustomStringConvertible {
+    var line: String
+    var expected: String
+    var place: String
+    public var description: String { "\(place): \(expected.debugDescription) was expected, and \(line.debugDescription) came" }
+  }
 
   private struct State {
     var bytes = ByteBuffer()
@@ -67,7 +77,7 @@ final class ScriptedPeer: Sendable {
     }
   }
 
-  private let channel: any Channel
+  public let channel: any Channel
   private let handler: Handler
 
   fileprivate init(channel: any Channel, handler: Handler) {
@@ -76,7 +86,7 @@ final class ScriptedPeer: Sendable {
   }
 
   /// The next line without its CRLF; `Ended` at the end of the connection.
-  func line() async throws -> String {
+  public func line() async throws -> String {
     while true {
       let seen = handler.lines
       if let line = handler.takeLine() { return line }
@@ -85,14 +95,13 @@ final class ScriptedPeer: Sendable {
     }
   }
 
-  func expect(_ expected: String, sourceLocation: SourceLocation = #_sourceLocation) async throws {
+  public func expect(_ expected: String, file: String = #fileID, at number: Int = #line) async throws {
     let line = try await line()
-    #expect(line == expected, sourceLocation: sourceLocation)
-    guard line == expected else { throw Ended() }
+    guard line == expected else { throw Unexpected(line: line, expected: expected, place: "\(file):\(number)") }
   }
 
   /// Waits until so many lines have come since the beginning, taken or not.
-  func arrived(_ lines: Int) async throws {
+  public func arrived(_ lines: Int) async throws {
     while handler.lines < lines {
       guard !handler.isEnded else { throw Ended() }
       await handler.more(than: handler.lines)
@@ -100,11 +109,11 @@ final class ScriptedPeer: Sendable {
   }
 
   /// Lines that have come since the beginning.
-  var lines: Int { handler.lines }
+  public var lines: Int { handler.lines }
 
-  func send(_ text: String) async throws { try await send(ByteBuffer(string: text)) }
+  public func send(_ text: String) async throws { try await send(ByteBuffer(string: text)) }
 
-  func send(_ bytes: ByteBuffer) async throws {
+  public func send(_ bytes: ByteBuffer) async throws {
     do {
       try await channel.writeAndFlush(bytes)
     } catch is ChannelError {
@@ -115,22 +124,22 @@ final class ScriptedPeer: Sendable {
   }
 
   /// Begins to close; NIOSSL waits some seconds for a farewell it may have had already.
-  func close() { channel.close(promise: nil) }
+  public func close() { channel.close(promise: nil) }
 
   /// True when the client ended without saying any more.
-  func endsSilently() async -> Bool {
+  public func endsSilently() async -> Bool {
     await handler.more(than: handler.lines)
     return handler.takeLine() == nil && handler.isEnded
   }
 }
 
-/// Listens on loopback while `body` runs; each connection is served by `script`, whose errors fail the test, all but the end
-/// of the connection.
-func withServer<T>(
+/// Listens on loopback while `body` runs; each connection is served by `script`. Its errors, all but the end of the
+/// connection, are thrown: they tell more than what they led to in `body`.
+public func withServer<T>(
   host: String = "127.0.0.1", _ script: @escaping @Sendable (ScriptedPeer) async throws -> Void,
   _ body: (Int) async throws -> T
 ) async throws -> T {
-  let scripts = Mutex<[Task<Void, Never>]>([])
+  let scripts = Mutex<[Task<(any Error)?, Never>]>([])
   let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
     .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
     .childChannelOption(.allowRemoteHalfClosure, value: true)
@@ -140,15 +149,10 @@ func withServer<T>(
         let handler = ScriptedPeer.Handler()
         try channel.pipeline.syncOperations.addHandler(handler)
         let peer = ScriptedPeer(channel: channel, handler: handler)
-        let task = Task {
-          do {
-            try await script(peer)
-          } catch is ScriptedPeer.Ended {
-            // The client went away, or the expectation that failed has been recorded.
-          } catch {
-            Issue.record(error)
-          }
-          peer.close()
+        let task = Task { () -> (any Error)? in
+          defer { peer.close() }
+          do { try await script(peer) } catch is ScriptedPeer.Ended { return nil } catch { return error }
+          return nil
         }
         scripts.withLock { $0.append(task) }
       }
@@ -156,12 +160,10 @@ func withServer<T>(
     .bind(host: host, port: 0).get()
   let port = listener.localAddress?.port ?? 0
   let result: Result<T, any Error>
-  do {
-    result = .success(try await body(port))
-  } catch {
-    result = .failure(error)
-  }
+  do { result = .success(try await body(port)) } catch { result = .failure(error) }
   try? await listener.close()
-  for task in scripts.withLock({ $0 }) { await task.value }
+  for task in scripts.withLock({ $0 }) {
+    if let failure = await task.value { throw failure }
+  }
   return try result.get()
 }
