@@ -220,6 +220,7 @@ final class Marks: @unchecked Sendable {
 
   private func inTransaction(_ body: () throws(StoreError) -> Void) throws(StoreError) {
     try db.transaction(body)
+    try db.checkpointIfDue()
   }
 }
 

@@ -149,7 +149,7 @@ public struct StoreRepair {
       }
     }
     do throws(StoreError) {
-      let verdict = try SQLStatement("PRAGMA integrity_check(1)", on: db.handle).first { $0.text(0) }
+      let verdict = try SQLStatement("PRAGMA integrity_check(1)", on: db.handle, of: path).first { $0.text(0) }
       if verdict == "ok", try hasAllTables(db, migrator) { return db }
     } catch {
       switch error {

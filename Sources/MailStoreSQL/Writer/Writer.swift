@@ -249,9 +249,8 @@ final class Writer: @unchecked Sendable {
     }
     // Before anybody can hear of numbers beyond the marks (design §4, high-water mark).
     do throws(StoreError) { try marks.reserve(for: transaction) } catch {
-      // Nothing was given out. Only after a failed write or sync is it unknown what the marks' file holds.
-      if case .io(_, _, let code) = error, code == noSpace { throw error }
-      if !error.isBusy { poison(error) }
+      // Nothing was given out. Only after a failed sync is it unknown what the marks' file holds.
+      if !error.precedesSync { poison(error) }
       throw error
     }
     let locations: [BlobLocation]
