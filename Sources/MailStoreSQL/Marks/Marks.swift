@@ -265,11 +265,3 @@ extension SQLConnection {
     }
   }
 }
-
-extension StoreError {
-  /// Another program has the database locked.
-  var isBusy: Bool {
-    guard case .database(let message) = self else { return false }
-    return message.hasPrefix("SQLite 5:")
-  }
-}
