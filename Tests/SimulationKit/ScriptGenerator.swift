@@ -37,7 +37,7 @@ public struct ScriptGenerator {
     script.smallSlices = chance(2)
     script.forgetsViews = chance(2)
     script.owners = [
-      .init(name: "ana", octets: chance(2) ? 120_000 : nil, messages: 70, expireDays: pick([-1, 0, 2])),
+      .init(name: "ana", octets: chance(2) ? 120_000 : nil, messages: pick([12, 70]), expireDays: pick([-1, 0, 2])),
       .init(name: "budi", octets: 60_000, messages: nil, expireDays: pick([-1, -1, 3])),
       .init(name: "citra@example.org", expireDays: -1),
     ]
@@ -51,7 +51,8 @@ public struct ScriptGenerator {
         default: .imap
         }
       // Most sessions share the first account: that is where they meet.
-      let owner = pick([0, 0, 0, 1, 2])
+      // Of two POP3 sessions on one account one would always be turned away.
+      let owner = speech == .pop3 ? (number % 8 == 4 ? 0 : pick([0, 1])) : pick([0, 0, 0, 1, 2])
       script.clients.append(
         .init(number: number, speech: speech, account: speech == .lmtp ? "" : script.owners[owner].name))
     }
