@@ -47,7 +47,7 @@ faults: setup-test ## cut lines, kill -9 and full disks at 200 random points of 
 	$(SWIFT) build --product merpati
 	FAULTS=200 python3 Interop/run.py pull_faults
 
-export SIMULATION_STEPS SIMULATION_SEED SIMULATION_SESSIONS SIMULATION_FAULT SIMULATION_SCRIPT SIMULATION_BUILD
+export SIMULATION_STEPS SIMULATION_SEED SIMULATION_SESSIONS SIMULATION_FAULT SIMULATION_SCRIPT SIMULATION_LOUD SIMULATION_BUILD
 simulate: setup ## a million steps of random sessions, SQLite against the model: docs/simulation.md says how to read it
 	@scripts/simulate
 

@@ -165,7 +165,7 @@ let package = Package(
       name: "SimulationKit",
       dependencies: [
         "IMAPServer", "POP3Server", "LMTPServer", "MailAuth", "MailNet", "SASL", "MailStoreSQL", "MailStoreMemory",
-        "MailStore", "BlobStore", "MailTestKit", nio, nioPosix, logging,
+        "MailStore", "BlobStore", "Bytes", "MailTestKit", nio, nioPosix, logging,
       ],
       path: "Tests/SimulationKit", swiftSettings: swiftSettings),
     .executableTarget(

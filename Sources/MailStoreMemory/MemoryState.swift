@@ -167,7 +167,7 @@ struct MemoryState: Sendable {
   var nextBlob: Int64 = 1
   /// Of all accounts, removed ones too.
   var highestUIDValidity: UInt32 = 0
-  /// What a store with `deleteKeepsCharge` forgets to give back.
+  /// What a faulty store forgets to give back or to charge.
   var phantomUsage: [AccountID: QuotaUsage] = [:]
 
   // The transaction

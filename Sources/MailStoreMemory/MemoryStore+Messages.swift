@@ -42,10 +42,13 @@ extension MemoryStore {
       let source = try state.mailbox(ref)
       let target = try state.target(name, of: ref.account)
       let messages = Set(uids).sorted().compactMap { source.index(of: $0) }.map { source.messages[$0] }
-      if state.settings.fault != .copyUncharged {
+      let bytes = messages.reduce(0) { $0 + $1.size }
+      if state.settings.fault == .copyUncharged {
+        state.phantomUsage[ref.account, default: QuotaUsage()].bytes -= bytes
+        state.phantomUsage[ref.account, default: QuotaUsage()].messages -= Int64(messages.count)
+      } else {
         try state.checkRoom(
-          ref.account, bytes: messages.reduce(0) { $0 + $1.size }, messages: Int64(messages.count),
-          state.settings.defaultQuota)
+          ref.account, bytes: bytes, messages: Int64(messages.count), state.settings.defaultQuota)
       }
       var assigned: [UID] = []
       for message in messages {

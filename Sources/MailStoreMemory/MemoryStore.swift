@@ -96,7 +96,7 @@ public enum MemoryFault: String, Sendable, Hashable, CaseIterable {
   case storeKeepsModSeq
   /// When the last message is expunged, its UID is given again.
   case uidReused
-  /// COPY does not ask the quota.
+  /// What COPY adds is not charged.
   case copyUncharged
   /// DELETE of a mailbox keeps its messages counted.
   case deleteKeepsCharge

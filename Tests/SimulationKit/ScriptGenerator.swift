@@ -37,7 +37,7 @@ public struct ScriptGenerator {
     script.smallSlices = chance(2)
     script.forgetsViews = chance(2)
     script.owners = [
-      .init(name: "ana", octets: chance(2) ? 120_000 : nil, messages: 70, expireDays: pick([-1, 0, 2])),
+      .init(name: "ana", octets: chance(2) ? 120_000 : nil, messages: pick([12, 70]), expireDays: pick([-1, 0, 2])),
       .init(name: "budi", octets: 60_000, messages: nil, expireDays: pick([-1, -1, 3])),
       .init(name: "citra@example.org", expireDays: -1),
     ]
@@ -51,7 +51,8 @@ public struct ScriptGenerator {
         default: .imap
         }
       // Most sessions share the first account: that is where they meet.
-      let owner = pick([0, 0, 0, 1, 2])
+      // Of two POP3 sessions on one account one would always be turned away.
+      let owner = speech == .pop3 ? (number % 8 == 4 ? 0 : pick([0, 1])) : pick([0, 0, 0, 1, 2])
       script.clients.append(
         .init(number: number, speech: speech, account: speech == .lmtp ? "" : script.owners[owner].name))
     }
@@ -90,6 +91,7 @@ public struct ScriptGenerator {
     case 25...28:
       script.steps.append(
         .quota(pick(["ana", "budi"]), octets: pick([nil, nil, 20_000, 90_000]), messages: pick([nil, 20, 100])))
+    case 29...36: bring()
     default:
       let client = pick(script.clients)
       switch client.speech {
@@ -100,6 +102,22 @@ public struct ScriptGenerator {
       case .lmtp: say(client, lmtp())
       }
     }
+  }
+
+  private mutating func bring() {
+    let owner = pick(["ana", "ana", "budi"])
+    let mailbox = chance(2) ? name(owner) : pick(["Old", "Old/2019", "Lists"])
+    let count = arrivals["\(owner) \(mailbox.lowercased())"] ?? 0
+    // Above all values that the stores give out by themselves, or a new mailbox of one could meet an old one of the other.
+    let validity: UInt32? = chance(2) ? 3_000_000_000 + UInt32(upTo(5)) : nil
+    let uid: UInt32? = chance(2) ? UInt32(count + upTo(8)) : nil
+    script.steps.append(
+      .bring(
+        .init(
+          account: owner, mailbox: mailbox, uidValidity: validity, uid: uid.map { max($0, 1) },
+          uidl: chance(2) ? "old-\(upTo(30))" : nil, message: messageNumber())))
+    arrive(owner, mailbox)
+    _ = create(mailbox, owner)
   }
 
   private mutating func reopen() {
@@ -267,7 +285,7 @@ public struct ScriptGenerator {
         "LIST (SPECIAL-USE) \"\" *", "LIST \"\" * RETURN (STATUS (MESSAGES UIDNEXT))", "LSUB \"\" *", "LIST Lists/ %",
         "LIST (SUBSCRIBED RECURSIVEMATCH) \"\" %",
       ])
-    case 15...17: 
+    case 15...17:
       let fresh = pick(Self.names)
       return create(fresh, client.account) + pick(["", "", "/", " (USE (\\Junk))"])
     case 18:

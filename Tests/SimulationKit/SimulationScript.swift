@@ -40,6 +40,8 @@ public struct SimulationScript: Sendable, Hashable {
     /// The clock goes on by so many seconds.
     case clock(Int)
     case quota(String, octets: Int64?, messages: Int64?)
+    /// A message comes in with the numbers it had elsewhere; the mailbox is made if need be.
+    case bring(Imported)
     /// All sessions end, the store is closed and opened again.
     case reopen
     case compact
@@ -47,6 +49,15 @@ public struct SimulationScript: Sendable, Hashable {
     case expire
     /// Both stores are compared whole, and verified.
     case compare
+  }
+
+  public struct Imported: Sendable, Hashable {
+    public var account: String
+    public var mailbox: String
+    public var uidValidity: UInt32?
+    public var uid: UInt32?
+    public var uidl: String?
+    public var message: Int
   }
 
   public var seed: UInt64
@@ -93,6 +104,9 @@ extension SimulationScript.Step: CustomStringConvertible {
     case .clock(let seconds): "@clock \(seconds)"
     case .quota(let name, let octets, let messages):
       "@quota \(name) octets \(SimulationScript.text(octets)) messages \(SimulationScript.text(messages))"
+    case .bring(let item):
+      "@import \(item.account) \(item.mailbox) validity \(item.uidValidity.map { "\($0)" } ?? "none") uid "
+        + "\(item.uid.map { "\($0)" } ?? "none") uidl \(item.uidl ?? "none") message \(item.message)"
     case .reopen: "@reopen"
     case .compact: "@compact"
     case .expire: "@expire"
@@ -151,6 +165,13 @@ extension SimulationScript {
     case "@drop": steps.append(.drop(try number(1)))
     case "@clock": steps.append(.clock(try number(1)))
     case "@quota": steps.append(.quota(try word(1), octets: try bound(3), messages: try bound(5)))
+    case "@import":
+      steps.append(
+        .bring(
+          Imported(
+            account: try word(1), mailbox: try word(2), uidValidity: try bound(4).map { UInt32(clamping: $0) },
+            uid: try bound(6).map { UInt32(clamping: $0) }, uidl: try word(8) == "none" ? nil : try word(8),
+            message: try number(10))))
     case "@reopen": steps.append(.reopen)
     case "@compact": steps.append(.compact)
     case "@expire": steps.append(.expire)

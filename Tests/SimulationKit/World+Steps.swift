@@ -1,3 +1,4 @@
+import Bytes
 import MailStore
 import MailTestKit
 import NIOCore
@@ -22,6 +23,7 @@ extension World {
       let changed = try await store.updateAccount(
         account.id, AccountChange(quota: QuotaLimits(bytes: octets, messages: messages)))
       text = "\(changed.quota)\r\n"
+    case .bring(let item): text = try await bring(item)
     case .reopen:
       try await reopen()
       text = ""
@@ -36,6 +38,36 @@ extension World {
     try await settle()
     for client in script.clients { text += try await pushes(client) }
     return text
+  }
+
+  /// An import by the contract, as `merpati import` does it. What is refused is named without its numbers.
+  private func bring(_ item: SimulationScript.Imported) async throws -> String {
+    guard let account = try await store.account(named: item.account) else { return "no such account\r\n" }
+    do throws(StoreError) {
+      let info = try await store.prepareImport(
+        ImportedMailbox(name: item.mailbox, uidValidity: item.uidValidity, isSubscribed: true), of: account.id)
+      let incoming = store.newIncomingMessage()
+      // In the store every line ends in CRLF; its callers see to that.
+      try await incoming.append(Self.normalised(SimulatedMessage.bytes(item.message)))
+      let message = AppendedMessage(
+        message: try await incoming.finish(), flags: .seen, keywords: ["$Imported"],
+        date: InternalDate(seconds: 1_000_000_000, zoneMinutes: 420), uid: item.uid, uidl: item.uidl)
+      let given = try await store.append([message], to: item.mailbox, of: account.id)
+      let validity = normaliser.name(.validity, "\(given.uidValidity)", account.name)
+      return "imported \(info.name) \(validity) \(given.assigned)\r\n"
+    } catch {
+      guard case .importRefused(let why) = error else {
+        return "refused: \("\(error)".prefix { $0 != "(" })\r\n"
+      }
+      return "refused: \("\(why)".prefix { $0 != "(" })\r\n"
+    }
+  }
+
+  private static func normalised(_ message: ByteBuffer) -> ByteBuffer {
+    var normalizer = LineEndNormalizer()
+    var result = normalizer.normalize(message)
+    normalizer.finish(into: &result)
+    return result
   }
 
   /// What a session was told without having asked; only IDLE hears at once.
