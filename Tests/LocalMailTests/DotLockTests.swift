@@ -30,9 +30,10 @@ import Testing
     #if canImport(Glibc)
       #expect(LockHolder.current != nil && LockHolder(text) == LockHolder.current)
     #endif
-    for other in ["", "9", "9:here", "9:here\n", "9:here\0", "9:here\0b1 pid:[1] 50", "0:here\0b1 pid:[1] 50\n",
-      "-1:here\0b1 pid:[1] 50\n", "x:here\0b1 pid:[1] 50\n", "9:here\0b1 pid:[1]\n", "9:here\0b1 pid:[1] 5x\n"]
-    {
+    for other in [
+      "", "9", "9:here", "9:here\n", "9:here\0", "9:here\0b1 pid:[1] 50", "0:here\0b1 pid:[1] 50\n",
+      "-1:here\0b1 pid:[1] 50\n", "x:here\0b1 pid:[1] 50\n", "9:here\0b1 pid:[1]\n", "9:here\0b1 pid:[1] 5x\n",
+    ] {
       #expect(LockHolder(Array(other.utf8)) == nil, "\(other.debugDescription)")
     }
     // Cut short, as by a full disk.

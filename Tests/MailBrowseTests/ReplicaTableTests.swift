@@ -15,7 +15,8 @@ import Testing
   func envelopes() {
     let value = envelope(
       "From: =?utf-8?q?S=C3=A9ri?= <seri@example.org>\r\nTo: a@b,\r\n c <d@e>\r\nTo: f@g\r\nSubject: first\r\n"
-        + "Subject: one\r\n\ttwo   three\r\nDate: Tue, 24 Nov 2026 09:30:00 +0700\r\nMessage-ID: <1@x>\r\n\r\nFrom: not@this\r\n")
+        + "Subject: one\r\n\ttwo   three\r\nDate: Tue, 24 Nov 2026 09:30:00 +0700\r\nMessage-ID: <1@x>\r\n\r\nFrom: not@this\r\n"
+    )
     #expect(value.from.map(HeaderText.address) == ["seri@example.org"])
     #expect(HeaderText.decoded(value.from.first?.name) == "Séri")
     // Sender and Reply-To are From where they are absent (RFC 9051 §7.5.2); To fields are put together.
@@ -29,7 +30,9 @@ import Testing
 
   @Test(
     "Headers of any bytes make an envelope",
-    arguments: ["", "\r\n", "no colon\r\n", "From\r\n: x\r\n", "From: \0\0<\0@\0>\r\nSubject: \u{0}\r\n", "From: \"", "To:"])
+    arguments: [
+      "", "\r\n", "no colon\r\n", "From\r\n: x\r\n", "From: \0\0<\0@\0>\r\nSubject: \u{0}\r\n", "From: \"", "To:",
+    ])
   func anything(_ text: String) {
     let row = ListedMessage(number: 1, header: ByteBuffer(string: text), octets: 0)
     #expect(!row.subject.contains("\0") && !row.from.contains("\0"))

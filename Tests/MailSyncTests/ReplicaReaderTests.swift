@@ -1,3 +1,4 @@
+import Foundation
 import IMAPClient
 import IMAPCore
 import MailClient
@@ -237,6 +238,9 @@ struct ReplicaReaderTests {
     var expected = server
     expected.security.allowsCleartextLogin = false
     #expect(kept == expected)
+    // Where others may write to the file, they could name a server of theirs.
+    #expect(chmod(world.stateFolder + "/.merpati-sync.sqlite", 0o620) == 0)
+    #expect(try await replica.server() == nil)
   }
 
   @Test("After a run that was cut short the missing headers are counted, not hidden")

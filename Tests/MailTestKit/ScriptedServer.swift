@@ -14,7 +14,9 @@ public final class ScriptedPeer: Sendable {
     var line: String
     var expected: String
     var place: String
-    public var description: String { "\(place): \(expected.debugDescription) was expected, and \(line.debugDescription) came" }
+    public var description: String {
+      "\(place): \(expected.debugDescription) was expected, and \(line.debugDescription) came"
+    }
   }
 
   private struct State {

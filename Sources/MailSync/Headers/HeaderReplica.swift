@@ -38,9 +38,11 @@ public struct HeaderReplica: Sendable {
   /// The account it is of: its name in the file of accounts, or `user@host`.
   public func account() async throws -> String? { try await state.info("account") }
 
-  /// Where it came from.
+  /// Where it came from. Nil too where the file is somebody else's, or others may write to it: who says where a password is
+  /// sent must be its owner.
   public func server() async throws -> ReplicaServer? {
-    try await state.info(SyncEngine.serverKey).flatMap(ReplicaServer.init(text:))
+    guard state.isOwn else { return nil }
+    return try await state.info(SyncEngine.serverKey).flatMap(ReplicaServer.init(text:))
   }
 
   public func mailboxes() async throws -> [ReplicaMailbox] { try await state.replicaMailboxes() }

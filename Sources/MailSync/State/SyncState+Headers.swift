@@ -173,7 +173,8 @@ extension ReplicaMailbox {
     let known = KnownMailbox(row)
     self.init(
       id: known.id, name: known.remote, uidValidity: known.uidValidity, uidNext: known.uidNext,
-      messages: row["messages"], headers: row["headers"], files: row["files"], unseen: row["unseen"], octets: row["octets"],
+      messages: row["messages"], headers: row["headers"], files: row["files"], unseen: row["unseen"],
+      octets: row["octets"],
       replicatedAt: row["replicated_at"])
   }
 }

@@ -96,6 +96,12 @@ final class SyncState: Sendable {
     }
   }
 
+  /// The file belongs to this user, and nobody else may write to it.
+  var isOwn: Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_uid == geteuid() && status.st_mode & 0o022 == 0
+  }
+
   private static var configuration: Configuration {
     var configuration = Configuration()
     configuration.busyMode = .timeout(10)

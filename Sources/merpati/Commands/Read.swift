@@ -21,7 +21,8 @@ struct ReadMail: AsyncParsableCommand {
       """)
 
   @Argument(
-    help: ArgumentHelp("imaps://user@host/MAILBOX, imap://, maildir:DIR, or with --config an account", valueName: "place")
+    help: ArgumentHelp(
+      "imaps://user@host/MAILBOX, imap://, maildir:DIR, or with --config an account", valueName: "place")
   )
   var place: String
   @Argument(help: "The message's UID, as 'merpati list' shows it.") var uid: UInt32

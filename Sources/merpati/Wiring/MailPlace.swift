@@ -109,18 +109,27 @@ enum MailPlace {
     if let override {
       let url = try RemoteURL(override)
       guard let user = url.user else { throw Refusal.usage("--server: the URL names no user") }
-      let name = user.contains("@") ? user : "\(user)@\(url.host)"
-      guard name == account else { throw SyncError.otherAccount(path: directory, account: account) }
+      // An account of a file of accounts is kept under its own name.
+      let known = [account, kept.flatMap { try? RemoteURL($0.url) }.map(Self.name) ?? account]
+      guard known.contains(Self.name(url)) else { throw SyncError.otherAccount(path: directory, account: account) }
       return (try options.server(url), user)
     }
     guard let kept else {
-      throw Refusal.usage("\(directory): it is not known where the headers came from: give --server imaps://USER@HOST")
+      throw Refusal.usage(
+        "\(directory): it is not known where the headers came from (or the file is not yours alone): give --server imaps://USER@HOST"
+      )
     }
     var server = try kept.server(allowsCleartextLogin: options.allowCleartextLogin)
     // What is said now counts more than what was said at the last pull.
     if options.authorities != nil || options.fingerprint != nil { server.security.trust = try options.trust() }
     guard let user = server.user else { throw Refusal.usage("\(directory): give --server imaps://USER@HOST") }
     return (server, user)
+  }
+
+  /// As `Remote.name`.
+  private static func name(_ url: RemoteURL) -> String {
+    let user = url.user ?? ""
+    return user.contains("@") ? user : "\(user)@\(url.host)"
   }
 
   private static func connection(
