@@ -54,7 +54,7 @@ class Load:
     def __init__(self, server, accounts):
         self.server, self.accounts, self.stop = server, accounts, threading.Event()
         self.acknowledged = []  # (moment, account, digest)
-        self.slowest = 0.0
+        self.times = []
         self.lock = threading.Lock()
         self.threads = [threading.Thread(target=self.deliver, args=(n, a)) for n, a in enumerate(accounts)]
         self.threads.append(threading.Thread(target=self.flags))
@@ -74,7 +74,7 @@ class Load:
                     begun = time.monotonic()
                     if not connection.sendmail("a@example.org", [account], message):
                         with self.lock:
-                            self.slowest = max(self.slowest, time.monotonic() - begun)
+                            self.times.append(time.monotonic() - begun)
                             self.acknowledged.append((time.monotonic(), account, harness.digest(message)))
             except (OSError, smtplib.SMTPException):
                 time.sleep(0.05)
@@ -89,6 +89,14 @@ class Load:
                     connection.uid("STORE", "1:*", "-FLAGS", "\\Seen")
             except (OSError, imaplib.IMAP4.error):
                 time.sleep(0.05)
+
+    def taken(self):
+        """Median, 99th of a hundred and slowest of the deliveries since the last call, in ms."""
+        with self.lock:
+            times, self.times = sorted(self.times), []
+        if not times:
+            return []
+        return [round(1000 * times[min(len(times) - 1, int(len(times) * share))]) for share in (0.5, 0.99, 1)]
 
     def end(self):
         self.stop.set()
@@ -133,11 +141,12 @@ class BackupTests(unittest.TestCase):
             watcher = threading.Thread(target=watch)
             watcher.start()
             time.sleep(3)
-            quiet, load.slowest = load.slowest, 0.0
-            reports = []
+            quiet, times, reports = load.taken(), [], []
             for _ in range(3):
+                load.taken()
                 begun = time.monotonic()
                 reports.append((begun, backup(server, self.folder / "b"), time.monotonic() - begun))
+                times.append(load.taken())
                 time.sleep(1)
             load.end()
             watching.set()
@@ -160,7 +169,7 @@ class BackupTests(unittest.TestCase):
                 print(f"  {report['generation']}: {report['messages']} messages, {len(wanted)} acknowledged before, all "
                       f"there; {took:.1f} s, {report['copied'] >> 10} KiB copied, {report['packs'] >> 10} KiB mail")
                 other.stop()
-            print(f"  slowest delivery before {quiet * 1000:.0f} ms, during backups {load.slowest * 1000:.0f} ms; "
+            print(f"  deliveries, median/99 %/slowest in ms: before {quiet}, during backups {times}; "
                   f"largest WAL {wal[0] >> 10} KiB")
             self.assertEqual(server.check()["problems"], [])
 
@@ -317,9 +326,9 @@ class BackupTests(unittest.TestCase):
                 for name in ("INBOX", "Work/Bills"):
                     imap.select(f'"{name}"', readonly=True)
                     data = imap.uid("FETCH", "1:*", "(FLAGS INTERNALDATE BODY.PEEK[])")[1]
-                    result[name] = sorted((item[0].split(b"FLAGS", 1)[1].replace(b"\\Recent", b"").split(b"BODY", 1)[0]
-                                           .replace(b" )", b")").replace(b"( ", b"("), item[1])
-                                          for item in data if isinstance(item, tuple))
+                    result[name] = sorted(
+                        (sorted(set(imaplib.ParseFlags(item[0])) - {b"\\Recent"}), imaplib.Internaldate2tuple(item[0]),
+                         harness.digest(item[1])) for item in data if isinstance(item, tuple))
                 imap.logout()
                 return result
 
@@ -391,9 +400,7 @@ class BackupTests(unittest.TestCase):
             self.assertIn("Tester 1", " ".join(m["from"] for m in listing["messages"]))
             self.assertEqual(server.quota("budi")["kept"]["usage"], sum(m["size"] for m in listing["messages"]))
             self.assertIn(b"kept for undelete", server.merpati("quota", "show", "budi").stdout)
-            imap.noop()
-            count = int(imap.untagged_responses.get("EXISTS", imap.select()[1])[-1])
-            self.assertEqual(count, 4)
+            self.assertEqual(imap.select()[1], [b"4"])
             server.merpati("undelete", "budi", "--mailbox", "INBOX", "--uid", "2")
             imap.noop()
             self.assertEqual(imap.response("EXISTS")[1][-1], b"5")

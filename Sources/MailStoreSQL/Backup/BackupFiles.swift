@@ -53,7 +53,8 @@ struct BackupFiles {
       let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted])
       let count = try blobCall { () throws(BlobError) in try source.pread(into: piece, at: offset) }
       guard count == wanted else {
-        throw .corrupt(what: "\(source.path): it ends at \(offset + Int64(count)) and must go on to \(range.upperBound)")
+        throw .corrupt(
+          what: "\(source.path): it ends at \(offset + Int64(count)) and must go on to \(range.upperBound)")
       }
       digest.update(bufferPointer: UnsafeRawBufferPointer(piece))
       try Self.writeAll(target, UnsafeRawBufferPointer(piece), path)

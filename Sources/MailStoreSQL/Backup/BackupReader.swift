@@ -95,7 +95,8 @@ public final class BackupReader: @unchecked Sendable {
   }
 
   public func messages(_ mailbox: Int64) throws(StoreError) -> [Message] {
-    guard let box = try MailTables.loadAccount(account.id.rawValue, db), let state = box.mailboxes[mailbox]?.state else {
+    guard let box = try MailTables.loadAccount(account.id.rawValue, db), let state = box.mailboxes[mailbox]?.state
+    else {
       return []
     }
     let epoch = box.counters.uidlEpoch

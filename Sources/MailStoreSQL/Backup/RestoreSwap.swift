@@ -38,7 +38,8 @@ enum RestoreSwap {
       !lines[1].contains("/")
     else {
       throw .database(
-        message: "\(note(folder)) is not understood: a restore was cut here, or a newer version began one; see docs/backup.md")
+        message:
+          "\(note(folder)) is not understood: a restore was cut here, or a newer version began one; see docs/backup.md")
     }
     let aside = "\(folder)/\(lines[1])"
     if phase == .movingAway {

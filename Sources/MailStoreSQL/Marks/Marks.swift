@@ -57,7 +57,8 @@ final class Marks: @unchecked Sendable {
     let known = try volume("SELECT value FROM volume_state WHERE name = 'store_id'").first { $0.int(0) }
     if marks.store != 0, known == marks.store { return marks }
     if known != nil {
-      logger.notice("\(path): begun anew, since the volume was restored or its marks are lost; older backups restore without")
+      logger.notice(
+        "\(path): begun anew, since the volume was restored or its marks are lost; older backups restore without")
     }
     try marks.adopt(volume)
     return marks
@@ -92,7 +93,8 @@ final class Marks: @unchecked Sendable {
     removed = []
     // After the marks: with only one of the two written, all this is done again.
     let row = try volume(
-      "INSERT INTO volume_state (name, value) VALUES ('store_id', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
+      "INSERT INTO volume_state (name, value) VALUES ('store_id', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+    )
     row.bind(1, identity)
     try row.run()
   }

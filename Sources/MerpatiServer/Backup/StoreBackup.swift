@@ -79,7 +79,8 @@ public enum StoreBackup {
     func real(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
     let (inner, outer) = (real(folder), real(data))
     guard inner == outer || inner.hasPrefix(outer + "/") else { return }
-    throw ControlFailure(.usage, "\(folder) is inside the data folder \(data); choose a folder elsewhere, best on another disk")
+    throw ControlFailure(
+      .usage, "\(folder) is inside the data folder \(data); choose a folder elsewhere, best on another disk")
   }
 
   @concurrent

@@ -19,7 +19,8 @@ public enum StoreRestore {
         let who = process.map { "process \($0)" } ?? "another process"
         throw ControlFailure(
           .temporary,
-          "\(data) is in use by \(who): stop the server before its whole store is replaced, or restore one account (--account)")
+          "\(data) is in use by \(who): stop the server before its whole store is replaced, or restore one account (--account)"
+        )
       case .shuttingDown where Task.isCancelled: throw CancellationError()
       default: throw error
       }

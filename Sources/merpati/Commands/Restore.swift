@@ -5,7 +5,8 @@ import MerpatiServer
 
 struct Restore: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "restore", abstract: "Bring a backup back: the whole store, or one account also while the server runs.",
+    commandName: "restore",
+    abstract: "Bring a backup back: the whole store, or one account also while the server runs.",
     discussion: """
       Without --account the data folder gets the whole store of that moment; the server must not run, and what was there is \
       set aside in the folder, never deleted. With --account one account's mail comes into the store as new messages; those \
@@ -77,7 +78,9 @@ struct Restore: AsyncParsableCommand {
       let plan = try await StoreRestore.plan(from: folder, generation: generation, data: directory, options)
       if json { return try Terminal.json(plan) }
       let into =
-        !plan.exists ? "a new account \(plan.into)" : replace ? "a new \(plan.into), the old one set aside" : "\(plan.into), which is there"
+        !plan.exists
+        ? "a new account \(plan.into)"
+        : replace ? "a new \(plan.into), the old one set aside" : "\(plan.into), which is there"
       print("would bring \(plan.messages) messages of \(plan.account) (\(plan.generation)) into \(into)")
       for name in plan.mailboxes { print("  \(Text.plain(name))") }
       return

@@ -15,7 +15,8 @@ struct Undelete: AsyncParsableCommand {
   @OptionGroup var data: DataOptions
   @Option(help: ArgumentHelp("Only what was in this mailbox.", valueName: "name")) var mailbox: String?
   @Option(
-    help: ArgumentHelp("Only what was deleted since: 2h, 3d, 2026-11-25, 2026-11-25T14:00 (local time).", valueName: "time"))
+    help: ArgumentHelp(
+      "Only what was deleted since: 2h, 3d, 2026-11-25, 2026-11-25T14:00 (local time).", valueName: "time"))
   var since: String?
   @Option(help: ArgumentHelp("With --mailbox: only these UIDs (12,40:45), as --list shows them.", valueName: "set"))
   var uid: String?
@@ -32,7 +33,9 @@ struct Undelete: AsyncParsableCommand {
       let filter = DeletedFilter(mailbox: mailbox, since: try moment(), uids: try uids())
       let directory = try await data.directory
       if list {
-        guard let listing = try await Terminal.call(.deletedMessages(account: account, filter: filter), in: directory).deleted
+        guard
+          let listing = try await Terminal.call(.deletedMessages(account: account, filter: filter), in: directory)
+            .deleted
         else { return }
         return json ? try Terminal.json(listing) : show(listing)
       }
@@ -97,7 +100,8 @@ struct Undelete: AsyncParsableCommand {
     var result: Set<UID> = []
     for part in uid.split(separator: ",", omittingEmptySubsequences: false) {
       let ends = part.split(separator: ":", omittingEmptySubsequences: false).map { UID($0) }
-      guard (1...2).contains(ends.count), let first = ends[0], let last = ends[ends.count - 1], first > 0, first <= last,
+      guard (1...2).contains(ends.count), let first = ends[0], let last = ends[ends.count - 1], first > 0,
+        first <= last,
         last - first < 100_000, result.count < 100_000
       else { throw Refusal.usage("--uid: '\(part)' is no UID and no range such as 40:45") }
       result.formUnion(first...last)

@@ -19,7 +19,8 @@ private final class Flag: Sendable {
 
 @Suite struct BackupTests {
   /// Two accounts with mail, flags, a deleted message and a large one, over several packs.
-  private func filled(_ bed: StoreBed, _ settings: BedSettings = BedSettings(packBytes: 6000)) async throws -> SQLStore {
+  private func filled(_ bed: StoreBed, _ settings: BedSettings = BedSettings(packBytes: 6000)) async throws -> SQLStore
+  {
     let store = try bed.openSQL(settings)
     let ana = try await store.add("ana", quota: QuotaLimits(bytes: 9_000_000))
     let budi = try await store.add("budi")
@@ -68,9 +69,10 @@ private final class Flag: Sendable {
     let name = try await bed.backup(store).generation
     await store.close()
     var info = stat()
-    for (path, mode) in [("", 0o700), ("/\(name)", 0o700), ("/\(name)/packs", 0o700), ("/\(name)/mail.sqlite", 0o600),
-      ("/\(name)/packs/000000000001.pack", 0o600), ("/\(name)/manifest.json", 0o600)]
-    {
+    for (path, mode) in [
+      ("", 0o700), ("/\(name)", 0o700), ("/\(name)/packs", 0o700), ("/\(name)/mail.sqlite", 0o600),
+      ("/\(name)/packs/000000000001.pack", 0o600), ("/\(name)/manifest.json", 0o600),
+    ] {
       #expect(stat(bed.backups + path, &info) == 0)
       #expect(info.st_mode & 0o777 == mode_t(mode), "\(path)")
     }
@@ -107,14 +109,16 @@ private final class Flag: Sendable {
     let bed = try StoreBed()
     let store = try await filled(bed)
     let before = try await store.everything(of: "ana")
-    let report = try await bed.backup(store, whileHeld: {
-      let ana = try #require(try await store.account(named: "ana"))
-      let ref = try await store.ref("INBOX", of: ana)
-      _ = try await store.changeFlags(FlagChange(.add, .deleted), of: Array(1...6), in: ref)
-      _ = try await store.expunge(nil, in: ref)
-      let compaction = try await store.compact()
-      #expect(compaction.purgedMessages > 0 && compaction.removedPacks == 0)
-    })
+    let report = try await bed.backup(
+      store,
+      whileHeld: {
+        let ana = try #require(try await store.account(named: "ana"))
+        let ref = try await store.ref("INBOX", of: ana)
+        _ = try await store.changeFlags(FlagChange(.add, .deleted), of: Array(1...6), in: ref)
+        _ = try await store.expunge(nil, in: ref)
+        let compaction = try await store.compact()
+        #expect(compaction.purgedMessages > 0 && compaction.removedPacks == 0)
+      })
     #expect(report.problems == [])
     #expect(try await store.compact().removedPacks > 0)
     await store.close()

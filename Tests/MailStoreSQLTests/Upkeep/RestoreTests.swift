@@ -92,6 +92,47 @@ import Testing
     await here.close()
   }
 
+  @Test func `Restored twice on fresh disks within a minute, no UIDVALIDITY and no UIDL is given twice`() async throws {
+    let bed = try StoreBed()
+    let store = try bed.openSQL()
+    let ana = try await store.add("ana")
+    try await store.put(of: ana)
+    try await bed.backup(store)
+    await store.close()
+    var validities: Set<UInt32> = []
+    var uidls: Set<String> = []
+    for number in 1...4 {
+      bed.clock.advance(3)
+      let folder = "\(bed.path)/disk\(number)"
+      try bed.restore(to: folder)
+      let restored = try bed.openSQL(at: folder)
+      _ = try await restored.createMailbox("New", of: ana.id, specialUse: nil)
+      for info in try await restored.mailboxes(of: ana.id).mailboxes {
+        #expect(validities.insert(info.uidValidity).inserted, "\(info.name), restore \(number)")
+      }
+      try await restored.put(Mail.text("Only here \(number)"), of: ana)
+      let drop = try await restored.openMaildrop(of: ana.id)
+      #expect(uidls.insert(try #require(drop.messages.last).uidl).inserted)
+      drop.close()
+      await restored.close()
+    }
+  }
+
+  @Test func `An account whose UIDVALIDITY an import put near the end does not take the others there`() async throws {
+    let bed = try StoreBed()
+    let store = try bed.openSQL()
+    let ana = try await store.add("ana")
+    let budi = try await store.add("budi")
+    _ = try await store.prepareImport(ImportedMailbox(name: "Far", uidValidity: 4_000_000_000), of: ana.id)
+    try await bed.backup(store)
+    await store.close()
+    try bed.restore(to: "\(bed.path)/elsewhere")
+    let other = try bed.openSQL(at: "\(bed.path)/elsewhere")
+    #expect(try await other.info("INBOX", of: budi).uidValidity < 1_800_000_000)
+    #expect(try await other.info("Far", of: ana).uidValidity > 4_000_000_000)
+    await other.close()
+  }
+
   @Test func `A server that runs keeps its folder, and a dry run changes nothing`() async throws {
     let bed = try StoreBed()
     let store = try bed.openSQL()

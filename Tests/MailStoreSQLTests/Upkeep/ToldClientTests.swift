@@ -43,7 +43,8 @@ import Testing
     }
 
     func mailbox() async throws -> MailboxInfo {
-      try #require(try await store.mailboxes(of: account.id).mailboxes.filter(\.isSelectable).randomElement(using: &random))
+      try #require(
+        try await store.mailboxes(of: account.id).mailboxes.filter(\.isSelectable).randomElement(using: &random))
     }
 
     func some(_ info: MailboxInfo) async throws -> [UID] {

@@ -19,7 +19,8 @@ import Testing
     return Dictionary(uniqueKeysWithValues: drop.messages.map { ($0.uid, $0.uidl) })
   }
 
-  @Test func `Deleted mail comes back with new UIDs, its flags, keywords, date and UIDL, and is charged`() async throws {
+  @Test func `Deleted mail comes back with new UIDs, its flags, keywords, date and UIDL, and is charged`() async throws
+  {
     let bed = try StoreBed()
     let store = try bed.openSQL(keeping)
     let ana = try await store.add("ana")
