@@ -4,7 +4,7 @@ For each fault, on each kind of file, every kind of operation of `household` is 
 met once, and again when it is over. Proved each time: the client hears a clear and temporary refusal; nothing acknowledged
 is lost and nothing refused is there; sessions of others go on; the server serves on by itself, or ends with exit code 74
 and a line in its log where a sync has failed; after the next start everything is as the answers promised and `check` is
-clean. `FAULTS=quick` tries a few of the cases only.
+clean. `SERVER_FAULTS=quick` tries a few of the cases only.
 """
 
 import errno
@@ -20,7 +20,7 @@ from faults import (
     SYNC, TRUNCATE, UNLINK, WAL, WRITE, Faults, available)
 
 ANY_CHANGE = WRITE | OPEN_WRITE | UNLINK | RENAME | TRUNCATE | MAKE_DIRECTORY
-QUICK = os.environ.get("FAULTS") == "quick"
+QUICK = os.environ.get("SERVER_FAULTS") == "quick"
 
 # What a client may hear when it is our trouble: by kind of operation.
 TEMPORARY = {
