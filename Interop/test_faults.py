@@ -147,6 +147,21 @@ class FaultsOfTheDisk(unittest.TestCase):
         self.assertGreater(ended, 0, f"{name}: no sync was asked for")
         return ended
 
+    def run_failed_syncs_of_compact(self, files):
+        """The n-th sync of a compaction fails, for each n there is."""
+        for number in range(100):
+            with Bed() as bed:
+                rule = bed.faults.add(SYNC, files, errno.EIO, room=number, times=1)
+                answer = bed.home.run("compact")
+                if rule.hits == 0:
+                    self.assertEqual(answer.kind, "ok", f"compact without a fault: {answer.text}")
+                    rule.off()
+                    return number
+                self.assertEqual(bed.wait_for_end(), 74, f"sync {number} of {files} in compact: {answer}")
+                rule.off()
+                bed.restart()
+                self.assertEqual(bed.home.settle(), [], f"sync {number} of {files} in compact")
+
     MAIL_IN = ["lmtp_small", "lmtp_large", "append_small", "append_large", "deliver"]
     ROWS = ["store", "copy", "move", "expunge", "create", "dele"]
     READING = ["fetch_small", "fetch_large", "search", "select", "status", "retr_small", "retr_large"]
@@ -197,6 +212,8 @@ class FaultsOfTheDisk(unittest.TestCase):
         ended += self.run_failed_sync("WAL", WAL, self.MAIL_IN + self.ROWS + ["account", "compact"])
         ended += self.run_failed_sync("database", DATABASE, ["compact"])
         ended += self.run_failed_sync("directory", DIRECTORY, ["account"])
+        for files in (PACKS, PACK_FOLDER, WAL, DATABASE):
+            ended += self.run_failed_syncs_of_compact(files)
         print(f"  {ended} failed syncs, {ended} ends with 74, all right after the next start")
 
 
