@@ -43,9 +43,9 @@ bench: setup-bench release ## the same work against Merpati and Dovecot, ratios 
 bench-pull: setup-bench release ## bring one mailbox home by Merpati, mpop, mbsync, fetchmail, getmail and OfflineIMAP
 	python3 Benchmarks/pull.py
 
-faults: setup-test ## cut lines, kill -9 and full disks at 200 random points of a pull and of a two-way sync
+faults: setup-test ## faults under pulls, syncs and the server: cut lines, kill -9, full and failing disks, jumping dates
 	$(SWIFT) build --product merpati
-	FAULTS=200 python3 Interop/run.py pull_faults
+	FAULTS=200 python3 Interop/run.py faults
 
 export SIMULATION_STEPS SIMULATION_SEED SIMULATION_SESSIONS SIMULATION_FAULT SIMULATION_SCRIPT SIMULATION_LOUD SIMULATION_BUILD
 simulate: setup ## a million steps of random sessions, SQLite against the model: docs/simulation.md says how to read it

@@ -4,7 +4,7 @@ For each fault, on each kind of file, every kind of operation of `household` is 
 met once, and again when it is over. Proved each time: the client hears a clear and temporary refusal; nothing acknowledged
 is lost and nothing refused is there; sessions of others go on; the server serves on by itself, or ends with exit code 74
 and a line in its log where a sync has failed; after the next start everything is as the answers promised and `check` is
-clean. `FAULTS=quick` tries a few of the cases only.
+clean. `SERVER_FAULTS=quick` tries a few of the cases only.
 """
 
 import errno
@@ -20,7 +20,7 @@ from faults import (
     SYNC, TRUNCATE, UNLINK, WAL, WRITE, Faults, available)
 
 ANY_CHANGE = WRITE | OPEN_WRITE | UNLINK | RENAME | TRUNCATE | MAKE_DIRECTORY
-QUICK = os.environ.get("FAULTS") == "quick"
+QUICK = os.environ.get("SERVER_FAULTS") == "quick"
 
 # What a client may hear when it is our trouble: by kind of operation.
 TEMPORARY = {
@@ -147,6 +147,21 @@ class FaultsOfTheDisk(unittest.TestCase):
         self.assertGreater(ended, 0, f"{name}: no sync was asked for")
         return ended
 
+    def run_failed_syncs_of_compact(self, files):
+        """The n-th sync of a compaction fails, for each n there is."""
+        for number in range(100):
+            with Bed() as bed:
+                rule = bed.faults.add(SYNC, files, errno.EIO, room=number, times=1)
+                answer = bed.home.run("compact")
+                if rule.hits == 0:
+                    self.assertEqual(answer.kind, "ok", f"compact without a fault: {answer.text}")
+                    rule.off()
+                    return number
+                self.assertEqual(bed.wait_for_end(), 74, f"sync {number} of {files} in compact: {answer}")
+                rule.off()
+                bed.restart()
+                self.assertEqual(bed.home.settle(), [], f"sync {number} of {files} in compact")
+
     MAIL_IN = ["lmtp_small", "lmtp_large", "append_small", "append_large", "deliver"]
     ROWS = ["store", "copy", "move", "expunge", "create", "dele"]
     READING = ["fetch_small", "fetch_large", "search", "select", "status", "retr_small", "retr_large"]
@@ -197,6 +212,8 @@ class FaultsOfTheDisk(unittest.TestCase):
         ended += self.run_failed_sync("WAL", WAL, self.MAIL_IN + self.ROWS + ["account", "compact"])
         ended += self.run_failed_sync("database", DATABASE, ["compact"])
         ended += self.run_failed_sync("directory", DIRECTORY, ["account"])
+        for files in (PACKS, PACK_FOLDER, WAL, DATABASE):
+            ended += self.run_failed_syncs_of_compact(files)
         print(f"  {ended} failed syncs, {ended} ends with 74, all right after the next start")
 
 

@@ -13,6 +13,7 @@ import smtplib
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -83,6 +84,22 @@ class AFullVolume(unittest.TestCase):
         info = os.statvfs(folder)
         return info.f_bavail * info.f_frsize
 
+    def press(self, folder):
+        """A little below the floor, whatever the server has let go of meanwhile; and until it has looked again."""
+        over = self.free(folder) - self.FLOOR + MIB
+        if over > 0:
+            with open(folder / "ballast", "ab") as ballast:
+                ballast.write(bytes(over))
+        time.sleep(1.1)
+
+    @staticmethod
+    def rcpt(server):
+        connection = server.lmtp()
+        connection.ehlo_or_helo_if_needed()
+        connection.docmd("MAIL", "FROM:<a@example.org> SIZE=2000000")
+        with connection:
+            return connection.rcpt("budi")[0]
+
     def test_mail_stops_at_the_floor_and_what_makes_room_goes_on(self):
         """Under store.free-space-floor: 452 4.3.1 and NO [UNAVAILABLE]; flags, MOVE, EXPUNGE, DELE and compaction go on, the
         disk comes back by itself, and mail is taken again"""
@@ -99,12 +116,9 @@ class AFullVolume(unittest.TestCase):
             self.assertGreater(self.free(folder), self.FLOOR // 2)
             self.assertLess(self.free(folder), self.FLOOR + 10 * MIB)
 
+            self.press(folder)
             # RCPT refuses already, so that the MTA need not send the message; deliver and import are told the same.
-            connection = server.lmtp()
-            connection.ehlo_or_helo_if_needed()
-            connection.docmd("MAIL", "FROM:<a@example.org>")
-            self.assertEqual(connection.rcpt("budi")[0], 452)
-            connection.close()
+            self.assertEqual(self.rcpt(server), 452)
             done = server.merpati("deliver", "budi", stdin=noise(0), check=False)
             self.assertEqual(done.returncode, 75, done.stderr)
 
@@ -128,6 +142,8 @@ class AFullVolume(unittest.TestCase):
             # A start on a volume under its floor is an ordinary one.
             server.stop()
             server.start()
+            self.press(folder)
+            self.assertEqual(self.rcpt(server), 452)
             imap = imaplib.IMAP4("127.0.0.1", server.ports["imap"], timeout=60)
             imap.login("budi", harness.PASSWORD)
             imap.select("INBOX")
@@ -136,6 +152,7 @@ class AFullVolume(unittest.TestCase):
             self.assertTrue(
                 eventually(lambda: self.free(folder) > self.FLOOR + 10 * MIB),
                 f"the disk did not come back: {self.free(folder)} octets free")
+            time.sleep(1.1)
             server.deliver("budi", [noise(n) for n in range(5)])
             imap.noop()
             self.assertEqual(imap.search(None, "ALL")[1], [b"1 2 3 4 5"])
@@ -213,7 +230,7 @@ class NoDescriptorsLeft(unittest.TestCase):
             ticks = self.ticks(pid)
             time.sleep(3)
             spent = (self.ticks(pid) - ticks) / os.sysconf("SC_CLK_TCK")
-            self.assertLess(spent, 1.0, "the accept loop spins")
+            self.assertLess(spent, 0.5, "the accept loop spins")
             self.assertEqual(imap.noop()[0], "OK")
             self.assertEqual(imap.fetch("1:3", "(BODY.PEEK[])")[0], "OK")
             self.assertEqual(imap.store("1", "+FLAGS", r"(\Flagged)")[0], "OK")
@@ -324,6 +341,56 @@ class ADateThatJumps(unittest.TestCase):
             session.store("1:*", "+FLAGS", r"(\Deleted)")
             session.expunge()
             self.assertTrue(eventually(lambda: "purged=" in bed.log()), bed.log()[-2000:])
+
+
+class LongOperations(unittest.TestCase):
+    def test_deliveries_go_between_the_parts_of_a_move(self):
+        """A MOVE of 64,000 messages answers as one, and deliveries to others do not wait for its end; COPY of very many is
+        refused with [LIMIT]"""
+        with harness.Server() as server:
+            server.add_account("budi")
+            server.add_account("siti")
+            server.deliver("budi", harness.made(1))
+            imap = imaplib.IMAP4("127.0.0.1", server.ports["imap"], timeout=300)
+            imap.login("budi", harness.PASSWORD)
+            imap.select("INBOX")
+            for _ in range(16):
+                self.assertEqual(imap.copy("1:*", "INBOX")[0], "OK")
+                imap.noop()
+            count = int(imap.select("INBOX")[1][0])
+            self.assertEqual(count, 65536)
+            lmtp = server.lmtp()
+            lmtp.ehlo_or_helo_if_needed()
+            message = harness.made(1, seed=9)[0]
+            waits, moving = [], threading.Event()
+
+            def deliver():
+                while moving.is_set():
+                    begin = time.monotonic()
+                    lmtp.sendmail("a@example.org", ["siti"], message)
+                    waits.append(time.monotonic() - begin)
+
+            moving.set()
+            worker = threading.Thread(target=deliver)
+            worker.start()
+            begin = time.monotonic()
+            status, data = imap.uid("MOVE", "1:*", "Archive")
+            took = time.monotonic() - begin
+            moving.clear()
+            worker.join()
+            self.assertEqual(status, "OK", data)
+            codes = imap.response("COPYUID")[1]
+            self.assertEqual(len(codes), 1)
+            self.assertEqual(codes[0].split()[1:], [b"1:65536", b"1:65536"])
+            self.assertGreater(len(waits), 4)
+            self.assertEqual(int(imap.select("Archive")[1][0]), count)
+            self.assertEqual(imap.copy("1:*", "Archive")[0], "OK")
+            imap.noop()
+            status, data = imap.copy("1:*", "INBOX")
+            self.assertEqual(status, "NO")
+            self.assertIn(b"[LIMIT]", data[0])
+            self.assertEqual(server.check()["problems"], [])
+            print(f"  MOVE of {count} in {took:.2f} s; {len(waits)} deliveries meanwhile, the longest {max(waits):.2f} s")
 
 
 @unittest.skipUnless(available(), "needs gcc and /proc")

@@ -57,21 +57,37 @@ private final class Refusal: ChannelInboundHandler {
   func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 }
 
-/// Tells the log what went wrong in accepting: once, until connections are accepted again. Without a file descriptor left
-/// NIO tries again every second.
+/// When accepting fails (no file descriptor left, no memory), waits a second and tries again, and tells the log: once, until
+/// connections are accepted again.
+///
+/// NIO's `AcceptBackoffHandler` does not do: it holds back the next read, and after an error that is not fatal the channel
+/// asks for none, since it still wants the last one. The socket stays readable and the loop spins.
 final class AcceptErrors: ChannelInboundHandler {
   typealias InboundIn = any Channel
   private let core: ListenerCore
   private var failures = 0
+  private var isPausing = false
 
   init(_ core: ListenerCore) { self.core = core }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
     guard error is IOError else { return }
+    pause(context)
     failures += 1
     guard failures == 1 else { return }
     core.logger.error(
       "cannot accept connections", metadata: ["listener": "\(core.settings.name)", "error": "\(error)"])
+  }
+
+  private func pause(_ context: ChannelHandlerContext) {
+    guard !isPausing, let options = context.channel.syncOptions, context.channel.isActive else { return }
+    isPausing = true
+    // Fails only on a channel that is closed.
+    try? options.setOption(.autoRead, value: false)
+    _ = context.eventLoop.assumeIsolated().scheduleTask(in: NetLimits.acceptPause) {
+      self.isPausing = false
+      try? options.setOption(.autoRead, value: true)
+    }
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {

@@ -164,8 +164,6 @@ public final class Listener: Sendable {
       .serverChannelOption(.backlog, value: NetLimits.backlog)
       .serverChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
-          // Out of file descriptors: pause accepting for a second instead of spinning.
-          try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler())
           try channel.pipeline.syncOperations.addHandler(AcceptErrors(core))
         }
       }

@@ -71,7 +71,8 @@ struct StoreWatch: Service {
       return await failures.next()
     }
     guard let failure else { return }
-    let sentence = "the disk failed to keep what was written (\(ControlFailure(failure).sentence)); start the server again"
+    let sentence =
+      "the disk failed to keep what was written (\(ControlFailure(failure).sentence)); start the server again"
     logger.critical("stopping: \(sentence)")
     throw ControlFailure(.inputOutput, sentence)
   }

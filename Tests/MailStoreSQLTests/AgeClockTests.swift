@@ -1,4 +1,5 @@
 import MailStore
+import MailTestKit
 import Testing
 
 @testable import MailStoreSQL

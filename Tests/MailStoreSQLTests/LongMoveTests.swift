@@ -22,7 +22,8 @@ import Testing
   }
 
   @Test func `A long MOVE lets deliveries of others in between, and answers as one`() async throws {
-    let (_, store, ana) = try await filled()
+    let (bed, store, ana) = try await filled()
+    defer { withExtendedLifetime(bed) {} }
     let budi = try await store.add("budi")
     let ref = try await store.ref("INBOX", of: ana)
     let letter = try await store.prepare(Mail.text("In between"))
@@ -47,7 +48,8 @@ import Testing
   @Test func `When the rest of a long MOVE fails, each message is in one of the two mailboxes and the answer says why`()
     async throws
   {
-    let (_, store, ana) = try await filled()
+    let (bed, store, ana) = try await filled()
+    defer { withExtendedLifetime(bed) {} }
     let ref = try await store.ref("INBOX", of: ana)
     _ = try await store.createMailbox("Target", of: ana.id, specialUse: nil)
     let uids = (1...UID(count)).map { $0 }
@@ -67,7 +69,8 @@ import Testing
   }
 
   @Test func `RENAME of a long INBOX moves all that were there`() async throws {
-    let (_, store, ana) = try await filled()
+    let (bed, store, ana) = try await filled()
+    defer { withExtendedLifetime(bed) {} }
     try await store.renameMailbox("INBOX", to: "Old", of: ana.id)
     #expect(try await store.info("INBOX", of: ana).messages == 0)
     #expect(try await store.info("Old", of: ana).messages == count)
@@ -88,7 +91,8 @@ import Testing
   }
 
   @Test func `A maildrop of more than one part is deleted whole`() async throws {
-    let (_, store, ana) = try await filled()
+    let (bed, store, ana) = try await filled()
+    defer { withExtendedLifetime(bed) {} }
     let drop = try await store.openMaildrop(of: ana.id)
     try await drop.delete(Array(drop.messages.indices))
     drop.close()

@@ -19,8 +19,8 @@ extension SQLConnection {
   /// Carries the WAL over when it has grown enough. Between two transactions.
   func checkpointIfDue() throws(StoreError) {
     guard walFrames.pointee >= Int32(SQLTuning.checkpointPages) else { return }
+    // What readers still need stays behind, and is looked at again after the next commit.
     try checkpoint(SQLITE_CHECKPOINT_PASSIVE)
-    // What readers still need stays behind; it is looked at again after as many pages more.
     walFrames.pointee = 0
   }
 

@@ -19,7 +19,8 @@ final class SQLStatement {
     let code = sqlite3_prepare_v3(connection, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &pointer, nil)
     guard code == SQLITE_OK, let pointer else {
       throw SQLFailure.error(
-        code, String(cString: sqlite3_errmsg(connection)), sql: sql, path: path, systemError: SQLFailure.takeErrno(connection))
+        code, String(cString: sqlite3_errmsg(connection)), sql: sql, path: path,
+        systemError: SQLFailure.takeErrno(connection))
     }
     self.pointer = pointer
     self.connection = connection

@@ -76,8 +76,10 @@ final class AgeKeeper: Sendable {
     }
     do throws(StoreError) {
       try db("DELETE FROM volume_state WHERE name GLOB 'clock_jump_*'").run()
-      let row = try db("INSERT INTO volume_state (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2")
-      for (name, value) in [("clock_seen", clock.expected)] + clock.jumps.map({ ("clock_jump_\($0.before)", $0.after) }) {
+      let row = try db(
+        "INSERT INTO volume_state (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2")
+      for (name, value) in [("clock_seen", clock.expected)] + clock.jumps.map({ ("clock_jump_\($0.before)", $0.after) })
+      {
         row.bind(1, name)
         row.bind(2, value)
         try row.run()

@@ -233,7 +233,12 @@ final class Upkeep: Sendable {
         let free = try db.pragma("freelist_count")
         // In the background only when it is worth it: pages that are free now are used by the next deliveries.
         guard free > (all ? 0 : Self.freePagesKept) else { return Int64(0) }
-        try db.execute("PRAGMA incremental_vacuum(\(Self.vacuumStep))")
+        if let error = writer.hasFailed { throw error }
+        // A transaction of its own, outside the writer's commits: its sync counts as much as theirs.
+        do throws(StoreError) { try db.execute("PRAGMA incremental_vacuum(\(Self.vacuumStep))") } catch {
+          if error.isFailedSync { writer.poison(error) }
+          throw error
+        }
         return free
       }
       if free <= Self.vacuumStep { break }
