@@ -3,7 +3,7 @@ SHELL := /bin/bash
 SWIFT ?= swift
 DATA ?= data
 
-.PHONY: help run test unit interop bench bench-pull faults simulate man build release format lint fuzz setup setup-test setup-bench clean
+.PHONY: help run test unit interop bench bench-pull faults simulate hostile man build release format lint fuzz setup setup-test setup-bench clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -50,6 +50,10 @@ faults: setup-test ## faults under pulls, syncs and the server: cut lines, kill 
 export SIMULATION_STEPS SIMULATION_SEED SIMULATION_SESSIONS SIMULATION_FAULT SIMULATION_SCRIPT SIMULATION_LOUD SIMULATION_BUILD
 simulate: setup ## a million steps of random sessions, SQLite against the model: docs/simulation.md says how to read it
 	@scripts/simulate
+
+hostile: setup ## hostile sessions, bombs, floods and 10,000 half-open connections against one server; HOSTILE_SCALE=0.1: a tenth
+	$(SWIFT) build --product merpati
+	python3 Interop/campaign_hostile.py
 
 man: ## manual pages, from the program's own definitions, in .build/man
 	$(SWIFT) build --product merpati

@@ -19,14 +19,23 @@ public final class EncodedBlob: Sendable {
   public let storedSize: Int64
   let chunks: [ChunkEntry]
   let payload: Payload
+  /// Where what is in memory is counted.
+  private let counted: SpoolDirectory?
 
-  init(codec: BlobCodec, rawSize: Int64, storedSize: Int64, chunks: [ChunkEntry], payload: Payload) {
+  init(
+    codec: BlobCodec, rawSize: Int64, storedSize: Int64, chunks: [ChunkEntry], payload: Payload,
+    counted: SpoolDirectory? = nil
+  ) {
+    self.counted = counted
+    counted?.hold(Int(storedSize))
     self.codec = codec
     self.rawSize = rawSize
     self.storedSize = storedSize
     self.chunks = chunks
     self.payload = payload
   }
+
+  deinit { counted?.hold(-Int(storedSize)) }
 }
 
 /// Compresses messages chunk by chunk. Thread-safe; zstd contexts are shared by all encoders of the process.
@@ -41,7 +50,7 @@ public struct BlobEncoder: Sendable, Hashable {
 
   /// The spool may be discarded afterwards. Memory: the stored size for messages in memory, a few chunks for others.
   public func encode(_ spool: Spool) throws(BlobError) -> EncodedBlob {
-    if let memory = spool.memory { return try encode(memory) }
+    if let memory = spool.memory { return try encodeHeld(memory, of: spool) }
     let target = spool.sibling
     var work = ByteBuffer()
     var chunks: [ChunkEntry] = []
@@ -64,6 +73,32 @@ public struct BlobEncoder: Sendable, Hashable {
     }
     return EncodedBlob(
       codec: codec, rawSize: rawSize, storedSize: storedSize, chunks: chunks, payload: .spool(target))
+  }
+
+  /// A message that is in memory stays there compressed, unless too much is there already: a client may send a thousand
+  /// of them in one APPEND.
+  private func encodeHeld(_ memory: ByteBuffer, of spool: Spool) throws(BlobError) -> EncodedBlob {
+    let blob = try encode(memory)
+    guard case .memory(let stored) = blob.payload else { return blob }
+    guard spool.home.isCrowded, stored.readableBytes > SpoolDirectory.crowdedThreshold else {
+      // Not with all the room that the message itself would have taken.
+      let isRoomy = stored.capacity > 2 * stored.readableBytes + 4096
+      let kept = isRoomy ? ByteBuffer(bytes: stored.readableBytesView) : stored
+      return EncodedBlob(
+        codec: blob.codec, rawSize: blob.rawSize, storedSize: blob.storedSize, chunks: blob.chunks,
+        payload: .memory(kept), counted: spool.home)
+    }
+    let target = spool.sibling
+    do throws(BlobError) {
+      try target.append(stored)
+      try target.spill()
+    } catch {
+      target.discard()
+      throw error
+    }
+    return EncodedBlob(
+      codec: blob.codec, rawSize: blob.rawSize, storedSize: blob.storedSize, chunks: blob.chunks,
+      payload: .spool(target))
   }
 
   /// A message that is in memory already.

@@ -50,9 +50,10 @@ final class PackTable: Sendable {
 
   /// The number in a file's name; nil for other files.
   static func number(_ name: String) -> Int64? {
-    guard name.utf8.count >= 17, name.hasSuffix(".pack"), let number = Int64(name.dropLast(5)), number > 0 else {
-      return nil
-    }
+    // The next number must be one, too.
+    guard name.utf8.count >= 17, name.hasSuffix(".pack"), let number = Int64(name.dropLast(5)),
+      (1..<Int64.max - 1).contains(number)
+    else { return nil }
     return number
   }
 

@@ -7,6 +7,13 @@ public final class SpoolDirectory: Sendable {
   let fileSystem: any FileSystem
   let threshold: Int
   private let counter = Atomic<UInt64>(0)
+  /// Octets of all messages under way that are in memory.
+  private let held = Atomic<Int>(0)
+  /// Beyond this, messages go to disk early: thousands of senders who stop in the middle of a small message would else
+  /// fill memory.
+  static let heldLimit = 32 << 20
+  /// What one of them may then still hold.
+  static let crowdedThreshold = 4 << 10
 
   /// Creates the directory if need be and removes what a former process left.
   public init(path: String, fileSystem: any FileSystem, threshold: Int = 256 << 10) throws(BlobError) {
@@ -19,6 +26,13 @@ public final class SpoolDirectory: Sendable {
   }
 
   public func makeSpool() -> Spool { Spool(in: self) }
+
+  /// More is in memory than is good; what comes goes to disk.
+  public var isCrowded: Bool { held.load(ordering: .relaxed) > Self.heldLimit }
+  /// Octets after which a message goes to disk just now.
+  public var currentThreshold: Int { isCrowded ? min(threshold, Self.crowdedThreshold) : threshold }
+
+  func hold(_ octets: Int) { held.wrappingAdd(octets, ordering: .relaxed) }
 
   func createFile() throws(BlobError) -> any FileHandle {
     let number = counter.wrappingAdd(1, ordering: .relaxed).newValue
@@ -53,7 +67,16 @@ public final class Spool: Sendable {
     try state.withLock { state throws(BlobError) in
       guard !state.isDiscarded else { return }
       state.memory.writeImmutableBuffer(bytes)
+      directory.hold(bytes.readableBytes)
       if state.memory.readableBytes > directory.threshold { try flush(&state) }
+    }
+  }
+
+  /// Writes what is in memory to the file, which is made if need be.
+  public func spill() throws(BlobError) {
+    try state.withLock { state throws(BlobError) in
+      guard !state.isDiscarded else { return }
+      try flush(&state)
     }
   }
 
@@ -66,6 +89,7 @@ public final class Spool: Sendable {
   public func discard() {
     let file = state.withLock { state in
       let file = state.file
+      directory.hold(-state.memory.readableBytes)
       state = State(isDiscarded: true)
       return file
     }
@@ -120,6 +144,7 @@ public final class Spool: Sendable {
   /// The bytes as one buffer when they are in memory.
   var memory: ByteBuffer? { state.withLock { $0.file == nil ? $0.memory : nil } }
   var sibling: Spool { directory.makeSpool() }
+  var home: SpoolDirectory { directory }
 
   private func contents() throws(BlobError) -> (memory: ByteBuffer, file: (any FileHandle)?, size: Int64) {
     try state.withLock { state throws(BlobError) in
@@ -141,6 +166,7 @@ public final class Spool: Sendable {
     let at = state.flushed
     try state.memory.withUnsafeReadableBytes { bytes throws(BlobError) in try file.pwrite(bytes, at: at) }
     state.flushed += Int64(state.memory.readableBytes)
+    directory.hold(-state.memory.readableBytes)
     state.memory.clear()
   }
 }

@@ -9,6 +9,9 @@ public struct IMAPServerSettings: Sendable {
 
   /// Octets of one APPENDed message, announced as APPENDLIMIT (RFC 7889). Beyond: `NO [TOOBIG]`.
   public var appendLimit = 64 << 20
+  /// Octets of all messages of one APPEND of several (RFC 3502), which are held until the last has come. Beyond: `NO
+  /// [LIMIT]`.
+  public var appendTogether = 16 << 20
   /// Bounds of lines, literals, sets and nesting; see each for what the client hears.
   public var wire = IMAPLimits()
 

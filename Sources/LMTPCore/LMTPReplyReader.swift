@@ -14,6 +14,8 @@ public struct LMTPReplyReader: Sendable {
   private var input = ByteBuffer()
   private var framer = LineFramer()
   private var lines: [String] = []
+  /// Of the reply's first line.
+  private var code: Int?
   private var status: EnhancedStatus?
 
   public init() {}
@@ -38,15 +40,18 @@ public struct LMTPReplyReader: Sendable {
       case .incomplete: return nil
       case .tooLong: throw .replyTooLong
       case .line(let line, _):
-        guard let (code, isLast) = take(line) else {
+        // RFC 5321 §4.2.1: every line has the same code. What begins as a refusal must not end as a yes.
+        guard let (code, isLast) = take(line), code == self.code ?? code else {
           var start = line
           throw .notAReply(String(buffer: start.readSlice(length: min(line.readableBytes, 80)) ?? ByteBuffer()))
         }
+        self.code = code
         guard lines.count <= LMTPLimits.receivedLines else { throw .replyTooLong }
         guard isLast else { continue }
         defer {
           lines = []
           status = nil
+          self.code = nil
         }
         return LMTPReply(code, status, lines)
       }

@@ -56,7 +56,9 @@ public struct TransferDecoder: Sendable {
   /// The end of the part.
   public mutating func finish(into buffer: inout ByteBuffer) {
     if encoding == .base64 { endQuantum() }
-    decoded.append(contentsOf: held)
+    // RFC 2045 §6.7 (5): `=` at the end of the last line is a soft line break.
+    let isSoftBreak = held.first == 0x3D && held.dropFirst().allSatisfy(\.isBlank)
+    if !isSoftBreak { decoded.append(contentsOf: held) }
     held.removeAll()
     flush(into: &buffer)
   }

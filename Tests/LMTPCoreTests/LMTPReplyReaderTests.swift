@@ -71,4 +71,16 @@ private func replies(_ bytes: [UInt8], cuts: [Int]) throws -> [LMTPReply] {
       #expect(LMTPPath(address: bad) == nil, "\(bad)")
     }
   }
+
+  @Test("A reply whose lines have different codes is none: a refusal never ends as a yes")
+  func codesThatDiffer() throws {
+    var reader = LMTPReplyReader()
+    reader.feed(ByteBuffer(string: "550-5.1.1 no such user\r\n250 2.1.5 delivered\r\n"))
+    #expect(throws: LMTPReadError.self) { try reader.next() }
+    // The next reply may have another code.
+    reader = LMTPReplyReader()
+    reader.feed(ByteBuffer(string: "550-5.1.1 no\r\n550 such user\r\n250 2.1.5 delivered\r\n"))
+    #expect(try reader.next()?.code == 550)
+    #expect(try reader.next()?.code == 250)
+  }
 }

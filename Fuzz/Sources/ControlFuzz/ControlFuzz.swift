@@ -4,10 +4,11 @@
 // - What is handed out as events, written as frames, is read as the same events.
 import Foundation
 import FuzzKit
-@testable import MerpatiServer
 import MailStore
 import MailTransfer
 import NIOCore
+
+@testable import MerpatiServer
 
 func controlFuzz(_ given: ByteBuffer) {
   var sent = given
@@ -72,7 +73,8 @@ private func answer(_ chunks: [ByteBuffer]) -> [Seen] {
         case .message(.end): seen.append(.end)
         case .message(.damaged(let uid, let error)): seen.append(.damaged(uid, error))
         case .reply(let line):
-          seen.append(.reply((try? JSONDecoder().decode(ControlReply.self, from: Data(line.readableBytesView))).flatMap(sorted)))
+          seen.append(
+            .reply((try? JSONDecoder().decode(ControlReply.self, from: Data(line.readableBytesView))).flatMap(sorted)))
           return seen
         }
       }

@@ -3,8 +3,9 @@
 // - A stream makes no more than deflate can (1032 for 1): what comes in bounds what goes out.
 // - What was deflated, call by call, is inflated to the octet after each of them.
 import FuzzKit
-@testable import MailNet
 import NIOCore
+
+@testable import MailNet
 
 func deflateFuzz(_ given: ByteBuffer) {
   var bytes = given

@@ -53,13 +53,14 @@ private func isClean(_ buffer: ByteBuffer) -> Bool {
 }
 
 private func checkStuffing(_ message: ByteBuffer, _ seed: UInt64, isKept: Bool) {
-  var stuffed = stuffed([message])
-  must(stuffed == DotFuzz.stuffed(message.cut(seed: seed)), "stuffing depends on cuts")
-  stuffed.writeString("NEXT\r\n")
+  let whole = stuffed([message])
+  must(whole == stuffed(message.cut(seed: seed)), "stuffing depends on cuts")
+  var content = whole
+  content.writeString("NEXT\r\n")
   var decoder = DataDecoder()
   var decoded = ByteBuffer()
-  must(decoder.decode(&stuffed, into: &decoded), "the end is not found")
-  must(String(buffer: stuffed) == "NEXT\r\n", "the message ends before its end")
+  must(decoder.decode(&content, into: &decoded), "the end is not found")
+  must(String(buffer: content) == "NEXT\r\n", "the message ends before its end")
   guard isKept else { return }
   var expected = message
   if message.readableBytes > 0, !message.readableBytesView.suffix(2).elementsEqual([0x0D, 0x0A]) {

@@ -5,8 +5,9 @@
 // - A file's name, taken apart and put together with the same flags, names the same message.
 // - A folder's name leads to one directory below the root and nowhere else, and back to the same name.
 import FuzzKit
-@testable import LocalMail
 import NIOCore
+
+@testable import LocalMail
 
 func maildirFuzz(_ given: ByteBuffer) {
   let files = [
@@ -47,7 +48,9 @@ private func checkAgain(_ list: UIDList) {
   let folder = MaildirFolder(directory: "/new", disk: disk)
   // Names and UIDLs that no line could hold are refused.
   guard (try? folder.writeDovecotUIDList(list)) != nil, let again = try? folder.dovecotUIDList() else { return }
-  must(again.records.count == list.records.count, "\(list.records.count) records were written, \(again.records.count) read")
+  must(
+    again.records.count == list.records.count, "\(list.records.count) records were written, \(again.records.count) read"
+  )
   for (one, other) in zip(list.records, again.records) {
     must(one.uid == other.uid && one.base == other.base, "\(one) is read as \(other)")
     must(one.uidl == other.uidl && one.guid == other.guid, "\(one) is read as \(other)")

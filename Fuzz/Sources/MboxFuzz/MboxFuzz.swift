@@ -45,7 +45,9 @@ private func writeAgain(_ messages: [ByteBuffer]) {
   must(places.count == messages.count, "not every message has its place")
   var reading = MboxReadSettings()
   reading.usesContentLength = false
-  guard !messages.isEmpty, let reader = try? MboxReader(path: "/mail/new", settings: reading, disk: disk) else { return }
+  guard !messages.isEmpty, let reader = try? MboxReader(path: "/mail/new", settings: reading, disk: disk) else {
+    return
+  }
   for (place, message) in zip(places, messages) {
     guard let entry = try? reader.next(), let back = try? reader.message(of: entry) else {
       return must(false, "what was written is not read")

@@ -1,3 +1,6 @@
+import FuzzKit
+import NIOCore
+
 // The input is a byte that says what is put right, and the bytes of a pack. Where the byte says so, each frame gets the
 // place it lies at, the length its header must have and the checksum that fits: else nothing behind the checksum would
 // ever be reached. Invariants:
@@ -6,8 +9,6 @@
 // - A frame whose data are whole gives its message, as long as it says, whole and in ranges; a damaged one throws.
 // - A pack goes on: what is appended to it is read.
 @testable import BlobStore
-import FuzzKit
-import NIOCore
 
 func packFuzz(_ given: ByteBuffer) {
   var bytes = given

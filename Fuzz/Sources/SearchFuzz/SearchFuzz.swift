@@ -4,9 +4,10 @@
 // - LIST's wildcards match as the simplest rule has it.
 import Bytes
 import FuzzKit
-import IMAPCore
-@testable import IMAPServer
 import NIOCore
+
+@testable import IMAPCore
+@testable import IMAPServer
 
 func searchFuzz(_ given: ByteBuffer) {
   var rest = given

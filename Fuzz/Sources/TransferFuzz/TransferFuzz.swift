@@ -6,8 +6,9 @@
 // - Decoding does not make more of a body than it was.
 import Bytes
 import FuzzKit
-@testable import MailFormat
 import NIOCore
+
+@testable import MailFormat
 
 func transferFuzz(_ given: ByteBuffer) {
   var body = given

@@ -15,7 +15,9 @@ public final class MemoryBytes: Sendable {
     return bytes.withLock { bytes in
       guard offset < bytes.count else { return 0 }
       let count = min(target.count, bytes.count - Int(offset))
-      bytes.withUnsafeBytes { target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[Int(offset)...].prefix(count))) }
+      bytes.withUnsafeBytes {
+        target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[Int(offset)...].prefix(count)))
+      }
       return count
     }
   }
@@ -32,8 +34,11 @@ public final class MemoryBytes: Sendable {
   public func truncate(to size: Int64) {
     must(size >= 0 && size < 1 << 30, "truncate to \(size)")
     bytes.withLock { bytes in
-      if bytes.count > size { bytes.removeLast(bytes.count - Int(size)) }
-      else { bytes.append(contentsOf: repeatElement(0, count: Int(size) - bytes.count)) }
+      if bytes.count > size {
+        bytes.removeLast(bytes.count - Int(size))
+      } else {
+        bytes.append(contentsOf: repeatElement(0, count: Int(size) - bytes.count))
+      }
     }
   }
 }

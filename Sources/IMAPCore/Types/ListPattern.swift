@@ -8,8 +8,10 @@ public struct ListPattern: Sendable {
   /// Octets and wildcards of the pattern.
   private let count: Int
   private let separator: UInt8
-  /// Bit `n % 64` of word `n / 64` of an octet's row: token `n` is that octet. Only of octets that stand in the pattern.
-  private let places: [UInt8: [UInt64]]
+  /// Words of a row.
+  private let width: Int
+  /// Bit `n % 64` of word `n / 64` of an octet's row: token `n` is that octet. A row for each octet there is.
+  private let places: [UInt64]
   /// The same for the wildcards: those that take any octet, and both kinds.
   private let stars: [UInt64]
   private let wildcards: [UInt64]
@@ -18,14 +20,14 @@ public struct ListPattern: Sendable {
   /// INBOX in any case becomes INBOX.
   public init(reference: String = "", _ pattern: String, separator: UInt8 = UInt8(ascii: "/")) {
     let tokens = Self.tokens(MailboxName.canonical(reference + pattern))
-    let none = [UInt64](repeating: 0, count: tokens.count / 64 + 1)
-    var places: [UInt8: [UInt64]] = [:]
-    var stars = none
-    var wildcards = none
+    let width = tokens.count / 64 + 1
+    var places = [UInt64](repeating: 0, count: 256 * width)
+    var stars = [UInt64](repeating: 0, count: width)
+    var wildcards = stars
     for (place, token) in tokens.enumerated() {
       let bit = UInt64(1) << UInt64(place % 64)
       switch token {
-      case .byte(let byte): places[byte, default: none][place / 64] |= bit
+      case .byte(let byte): places[Int(byte) * width + place / 64] |= bit
       case .star:
         stars[place / 64] |= bit
         wildcards[place / 64] |= bit
@@ -33,6 +35,7 @@ public struct ListPattern: Sendable {
       }
     }
     count = tokens.count
+    self.width = width
     self.separator = separator
     self.places = places
     self.stars = stars
@@ -69,34 +72,27 @@ public struct ListPattern: Sendable {
   /// True if the whole of `name` matches. INBOX must be spelt so in `name`.
   public func matches(_ name: some StringProtocol) -> Bool {
     // Bit `n`: the first `n` tokens match what was read.
-    var state = [UInt64](repeating: 0, count: wildcards.count)
-    state[0] = 1
-    spread(&state)
+    var state = [UInt64](repeating: 0, count: width)
+    state[0] = wildcards[0] & 1 == 1 ? 3 : 1
     for byte in name.utf8 {
-      let row = places[byte]
-      let passing = byte == separator ? stars : wildcards
+      let row = Int(byte) * width
+      let isSeparator = byte == separator
       var carry: UInt64 = 0
-      var isAlive = false
-      for word in state.indices {
-        let matched = state[word] & (row?[word] ?? 0)
-        let next = state[word] & passing[word] | matched << 1 | carry
+      var spreading: UInt64 = 0
+      var alive: UInt64 = 0
+      for word in 0..<width {
+        let matched = state[word] & places[row + word]
+        let passing = isSeparator ? stars[word] : wildcards[word]
+        let next = state[word] & passing | matched << 1 | carry
         carry = matched >> 63
-        state[word] = next
-        if next != 0 { isAlive = true }
+        // A wildcard may stand for nothing.
+        let passed = next & wildcards[word]
+        state[word] = next | passed << 1 | spreading
+        spreading = passed >> 63
+        alive |= next
       }
-      guard isAlive else { return false }
-      spread(&state)
+      guard alive != 0 else { return false }
     }
     return state[count / 64] >> UInt64(count % 64) & 1 == 1
-  }
-
-  /// A wildcard may stand for nothing.
-  private func spread(_ state: inout [UInt64]) {
-    var carry: UInt64 = 0
-    for word in state.indices {
-      let passed = state[word] & wildcards[word]
-      state[word] |= passed << 1 | carry
-      carry = passed >> 63
-    }
   }
 }

@@ -72,6 +72,9 @@ extension IMAPSession {
     // RFC 3516 §4.4: BINARY is not offered for APPEND, as literals hold no NUL in the store.
     guard !message.literal.isBinary else { throw .no(.unknownCTE, "Binary literals are not taken") }
     let all = before + Int(size)
+    guard before == 0 || all <= settings.appendTogether else {
+      throw .no(.limit, "Messages of one APPEND may have at most \(settings.appendTogether) octets together")
+    }
     try await storeCall { store throws(StoreError) in try await store.checkQuota(of: account, adding: all) }
     guard !isOver else { throw .connectionClosed }
     return Int(size)

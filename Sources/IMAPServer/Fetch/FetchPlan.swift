@@ -34,7 +34,8 @@ struct FetchPlan: Sendable {
   func streams(messageOf size: Int64, wholeMessageLimit: Int) -> Bool {
     guard opensMessage else { return false }
     return size > wholeMessageLimit
-      || sections.count > Self.sectionsHeld && size * Int64(sections.count) > Int64(Self.sectionsHeld * wholeMessageLimit)
+      || sections.count > Self.sectionsHeld
+        && size * Int64(sections.count) > Int64(Self.sectionsHeld * wholeMessageLimit)
   }
 
   /// All of it is in the view.

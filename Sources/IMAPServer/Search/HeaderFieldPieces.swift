@@ -13,7 +13,7 @@ struct HeaderFieldPieces {
 
   init(fieldLimit: Int) { self.fieldLimit = fieldLimit }
 
-  /// Whole fields, as many as have come; nil: more is needed. To be called until it says so.
+  /// Whole fields, as many as have come; nil: more is needed. Once for each piece.
   /// - isLast: nothing comes behind these octets.
   mutating func next(_ bytes: ByteBuffer, isLast: Bool) -> ByteBuffer? {
     held.writeImmutableBuffer(bytes)
@@ -35,11 +35,11 @@ struct HeaderFieldPieces {
 
   /// Where the last field begins that may not be whole yet, if something stands before it.
   private func lastFieldStart() -> Int? {
-    let bytes = held.readableBytesSpan
-    var offset = bytes.byteCount - 1
-    while offset > 0 {
-      if bytes.byte(at: offset - 1) == .lf, !bytes.byte(at: offset).isBlank { return offset }
-      offset -= 1
+    let view = held.readableBytesView
+    var end = view.endIndex - 1
+    while end > view.startIndex, let lineFeed = view[..<end].lastIndex(of: .lf) {
+      if !view[lineFeed + 1].isBlank { return lineFeed + 1 - view.startIndex }
+      end = lineFeed
     }
     return nil
   }
@@ -47,14 +47,14 @@ struct HeaderFieldPieces {
   /// Passes over the rest of a field.
   private mutating func skip() {
     let view = held.readableBytesView
-    var offset = view.startIndex
-    while offset + 1 < view.endIndex {
-      if view[offset] == .lf, !view[offset + 1].isBlank {
-        held.moveReaderIndex(to: offset + 1)
+    var start = view.startIndex
+    while let lineFeed = view[start...].firstIndex(of: .lf), lineFeed + 1 < view.endIndex {
+      if !view[lineFeed + 1].isBlank {
+        held.moveReaderIndex(to: lineFeed + 1)
         isSkipping = false
         return
       }
-      offset += 1
+      start = lineFeed + 1
     }
     // A line feed at the very end belongs to what comes next.
     if held.readableBytes > 0 { held.moveReaderIndex(to: held.writerIndex - 1) }

@@ -73,7 +73,9 @@ extension MessageText {
     if withHeaders, !isOver() {
       let trace = reader.trace.readableBytes
       let header = part.headerRange.lowerBound + trace..<part.headerRange.upperBound + trace
-      if try await isFound(inHeader: header, reader, fieldLimit: fieldLimit, isOver: isOver, { hasFields(needle, $0, $1) }) {
+      if try await isFound(
+        inHeader: header, reader, fieldLimit: fieldLimit, isOver: isOver, { hasFields(needle, $0, $1) })
+      {
         return true
       }
     }

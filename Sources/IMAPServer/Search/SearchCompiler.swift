@@ -15,7 +15,8 @@ struct SearchCompiler {
     self.isRev2 = isRev2
     if let charset = command.charset, charset != "UTF-8", charset != "US-ASCII" {
       // RFC 9051 §6.4.4: NO, never BAD.
-      guard TextDecoding.isKnown(charset: charset) else {
+      // To iconv the empty name is the one of the place where the server runs.
+      guard !charset.isEmpty, TextDecoding.isKnown(charset: charset) else {
         throw .no(.badCharset(["US-ASCII", "UTF-8"]), "Unknown charset")
       }
       self.charset = charset

@@ -5,7 +5,8 @@ extension LMTPSession {
   func bdat(_ command: LMTPCommand) {
     guard case .bdat(let size, let isLast) = command else { return }
     if let transaction {
-      if Int64(transaction.size) + size > Int64(settings.maxMessageBytes) || size > Int64(settings.maxMessageBytes) {
+      // Not by a sum: the client may name the largest number there is.
+      if size > Int64(settings.maxMessageBytes) - Int64(transaction.size) {
         if transaction.failure == nil { fail(.tooBig(limit: settings.maxMessageBytes)) }
       }
       self.transaction?.hasBDAT = true

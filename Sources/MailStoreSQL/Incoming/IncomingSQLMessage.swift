@@ -46,7 +46,7 @@ final class IncomingSQLMessage: IncomingMessage {
         throw .messageTooLarge(limit: limit)
       }
       state.unwritten += bytes.readableBytes
-      guard state.unwritten > packs.settings.spoolThreshold else { return false }
+      guard state.unwritten > packs.spools.currentThreshold else { return false }
       state.unwritten = 0
       return true
     }
@@ -56,12 +56,15 @@ final class IncomingSQLMessage: IncomingMessage {
     // Blocking work (files) never runs on an event loop (design §5).
     try await pool.run { [self] _ throws(StoreError) in
       do throws(StoreError) { try freeSpace.take(Int64(packs.settings.spoolThreshold)) } catch { try refuse(error) }
-      try take(bytes)
+      try take(bytes, toDisk: true)
     }
   }
 
-  private func take(_ bytes: ByteBuffer) throws(StoreError) {
-    do throws(BlobError) { try spool.append(bytes) } catch { try refuse(StoreError(error)) }
+  private func take(_ bytes: ByteBuffer, toDisk: Bool = false) throws(StoreError) {
+    do throws(BlobError) {
+      try spool.append(bytes)
+      if toDisk { try spool.spill() }
+    } catch { try refuse(StoreError(error)) }
   }
 
   private func refuse(_ error: StoreError) throws(StoreError) -> Never {

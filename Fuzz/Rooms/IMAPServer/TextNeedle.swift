@@ -1,0 +1,1 @@
+../../../Sources/IMAPServer/Search/TextNeedle.swift

@@ -1,0 +1,1 @@
+../../../Sources/MerpatiServer/Control/ControlMessages.swift
