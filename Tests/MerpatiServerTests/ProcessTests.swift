@@ -6,10 +6,6 @@ import Testing
 
 @testable import MerpatiServer
 
-#if canImport(Glibc)
-  import Glibc
-#endif
-
 private func quiet() -> Logger { Logger(label: "test") { _ in SwiftLogNoOpLogHandler() } }
 
 /// A folder that goes with the test.
@@ -22,8 +18,7 @@ private func withFolder(_ body: (String) async throws -> Void) async throws {
 }
 
 private func mode(_ path: String) -> mode_t {
-  var status = stat()
-  return lstat(path, &status) == 0 ? status.st_mode & 0o777 : 0
+  FileOwner(of: path, followingLinks: false)?.permissions ?? 0
 }
 
 @Suite struct FolderOwnerTests {

@@ -17,7 +17,7 @@ struct Check: AsyncParsableCommand {
       print(
         "\(report.accounts) accounts, \(report.mailboxes) mailboxes, \(report.messages) messages, \(report.blobs) blobs "
           + "in \(report.packs) packs (\(ConfigValues.readable(octets: report.blobBytes)))")
-      for problem in report.problems { print("PROBLEM  \(problem)") }
+      for problem in report.problems { Terminal.say("PROBLEM  \(problem)") }
       print(report.problems.isEmpty ? "clean" : "\(report.problems.count) problems")
     }
     if !report.problems.isEmpty { throw ExitCode(EX_DATAERR) }

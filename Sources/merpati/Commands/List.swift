@@ -96,7 +96,7 @@ struct ListMail: AsyncParsableCommand {
   private func print(_ table: MailboxTable) throws {
     if json { return try Terminal.json(table) }
     if table.messages.isEmpty {
-      Swift.print(table.exists == 0 ? "\(table.mailbox) is empty" : "\(table.mailbox): nothing matches")
+      Terminal.say(table.exists == 0 ? "\(table.mailbox) is empty" : "\(table.mailbox): nothing matches")
       return
     }
     let width = Terminal.width
