@@ -3,7 +3,7 @@ SHELL := /bin/bash
 SWIFT ?= swift
 DATA ?= data
 
-.PHONY: help run test unit interop bench bench-pull faults man build release format lint fuzz setup setup-test setup-bench clean
+.PHONY: security help run test unit interop bench bench-pull faults man build release format lint fuzz setup setup-test setup-bench clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -46,6 +46,11 @@ bench-pull: setup-bench release ## bring one mailbox home by Merpati, mpop, mbsy
 faults: setup-test ## cut lines, kill -9 and full disks at 200 random points of a pull and of a two-way sync
 	$(SWIFT) build --product merpati
 	FAULTS=200 python3 Interop/run.py pull_faults
+
+security: setup-test ## who may: accounts apart, modes, privileges, logs, TLS, timing of refusals (as root: all of it)
+	$(SWIFT) build --product merpati
+	python3 Interop/run.py security accounts_apart tls_and_logins
+	python3 Interop/campaign_timing.py
 
 man: ## manual pages, from the program's own definitions, in .build/man
 	$(SWIFT) build --product merpati

@@ -15,7 +15,9 @@ enum Terminal {
 
   /// Lines that hold names and texts which others chose.
   static func say(_ text: String) {
-    print(text.split(separator: "\n", omittingEmptySubsequences: false).map { Text.plain(String($0)) }.joined(separator: "\n"))
+    print(
+      text.split(separator: "\n", omittingEmptySubsequences: false).map { Text.plain(String($0)) }.joined(
+        separator: "\n"))
   }
 
   /// That nobody reads it, or that its disk is full, is no reason to stop the work; `FileHandle` would end the process.

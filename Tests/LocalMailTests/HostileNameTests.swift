@@ -10,7 +10,8 @@ import Testing
 /// What a hostile server, or somebody else who can write in the tree, might want to have written elsewhere.
 @Suite struct HostileNameTests {
   static let names: [[String]] = [
-    [".."], ["."], ["..", "..", ".ssh", "authorized_keys"], ["../../.ssh/authorized_keys"], ["/etc/passwd"], ["a/../../b"],
+    [".."], ["."], ["..", "..", ".ssh", "authorized_keys"], ["../../.ssh/authorized_keys"], ["/etc/passwd"],
+    ["a/../../b"],
     ["cur"], ["new"], ["tmp"], ["cur", "new"], [""], ["", ""], ["a", ""], ["\u{0}"], ["a\u{0}b"], ["\n"], ["\u{1B}[2J"],
     ["\u{2028}"], ["\u{202E}x"], ["%2E%2E"], ["%2F"], ["%00"], [".%2E"], ["&AC8-"], ["&AC4AIw-"], ["\u{2024}\u{2024}"],
     ["\u{FF0E}\u{FF0E}", "x"], ["\u{2215}etc"], ["..merpati-deleted-1"], ["Inbox", "x"], ["A"], ["a"], ["\u{C9}"],
@@ -87,9 +88,11 @@ import Testing
     }
   }
 
-  @Test(.enabled(if: isRoot, "needs root, to make a link of somebody else's"), arguments: [
-    ".Work", ".Work/cur", ".Work/new", ".Work/tmp", ".New",
-  ])
+  @Test(
+    .enabled(if: isRoot, "needs root, to make a link of somebody else's"),
+    arguments: [
+      ".Work", ".Work/cur", ".Work/new", ".Work/tmp", ".New",
+    ])
   func `A folder behind somebody else's link is not a folder of ours`(place: String) async throws {
     try await withLink(place, owner: 12_345) { tree, path in
       let error = #expect(throws: LocalMailError.self) { _ = try tree.folders() }
@@ -136,9 +139,11 @@ import Testing
     }
   }
 
-  @Test(.enabled(if: isRoot, "needs root, to make a link of somebody else's"), arguments: [
-    "maildirfolder", "dovecot-uidlist", "dovecot-keywords",
-  ])
+  @Test(
+    .enabled(if: isRoot, "needs root, to make a link of somebody else's"),
+    arguments: [
+      "maildirfolder", "dovecot-uidlist", "dovecot-keywords",
+    ])
   func `A list that is somebody else's link is neither read nor written through`(name: String) async throws {
     try await withFolder { folder in
       let tree = MaildirTree(root: folder + "/Mail")

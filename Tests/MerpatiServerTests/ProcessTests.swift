@@ -151,7 +151,9 @@ private func mode(_ path: String) -> mode_t {
 }
 
 @Suite struct KeyModeTests {
-  @Test(arguments: [(0o600, false), (0o400, false), (0o640, false), (0o644, true), (0o620, true), (0o602, true)] as [(mode_t, Bool)])
+  @Test(
+    arguments: [(0o600, false), (0o400, false), (0o640, false), (0o644, true), (0o620, true), (0o602, true)]
+      as [(mode_t, Bool)])
   func `A private key that others can read or change is told of`(mode: mode_t, exposed: Bool) async throws {
     try await withFolder { path in
       let key = path + "/x.key"

@@ -1,4 +1,5 @@
 import Foundation
+
 /// Whose control socket it is. A command hands passwords and mail to whoever answers there.
 enum SocketOwner {
   /// The kernel's word on who has opened the socket at the other end (unix(7), SO_PEERCRED).
