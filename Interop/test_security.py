@@ -617,6 +617,47 @@ class Packaging(unittest.TestCase):
         self.assertTrue(found, done.stdout + done.stderr)
         self.assertLessEqual(float(found.group(1)), 1.5, done.stdout)
 
+    @ROOT_ONLY
+    def test_serves_under_its_filter(self):
+        """The unit's system call filter, no writable and executable memory, one capability: mail comes in and goes out.
+        sandbox.py stands in for systemd, which is not the first process everywhere; that it bites is seen first."""
+        unit = (ROOT / "packaging" / "merpati.service").read_text()
+        for line in ("SystemCallFilter=@system-service", "SystemCallFilter=~@privileged @resources",
+                     "MemoryDenyWriteExecute=yes", "CapabilityBoundingSet=CAP_NET_BIND_SERVICE", "NoNewPrivileges=yes"):
+            self.assertIn(f"\n{line}\n", unit)
+        sandbox = ["python3", str(ROOT / "Interop" / "sandbox.py"), OTHER.pw_name]
+        for forbidden in ("import mmap; mmap.mmap(-1, 4096, prot=7)", "import os; os.chown('/proc/self', 1, 1)",
+                          "import os; os.setpriority(0, 0, 5)"):
+            done = subprocess.run([*sandbox, shutil.which("python3", path="/usr/bin"), "-c", forbidden],
+                                  capture_output=True, cwd="/")
+            if b"libseccomp" in done.stderr:
+                self.skipTest("libseccomp2 is not installed")
+            self.assertRegex(done.stderr, rb"Operation not permitted|PermissionError", forbidden)
+        os.chown(self.folder, OTHER.pw_uid, OTHER.pw_gid)
+        process = subprocess.Popen(
+            [*sandbox, harness.binary(), "serve", "--data", str(self.folder / "data"), "--imap", "127.77.0.2:143",
+             "--pop3", "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=open(self.folder / "log", "wb"), text=True)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        said = []
+        while "ready" not in said:
+            said.append(process.stdout.readline().strip())
+            self.assertTrue(said[-1], (self.folder / "log").read_text())
+        subprocess.run([harness.binary(), "account", "add", "budi", "--password-stdin", "--data", str(self.folder / "data")],
+                       input=PASSWORD.encode() + b"\n", check=True, capture_output=True)
+        size = 2_000_000  # by way of the spool
+        with IMAP(143, host="127.77.0.2") as peer:
+            peer.command("STARTTLS")
+            peer.starttls()
+            self.assertTrue(peer.login("budi", PASSWORD)[0].startswith(b"OK"))
+            text = b"Subject: besar\r\n\r\n" + b"x" * size
+            self.assertTrue(peer.command(b"APPEND INBOX {%d+}\r\n%s" % (len(text), text))[0].startswith(b"OK"))
+            peer.command("SELECT INBOX")
+            self.assertIn(text, peer.command("FETCH 1 BODY[]")[1][0])
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(60), 0, (self.folder / "log").read_text())
+
 
 if __name__ == "__main__":
     unittest.main()
