@@ -3,7 +3,7 @@ SHELL := /bin/bash
 SWIFT ?= swift
 DATA ?= data
 
-.PHONY: help run test unit interop bench bench-pull faults simulate hostile man build release format lint fuzz setup setup-test setup-bench clean
+.PHONY: help run test unit interop bench bench-pull faults simulate hostile security man build release format lint fuzz setup setup-test setup-bench clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -54,6 +54,11 @@ simulate: setup ## a million steps of random sessions, SQLite against the model:
 hostile: setup ## hostile sessions, bombs, floods and 10,000 half-open connections against one server; HOSTILE_SCALE=0.1: a tenth
 	$(SWIFT) build --product merpati
 	python3 Interop/campaign_hostile.py
+
+security: setup-test ## who may: accounts apart, modes, privileges, logs, TLS, timing of refusals (as root: all of it)
+	$(SWIFT) build --product merpati
+	python3 Interop/run.py security accounts_apart tls_and_logins
+	python3 Interop/campaign_timing.py
 
 man: ## manual pages, from the program's own definitions, in .build/man
 	$(SWIFT) build --product merpati

@@ -253,9 +253,9 @@ class FileModes(unittest.TestCase):
                                 (lambda: server.data.chmod(0o777), lambda: server.data.chmod(0o700)),
                                 (lambda: os.chown(server.data, OTHER.pw_uid, 0), lambda: os.chown(server.data, 0, 0))):
                 spoil()
+                export = ["export", "--account", "budi", "--to", f"maildir:{server.folder}/none"]
                 for arguments, code in ((["account", "list"], 77), (["check"], 77), (["compact"], 77),
-                                        (["quota", "show", "budi"], 77), (["export", "--account", "budi", "--to", "maildir:/tmp/none"], 77),
-                                        (["deliver", "budi"], 75)):
+                                        (["quota", "show", "budi"], 77), (export, 75), (["deliver", "budi"], 75)):
                     done = server.merpati(*arguments, stdin=b"Subject: x\r\n\r\n", check=False)
                     self.assertEqual(done.returncode, code, (arguments, done.stderr))
                 with self.assertRaises(RuntimeError):
@@ -374,11 +374,12 @@ class Memory(unittest.TestCase):
                 heard = b""
                 while b"Rahasia-Lingkungan-5" not in heard:
                     piece = peer.recv(4096)
-                    self.assertTrue(piece, heard + process.stderr.read())
+                    self.assertTrue(piece, heard)
                     heard += piece
                     if b"CAPABILITY" in piece:
                         tag = piece.split()[0]
                         peer.sendall(b"* CAPABILITY IMAP4rev1\r\n" + tag + b" OK\r\n")
+                self.assertIsNone(process.poll(), heard)
                 environment = pathlib.Path(f"/proc/{process.pid}/environ").read_bytes()
                 self.assertIn(b"MERPATI_PASSWORD=", environment)
                 self.assertNotIn(b"Rahasia", environment)
@@ -478,7 +479,8 @@ class LogInjection(unittest.TestCase):
             out = b""
             for json_flag in ([], ["--json"]):
                 out += person.run("list", address + "/INBOX", *json_flag).stdout
-                for arguments in (["account", "list"], ["check"], ["quota", "show", "budi"], ["choose", "budi"]):
+                for arguments in (["account", "list"], ["check"], ["quota", "show", "budi"],
+                                  ["choose", "--account", "budi"]):
                     out += server.merpati(*arguments, *json_flag).stdout
                 done = server.merpati(
                     "export", "--account", "budi", "--to", f"maildir:{person.folder}/m{len(json_flag)}", *json_flag,
@@ -490,7 +492,7 @@ class LogInjection(unittest.TestCase):
                 out += done.stdout + done.stderr
             text = out.decode()
             self.assertIn("surat", text)
-            self.assertEqual(obeyed(text), [])
+            self.assertEqual([line for line in text.split("\n") if obeyed(line)], [])
 
 
 class Addresses(unittest.TestCase):
@@ -614,6 +616,47 @@ class Packaging(unittest.TestCase):
         found = re.search(r"Overall exposure level for merpati\.service: ([\d.]+)", done.stdout)
         self.assertTrue(found, done.stdout + done.stderr)
         self.assertLessEqual(float(found.group(1)), 1.5, done.stdout)
+
+    @ROOT_ONLY
+    def test_serves_under_its_filter(self):
+        """The unit's system call filter, no writable and executable memory, one capability: mail comes in and goes out.
+        sandbox.py stands in for systemd, which is not the first process everywhere; that it bites is seen first."""
+        unit = (ROOT / "packaging" / "merpati.service").read_text()
+        for line in ("SystemCallFilter=@system-service", "SystemCallFilter=~@privileged @resources",
+                     "MemoryDenyWriteExecute=yes", "CapabilityBoundingSet=CAP_NET_BIND_SERVICE", "NoNewPrivileges=yes"):
+            self.assertIn(f"\n{line}\n", unit)
+        sandbox = ["python3", str(ROOT / "Interop" / "sandbox.py"), OTHER.pw_name]
+        for forbidden in ("import mmap; mmap.mmap(-1, 4096, prot=7)", "import os; os.chown('/proc/self', 1, 1)",
+                          "import os; os.setpriority(0, 0, 5)"):
+            done = subprocess.run([*sandbox, shutil.which("python3", path="/usr/bin"), "-c", forbidden],
+                                  capture_output=True, cwd="/")
+            if b"libseccomp" in done.stderr:
+                self.skipTest("libseccomp2 is not installed")
+            self.assertRegex(done.stderr, rb"Operation not permitted|PermissionError", forbidden)
+        os.chown(self.folder, OTHER.pw_uid, OTHER.pw_gid)
+        process = subprocess.Popen(
+            [*sandbox, harness.binary(), "serve", "--data", str(self.folder / "data"), "--imap", "127.77.0.2:143",
+             "--pop3", "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=open(self.folder / "log", "wb"), text=True)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        said = []
+        while "ready" not in said:
+            said.append(process.stdout.readline().strip())
+            self.assertTrue(said[-1], (self.folder / "log").read_text())
+        subprocess.run([harness.binary(), "account", "add", "budi", "--password-stdin", "--data", str(self.folder / "data")],
+                       input=PASSWORD.encode() + b"\n", check=True, capture_output=True)
+        size = 2_000_000  # by way of the spool
+        with IMAP(143, host="127.77.0.2") as peer:
+            peer.command("STARTTLS")
+            peer.starttls()
+            self.assertTrue(peer.login("budi", PASSWORD)[0].startswith(b"OK"))
+            text = b"Subject: besar\r\n\r\n" + b"x" * size
+            self.assertTrue(peer.command(b"APPEND INBOX {%d+}\r\n%s" % (len(text), text))[0].startswith(b"OK"))
+            peer.command("SELECT INBOX")
+            self.assertIn(text, peer.command("FETCH 1 BODY[]")[1][0])
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(60), 0, (self.folder / "log").read_text())
 
 
 if __name__ == "__main__":

@@ -12,6 +12,16 @@ int sync_file_range(int descriptor, long long offset, long long count, unsigned 
 void *memmem(const void *haystack, unsigned long haystack_length, const void *needle, unsigned long needle_length);
 #endif
 
+// stat(2) in a form that does not depend on which module the importer finds `struct stat` in first.
+#include <sys/stat.h>
+static inline int merpati_owner(const char *path, int follows, unsigned *owner, unsigned *mode) {
+  struct stat status;
+  if ((follows ? stat(path, &status) : lstat(path, &status)) != 0) return -1;
+  *owner = status.st_uid;
+  *mode = status.st_mode;
+  return 0;
+}
+
 #ifdef __linux__
 // Variadic, or declared for _GNU_SOURCE alone.
 #include <sys/prctl.h>

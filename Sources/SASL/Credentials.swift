@@ -125,6 +125,7 @@ public struct Credentials: Sendable, Hashable {
     case .hash(let hash):
       // Whoever made an imported hash mostly took the bytes as they came.
       if hash.matches(password) { return .matchesNeedsUpgrade }
+      // Both are the client's own words, so this is not a secret: whether preparation changed anything.
       return prepared != password && hash.matches(prepared) ? .matchesNeedsUpgrade : .wrong
     }
   }

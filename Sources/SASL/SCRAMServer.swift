@@ -160,6 +160,7 @@ struct SCRAMServerProof: Sendable {
     let comma = UInt8(ascii: ",")
     let authMessage = first.bare + [comma] + serverFirst + [comma] + Array(withoutProof)
     let signature = keys.hash.hmac(key: keys.storedKey, authMessage)
+    // Lengths are not a secret: they are those of the hash.
     guard proof.count == signature.count else { return .failure(.wrongCredentials) }
     let clientKey = zip(proof, signature).map { $0 ^ $1 }
     // Both are always computed: an unknown name costs what a known one costs.

@@ -13,6 +13,13 @@ enum Terminal {
     write(text + "\n", to: STDERR_FILENO)
   }
 
+  /// Lines that hold names and texts which others chose.
+  static func say(_ text: String) {
+    print(
+      text.split(separator: "\n", omittingEmptySubsequences: false).map { Text.plain(String($0)) }.joined(
+        separator: "\n"))
+  }
+
   /// That nobody reads it, or that its disk is full, is no reason to stop the work; `FileHandle` would end the process.
   static func write(_ text: String, to file: Int32) {
     var rest = Array(text.utf8)[...]

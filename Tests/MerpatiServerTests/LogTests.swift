@@ -7,7 +7,8 @@ import Testing
 @Suite struct LogTests {
   /// What a terminal obeys, a reader overlooks, or a program takes for the end of a line.
   static let hostile = [
-    "\r\n", "\n", "\u{0}", "\u{1B}[31m", "\u{85}", "\u{2028}", "\u{2029}", "\u{7F}", "\u{9B}31m", "\u{202E}", "\u{2066}",
+    "\r\n", "\n", "\u{0}", "\u{1B}[31m", "\u{85}", "\u{2028}", "\u{2029}", "\u{7F}", "\u{9B}31m", "\u{202E}",
+    "\u{2066}",
     "\u{200B}", "\u{FEFF}", "\u{E0001}", "\u{F0000}", "\u{A0}level=error", "\u{3000}", "\\u000a", "\\", "\"", " x=y",
   ]
 

@@ -6,10 +6,6 @@ import Testing
 
 @testable import MerpatiServer
 
-#if canImport(Glibc)
-  import Glibc
-#endif
-
 private func quiet() -> Logger { Logger(label: "test") { _ in SwiftLogNoOpLogHandler() } }
 
 /// A folder that goes with the test.
@@ -22,8 +18,7 @@ private func withFolder(_ body: (String) async throws -> Void) async throws {
 }
 
 private func mode(_ path: String) -> mode_t {
-  var status = stat()
-  return lstat(path, &status) == 0 ? status.st_mode & 0o777 : 0
+  FileOwner(of: path, followingLinks: false)?.permissions ?? 0
 }
 
 @Suite struct FolderOwnerTests {
@@ -156,7 +151,9 @@ private func mode(_ path: String) -> mode_t {
 }
 
 @Suite struct KeyModeTests {
-  @Test(arguments: [(0o600, false), (0o400, false), (0o640, false), (0o644, true), (0o620, true), (0o602, true)] as [(mode_t, Bool)])
+  @Test(
+    arguments: [(0o600, false), (0o400, false), (0o640, false), (0o644, true), (0o620, true), (0o602, true)]
+      as [(mode_t, Bool)])
   func `A private key that others can read or change is told of`(mode: mode_t, exposed: Bool) async throws {
     try await withFolder { path in
       let key = path + "/x.key"

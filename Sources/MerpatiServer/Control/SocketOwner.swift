@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Foundation
 
 /// Whose control socket it is. A command hands passwords and mail to whoever answers there.
 enum SocketOwner {
@@ -21,9 +17,8 @@ enum SocketOwner {
 
   /// By the owner of its file; true when there is none.
   static func isTrusted(_ path: String) -> Bool {
-    var status = stat()
-    guard lstat(path, &status) == 0 else { return true }
-    return isTrusted(user: status.st_uid, path)
+    guard let owner = FileOwner(of: path, followingLinks: false) else { return true }
+    return isTrusted(user: owner.user, path)
   }
 
   static func refusal(_ path: String) -> ControlFailure {
@@ -36,7 +31,7 @@ enum SocketOwner {
     if user == 0 || user == geteuid() { return true }
     guard geteuid() == 0 else { return false }
     let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
-    var status = stat()
-    return stat(folder, &status) == 0 && status.st_uid == user && status.st_mode & 0o022 == 0
+    guard let owner = FileOwner(of: folder, followingLinks: true) else { return false }
+    return owner.user == user && owner.permissions & 0o022 == 0
   }
 }

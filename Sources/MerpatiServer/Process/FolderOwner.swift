@@ -1,10 +1,5 @@
+import Foundation
 import MailStore
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Whose the data folder is. Who can write in it can read and change all mail, and can lead a server that runs as another
 /// user to files of that user's.
@@ -12,16 +7,15 @@ enum FolderOwner {
   /// A folder that is not there yet is fine: it will be ours, mode 0700.
   static func check(_ directory: String) throws(StoreError) {
     for folder in [directory, directory + "/volumes", directory + "/volumes/1"] {
-      var status = stat()
-      guard stat(folder, &status) == 0 else {
+      guard let owner = FileOwner(of: folder, followingLinks: true) else {
         if errno == ENOENT { return }
         throw .io(operation: "look at", path: folder, errno: errno)
       }
-      guard status.st_mode & S_IFMT == S_IFDIR else {
+      guard owner.isDirectory else {
         throw .folderRefused(folder: folder, reason: "it is no folder; name another by --data")
       }
-      guard status.st_uid == geteuid() else { throw .folderRefused(folder: folder, reason: anotherOwner(status.st_uid)) }
-      guard status.st_mode & 0o022 == 0 else {
+      guard owner.user == geteuid() else { throw .folderRefused(folder: folder, reason: anotherOwner(owner.user)) }
+      guard owner.permissions & 0o022 == 0 else {
         throw .folderRefused(
           folder: folder, reason: "others than its owner can write in it; mend it by: chmod 700 '\(folder)'")
       }

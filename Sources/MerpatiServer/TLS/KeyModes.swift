@@ -1,11 +1,6 @@
+import Foundation
 import Logging
 import MailNet
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Whether private keys are private.
 enum KeyModes {
@@ -13,10 +8,9 @@ enum KeyModes {
   static func exposed(_ files: [CertificateFiles]) -> [String] {
     var exposed: [String] = []
     for path in Set(files.map(\.key)).sorted() {
-      var status = stat()
-      guard stat(path, &status) == 0 else { continue }
+      guard let owner = FileOwner(of: path, followingLinks: true) else { continue }
       // A group may read it: that is how Debian shares keys (ssl-cert).
-      if status.st_mode & 0o026 != 0 { exposed.append(path) }
+      if owner.permissions & 0o026 != 0 { exposed.append(path) }
     }
     return exposed
   }

@@ -58,7 +58,7 @@ struct AccountCommand: AsyncParsableCommand {
         ? .accountImportHash(name: name, hash: secret, settings: settings)
         : .accountAdd(name: name, password: secret, settings: settings)
       let reply = try await Terminal.call(request, in: data.directory)
-      print(reply.message ?? "added \(name)")
+      Terminal.say(reply.message ?? "added \(name)")
     }
   }
 
@@ -89,7 +89,7 @@ struct AccountCommand: AsyncParsableCommand {
     @OptionGroup var data: DataOptions
     func run() async throws {
       let reply = try await Terminal.call(.accountRemove(name: name), in: data.directory)
-      print(reply.message ?? "removed \(name)")
+      Terminal.say(reply.message ?? "removed \(name)")
     }
   }
 
@@ -104,7 +104,7 @@ struct AccountCommand: AsyncParsableCommand {
       }
       let reply = try await Terminal.call(
         .accountPassword(name: name, password: try Terminal.readPassword()), in: data.directory)
-      print(reply.message ?? "changed")
+      Terminal.say(reply.message ?? "changed")
     }
   }
 
@@ -119,7 +119,7 @@ struct AccountCommand: AsyncParsableCommand {
     func run() async throws {
       let reply = try await Terminal.call(
         .accountChange(name: name, settings: policy.settings(enabled: login)), in: data.directory)
-      print(reply.message ?? "changed")
+      Terminal.say(reply.message ?? "changed")
     }
   }
 }

@@ -36,8 +36,8 @@ struct Check: AsyncParsableCommand {
       print(
         "\(report.accounts) accounts, \(report.mailboxes) mailboxes, \(report.messages) messages, \(report.blobs) blobs "
           + "in \(report.packs) packs (\(ConfigValues.readable(octets: report.blobBytes)))")
-      for message in report.damaged { print("DAMAGED  \(Text.plain(message))") }
-      for problem in report.problems { print("PROBLEM  \(Text.plain(problem))") }
+      for message in report.damaged { Terminal.say("DAMAGED  \(message)") }
+      for problem in report.problems { Terminal.say("PROBLEM  \(problem)") }
       if report.problems.isEmpty {
         print(report.damaged.isEmpty ? "clean" : "clean, \(report.damaged.count) damaged messages are known and isolated")
       } else {

@@ -116,7 +116,7 @@ struct ListMail: AsyncParsableCommand {
     if json { return try Terminal.json(table) }
     let now = Int64(Date().timeIntervalSince1970)
     if table.messages.isEmpty {
-      Swift.print(table.exists == 0 ? "\(table.mailbox) is empty" : "\(table.mailbox): nothing matches")
+      Terminal.say(table.exists == 0 ? "\(table.mailbox) is empty" : "\(table.mailbox): nothing matches")
       return noteAge(table, now)
     }
     let width = Terminal.width
