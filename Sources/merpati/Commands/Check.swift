@@ -39,7 +39,8 @@ struct Check: AsyncParsableCommand {
       for message in report.damaged { print("DAMAGED  \(Text.plain(message))") }
       for problem in report.problems { print("PROBLEM  \(Text.plain(problem))") }
       if report.problems.isEmpty {
-        print(report.damaged.isEmpty ? "clean" : "clean, \(report.damaged.count) damaged messages are known and isolated")
+        print(
+          report.damaged.isEmpty ? "clean" : "clean, \(report.damaged.count) damaged messages are known and isolated")
       } else {
         print("\(report.problems.count) problems; 'merpati check --repair --dry-run' shows what can be done")
       }
