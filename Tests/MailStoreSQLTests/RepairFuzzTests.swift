@@ -15,7 +15,7 @@ import Testing
 /// Random damage to mail.sqlite: whatever happens to it, every message is there afterwards, byte for byte, and the store
 /// is clean. REPAIR_ROUNDS sets how many rounds, REPAIR_SEED where they begin.
 @Suite struct RepairFuzzTests {
-  private static let rounds = environment("REPAIR_ROUNDS") ?? 60
+  private static let rounds = environment("REPAIR_ROUNDS") ?? 20
   private static let seed = UInt64(environment("REPAIR_SEED") ?? 1)
   private static func environment(_ name: String) -> Int? { getenv(name).flatMap { Int(String(cString: $0)) } }
 
