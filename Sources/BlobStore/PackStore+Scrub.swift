@@ -5,6 +5,8 @@ public struct ScrubStep: Sendable, Hashable {
     /// Octets up to the next frame.
     public var bytes: Int64
     public var what: String
+    /// The header is whole, only the data are damaged.
+    public var isFrame: Bool
   }
 
   /// Where the next step begins; nil: the pack is done.
@@ -38,7 +40,7 @@ extension PackStore {
           step.findings.append(
             .init(
               offset: position, bytes: header.frameLength,
-              what: "\(reader.handle.path) at \(position): chunk \(chunk) is damaged"))
+              what: "\(reader.handle.path) at \(position): chunk \(chunk) is damaged", isFrame: true))
         }
         pause(header.headerLength)
         position += header.frameLength
@@ -47,7 +49,7 @@ extension PackStore {
         step.findings.append(
           .init(
             offset: position, bytes: next - position,
-            what: "\(reader.handle.path) at \(position): \(next - position) octets are no frame"))
+            what: "\(reader.handle.path) at \(position): \(next - position) octets are no frame", isFrame: false))
         pause(Int(next - position))
         position = next
       }

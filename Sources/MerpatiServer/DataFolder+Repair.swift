@@ -17,7 +17,9 @@ extension DataFolder {
         if let client = try ControlClient(socket: controlSocket(directory)) {
           let reply = try client.call(.repair(options))
           if let failure = reply.failure { throw failure }
-          guard let report = reply.repair else { throw ControlFailure(.temporary, "the server gave no answer; try again") }
+          guard let report = reply.repair else {
+            throw ControlFailure(.temporary, "the server gave no answer; try again")
+          }
           return (report, true)
         }
         let report = try await alone(options, directory, settings, progress)

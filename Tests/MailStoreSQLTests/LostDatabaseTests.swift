@@ -75,6 +75,7 @@ import Testing
     if isEmpty { close(open(directory(bed), O_CREAT, 0o600)) }
     let text = message(await thrown { _ = try bed.openSQL() })
     #expect(text.contains("directory.sqlite is missing") && text.contains("1 accounts"), "\(text)")
+    #expect(text.contains("check --repair"), "\(text)")
     try copy("\(bed.path)/saved", to: directory(bed))
     #expect(try await expectKept(bed, frames: 1) == [])
   }
@@ -200,6 +201,7 @@ import Testing
     if isEmpty { close(open(volume(bed), O_CREAT, 0o600)) }
     let text = message(await thrown { _ = try bed.openSQL() })
     #expect(text.contains("mail.sqlite is missing") && text.contains("backup"), "\(text)")
+    #expect(text.contains("check --repair"), "\(text)")
     try copy("\(bed.path)/saved", to: volume(bed))
     #expect(try await expectKept(bed, frames: 1) == [])
   }

@@ -41,7 +41,9 @@ import Testing
   /// Flips a bit of the data, or of the header, of frame `index`.
   private func damage(_ bed: StoreBed, _ index: Int, inHeader: Bool = false) {
     let frame = frames(bed)[index]
-    DiskFile.change(bed.pack(1)) { $0[inHeader ? frame.offset + frame.header - 3 : frame.offset + frame.length - 5] ^= 1 }
+    DiskFile.change(bed.pack(1)) {
+      $0[inHeader ? frame.offset + frame.header - 3 : frame.offset + frame.length - 5] ^= 1
+    }
   }
 
   @Test(arguments: [true, false]) func `A damaged message is isolated and named, and the others are as they were`(
@@ -129,7 +131,8 @@ import Testing
     let store = try bed.openSQL()
     let ana = try await store.add("ana")
     try await store.put(Mail.large(3000), of: ana)
-    let place = BlobLocation(pack: 1, offset: 0, frameLength: Int64(frames(bed)[0].length), rawSize: Int64(Mail.large(3000).utf8.count))
+    let place = BlobLocation(
+      pack: 1, offset: 0, frameLength: Int64(frames(bed)[0].length), rawSize: Int64(Mail.large(3000).utf8.count))
     _ = try store.packs.copyFrame(place)
     try store.packs.sync()
     await store.close()

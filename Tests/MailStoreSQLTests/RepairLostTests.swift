@@ -38,7 +38,9 @@ import Testing
     return bed
   }
 
-  @Test(arguments: [true, false]) func `A lost volume database is made anew from the packs`(_ isEmpty: Bool) async throws {
+  @Test(arguments: [true, false]) func `A lost volume database is made anew from the packs`(_ isEmpty: Bool)
+    async throws
+  {
     let bed = try await filledBed()
     var store = try bed.openSQL()
     var ana = try #require(try await store.account(named: "ana"))
@@ -146,7 +148,8 @@ import Testing
     // Page 1 may be in the WAL as well; then there is nothing to save.
     let report = try bed.repair()
     let again = try bed.openSQL()
-    #expect(try await again.state("INBOX", of: ana).contains { $0.uid == 3 && $0.flags.contains(.answered) }, "\(report)")
+    #expect(
+      try await again.state("INBOX", of: ana).contains { $0.uid == 3 && $0.flags.contains(.answered) }, "\(report)")
     #expect(try await again.check().problems == [])
     await again.close()
   }

@@ -35,7 +35,12 @@ import Testing
     let report = try bed.repair()
     #expect(report == RepairReport())
     #expect(DiskFile.contents(bed.volume) == before)
-    #expect(!DiskFile.names(bed.data).contains("repair"))
+    #expect(!DiskFile.names(bed.data).contains("repair.work"))
+    // Somebody else's files are not touched.
+    _ = try PosixFileSystem().createDirectory("\(bed.data)/repair.work")
+    DiskFile.write([1, 2], to: "\(bed.data)/repair.work/mine")
+    #expect(await thrown { _ = try bed.repair() } != nil)
+    #expect(DiskFile.contents("\(bed.data)/repair.work/mine") == [1, 2])
   }
 
   @Test func `A store that somebody has open is refused`() async throws {
@@ -71,7 +76,8 @@ import Testing
     }
   }
 
-  @Test func `A message whose row is lost comes back under its UID, and the log says nothing against it`() async throws {
+  @Test func `A message whose row is lost comes back under its UID, and the log says nothing against it`() async throws
+  {
     let bed = try await CheckerTests().damagedBed("DELETE FROM message WHERE uid = 2")
     let report = try bed.repairClean()
     #expect(report.accounts.first?.restored == 1)
@@ -121,7 +127,8 @@ import Testing
     var store = try bed.openSQL()
     for name in ["ana", "budi@example.org", "carl"] { try await store.put(Mail.text(name), of: store.add(name)) }
     await store.close()
-    try bed.execute("DELETE FROM account WHERE id <> 1; UPDATE account SET name = 'carl' WHERE id = 1", on: bed.directory)
+    try bed.execute(
+      "DELETE FROM account WHERE id <> 1; UPDATE account SET name = 'carl' WHERE id = 1", on: bed.directory)
     let report = try bed.repairClean()
     #expect(report.accounts.filter(\.needsPassword).map(\.name).sorted() == ["budi@example.org", "carl-recovered"])
     store = try bed.openSQL()
@@ -149,7 +156,9 @@ import Testing
 
   /// The sentences in the checker's own sources: one that is added without a remedy is found here.
   @Test func `Every sentence of the checker has a remedy`() throws {
-    let folder = String(#filePath.dropLast("Tests/MailStoreSQLTests/RepairRowTests.swift".utf8.count)) + "Sources/MailStoreSQL/Upkeep"
+    let folder =
+      String(#filePath.dropLast("Tests/MailStoreSQLTests/RepairRowTests.swift".utf8.count))
+      + "Sources/MailStoreSQL/Upkeep"
     var sentences = 0
     for name in DiskFile.names(folder) where name.hasPrefix("Checker") {
       let source = String(decoding: DiskFile.contents("\(folder)/\(name)"), as: UTF8.self)
@@ -160,7 +169,9 @@ import Testing
         // What the packs' scan says of a frame ends so.
         let plain = String(match.1).replacing("\\(damaged.what)", with: "is damaged").replacing(/\s+/, with: " ")
         #expect(RepairKinds.remedy(for: plain) != nil, "\(name): \(plain)")
-        #expect(RepairKinds.remedy(for: plain) != RepairKinds.all.last?.remedy || plain.contains("(error)"), "\(name): \(plain)")
+        #expect(
+          RepairKinds.remedy(for: plain) != RepairKinds.all.last?.remedy || plain.contains("(error)"),
+          "\(name): \(plain)")
       }
     }
     #expect(sentences > 25)

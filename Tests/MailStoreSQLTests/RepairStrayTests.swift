@@ -73,7 +73,8 @@ import Testing
     #expect(plan.actions.contains { $0.contains("strays") })
     let report = try await store.repairOnline(RepairOptions())
     #expect(report.remaining == [], "\(report)")
-    #expect(report.actions.contains { $0.contains("Recovered: 1") } && report.actions.contains { $0.contains("released") })
+    #expect(
+      report.actions.contains { $0.contains("Recovered: 1") } && report.actions.contains { $0.contains("released") })
     try await expectPlaced(bed, store)
     await store.close()
   }

@@ -17,7 +17,8 @@ import Testing
     return try SQLStore.open(
       directory: bed.data,
       settings: StoreSettings(
-        packs: packs, upkeepInterval: 0, scrubRate: rate, scrubInterval: interval, now: { [clock = bed.clock] in clock.now }),
+        packs: packs, upkeepInterval: 0, scrubRate: rate, scrubInterval: interval,
+        now: { [clock = bed.clock] in clock.now }),
       logger: logger)
   }
 
@@ -74,7 +75,8 @@ import Testing
   @Test func `A damaged database is told of`() async throws {
     let bed = try await filledBed()
     let db = try SQLConnection.reader(path: bed.volume)
-    let page = try #require(try db("SELECT rootpage FROM sqlite_schema WHERE name = 'thread_reference'").first { $0.int(0) })
+    let page = try #require(
+      try db("SELECT rootpage FROM sqlite_schema WHERE name = 'thread_reference'").first { $0.int(0) })
     db.close()
     DiskFile.change(bed.volume) { for index in 0..<32 { $0[(Int(page) - 1) * SQLTuning.pageSize + index] = 0xFF } }
     let store = try open(bed, rate: 1 << 30, interval: 86_400)

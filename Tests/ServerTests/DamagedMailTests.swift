@@ -34,7 +34,8 @@ import Testing
     deinit {
       for name in [
         "data/volumes/1/packs/000000000001.pack", "data/volumes/1/packs/spool", "data/volumes/1/packs",
-        "data/volumes/1/mail.sqlite", "data/volumes/1/mail.sqlite-wal", "data/volumes/1/mail.sqlite-shm", "data/volumes/1",
+        "data/volumes/1/mail.sqlite", "data/volumes/1/mail.sqlite-wal", "data/volumes/1/mail.sqlite-shm",
+        "data/volumes/1",
         "data/volumes", "data/directory.sqlite", "data/directory.sqlite-wal", "data/directory.sqlite-shm", "data/lock",
         "data", "",
       ] { _ = remove("\(path)/\(name)") }
@@ -109,7 +110,9 @@ import Testing
     try await peer.send(Array("USER budi\r\nPASS rahasia\r\nLIST\r\nRETR 2\r\nRETR 1\r\nTOP 2 0\r\n".utf8))
     for _ in 0..<3 { #expect(try await peer.line().hasPrefix("+OK")) }
     #expect(try await peer.line().hasPrefix("+OK"))
-    for (index, body) in Self.bodies.enumerated() { #expect(try await peer.line() == "\(index + 1) \(body.utf8.count)") }
+    for (index, body) in Self.bodies.enumerated() {
+      #expect(try await peer.line() == "\(index + 1) \(body.utf8.count)")
+    }
     #expect(try await peer.line() == ".")
     #expect(try await peer.line().hasPrefix("-ERR [SYS/PERM]"))
     #expect(try await peer.line().hasPrefix("+OK"))
@@ -134,7 +137,8 @@ import Testing
     let server = try await TestServer.start(.imap, store: store, settings: [:], clock: TestClock())
     let peer = try await ScriptPeer.connect(to: server.address)
     _ = try await peer.line()
-    try await peer.send(Array("a LOGIN budi rahasia\r\nb SELECT INBOX\r\nc FETCH 1:* ENVELOPE\r\nd SEARCH SUBJECT o\r\n".utf8))
+    try await peer.send(
+      Array("a LOGIN budi rahasia\r\nb SELECT INBOX\r\nc FETCH 1:* ENVELOPE\r\nd SEARCH SUBJECT o\r\n".utf8))
     var lines: [String] = []
     while lines.last?.hasPrefix("d ") != true { lines.append(try await peer.line()) }
     #expect(lines.filter { $0.contains("ENVELOPE") }.count == 3, "\(lines)")

@@ -62,7 +62,8 @@ extension Reader {
     let location = BlobLocation(pack: row.int(4), offset: row.int(5), frameLength: row.int(6), rawSize: row.int(7))
     // Once an answer has begun it cannot be taken back: what is known to be damaged is not begun.
     if try DamagedFrames.isMarked(location, db) {
-      throw .corrupt(what: "content \(ContentKey.content(key)) of account \(ContentKey.account(key)) is marked as damaged")
+      throw .corrupt(
+        what: "content \(ContentKey.content(key)) of account \(ContentKey.account(key)) is marked as damaged")
     }
     let blob = try reader(blob: row.int(3), at: location)
     let trace = row.buffer(0)

@@ -90,7 +90,8 @@ enum Salvage {
         case .bytes(let chunk):
           bytes = chunk
           hasBytes = true
-        case .gap(let count): bytes = ByteBuffer(string: "\r\n[merpati: \(count) octets of the message are lost here]\r\n")
+        case .gap(let count):
+          bytes = ByteBuffer(string: "\r\n[merpati: \(count) octets of the message are lost here]\r\n")
         }
         try bytes.withUnsafeReadableBytes { bytes throws(BlobError) in try file.pwrite(bytes, at: offset) }
         offset += Int64(bytes.readableBytes)

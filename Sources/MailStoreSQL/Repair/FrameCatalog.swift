@@ -32,7 +32,9 @@ struct FrameCatalog {
   static func read(
     _ packs: PackStore, into db: SQLConnection, scratch: String, progress: (Int64, Int64) -> Void
   ) throws(StoreError) -> FrameCatalog {
-    try db.execute("ATTACH DATABASE '\(scratch.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''"))' AS scan")
+    try db.execute(
+      "ATTACH DATABASE '\(scratch.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''"))' AS scan"
+    )
     try db.execute("PRAGMA scan.journal_mode = OFF; PRAGMA scan.synchronous = OFF")
     try db.execute(tables)
     var catalog = FrameCatalog(db: db)
@@ -67,7 +69,8 @@ struct FrameCatalog {
   }
 
   private func insert(_ frame: FrameInfo, isWhole: Bool) throws(StoreError) {
-    let row = try db("INSERT OR REPLACE INTO scan.frame (pack, offset, length, size, whole, owners) VALUES (?, ?, ?, ?, ?, ?)")
+    let row = try db(
+      "INSERT OR REPLACE INTO scan.frame (pack, offset, length, size, whole, owners) VALUES (?, ?, ?, ?, ?, ?)")
     row.bind(1, frame.location.pack)
     row.bind(2, frame.location.offset)
     row.bind(3, frame.location.frameLength)
@@ -109,12 +112,14 @@ struct FrameCatalog {
       """
       INSERT OR IGNORE INTO scan.ref (key, mailbox, uid, size, gone)
       SELECT (account << 36) + content, mailbox, uid, size, 0 FROM message ORDER BY 1, 2, 3
-      """).run()
+      """
+    ).run()
     try db(
       """
       INSERT OR IGNORE INTO scan.ref (key, mailbox, uid, size, gone)
       SELECT (account << 36) + content, mailbox, uid, size, 1 FROM expunged WHERE content IS NOT NULL
-      """).run()
+      """
+    ).run()
     try db("COMMIT").run()
   }
 

@@ -72,7 +72,9 @@ struct OnlineRepair {
         return found
       }
       for finding in step.findings {
-        found += try upkeep.noteDamage(pack, finding.offset..<finding.offset + finding.bytes, "found by a repair").count
+        let range = finding.offset..<finding.offset + finding.bytes
+        found += try upkeep.noteDamage(pack, range, "found by a repair").count
+        if finding.isFrame { found += try upkeep.noteDeadDamage(pack, finding.offset) }
       }
       offset = step.next
     }
@@ -150,7 +152,9 @@ struct OnlineRepair {
     var bytes = ByteBuffer()
     let packs = upkeep.packs
     let isWhole = try? packs.salvage(blob.location) { piece in
-      if case .bytes(let chunk) = piece, bytes.readableBytes < StoreLimits.mendedMessage { bytes.writeImmutableBuffer(chunk) }
+      if case .bytes(let chunk) = piece, bytes.readableBytes < StoreLimits.mendedMessage {
+        bytes.writeImmutableBuffer(chunk)
+      }
     }
     if isWhole != true || Int64(bytes.readableBytes) != blob.location.rawSize {
       guard let other = try twin(of: blob) else { return false }
@@ -216,7 +220,9 @@ struct OnlineRepair {
       if upkeep.isStopping { throw .shuttingDown }
       var frames: [FrameInfo] = []
       _ = try blobCall { () throws(BlobError) in
-        try upkeep.packs.scan(stray.pack, verify: true) { if stray.range.contains($0.location.offset) { frames.append($0) } }
+        try upkeep.packs.scan(stray.pack, verify: true) {
+          if stray.range.contains($0.location.offset) { frames.append($0) }
+        }
       }
       for frame in frames {
         for owner in frame.owners {

@@ -7,17 +7,18 @@ import MailStore
   import Darwin
 #endif
 
-/// DATA/repair: where a repair works, and from where its results take the place of the originals. The folder is of no
+/// DATA/repair.work: where a repair works, and from where its results take the place of the originals. The folder is of no
 /// value until the file `ready` is in it; from then on the exchange is carried through, by the next opening if need be.
 struct RepairFolder {
   let data: String
-  var path: String { "\(data)/repair" }
+  var path: String { "\(data)/repair.work" }
   private var ready: String { "\(path)/ready" }
 
   /// What may be replaced: name in this folder, and the original.
   private var files: [(made: String, original: String)] {
     [
-      ("\(path)/mail.sqlite", "\(data)/volumes/1/mail.sqlite"), ("\(path)/directory.sqlite", "\(data)/directory.sqlite"),
+      ("\(path)/mail.sqlite", "\(data)/volumes/1/mail.sqlite"),
+      ("\(path)/directory.sqlite", "\(data)/directory.sqlite"),
     ]
   }
 
@@ -31,14 +32,19 @@ struct RepairFolder {
     guard mkdir(path, 0o700) == 0 else { throw .io(operation: "create directory", path: path, errno: errno) }
   }
 
+  /// Removes what a repair makes, and nothing that somebody else has put there.
   func remove() throws(StoreError) {
-    guard let stream = opendir(path) else { return }
-    while let entry = readdir(stream) {
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-      if name != ".", name != ".." { unlink("\(path)/\(name)") }
+    guard FileSizes.exists(path) else { return }
+    unlink(ready)
+    for name in ["mail", "directory", "scratch", "fresh"] {
+      for suffix in ["", "-wal", "-shm", "-journal"] { unlink("\(path)/\(name).sqlite\(suffix)") }
     }
-    closedir(stream)
-    guard rmdir(path) == 0 else { throw .io(operation: "remove directory", path: path, errno: errno) }
+    guard rmdir(path) == 0 else {
+      guard errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR else {
+        throw .io(operation: "remove directory", path: path, errno: errno)
+      }
+      throw .database(message: "\(path) holds files that are not a repair's; move them away and run this again")
+    }
   }
 
   /// A copy of a database with its WAL. False: there is none, or it is empty.
@@ -71,7 +77,9 @@ struct RepairFolder {
       }
       var done = 0
       while done < count {
-        let wrote = buffer.withUnsafeBytes { pwrite(to, $0.baseAddress.map { $0 + done }, count - done, off_t(offset + done)) }
+        let wrote = buffer.withUnsafeBytes {
+          pwrite(to, $0.baseAddress.map { $0 + done }, count - done, off_t(offset + done))
+        }
         if wrote < 0, errno == EINTR { continue }
         guard wrote > 0 else { throw .io(operation: "write", path: target, errno: errno) }
         done += wrote
@@ -112,7 +120,7 @@ struct RepairFolder {
     let suffix = String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
     // The note was not written to its end: the exchange had not begun.
     guard suffix.hasPrefix("damaged-"), suffix.hasSuffix(".") else {
-      try remove()
+      unlink(ready)
       return []
     }
     var aside: [String] = []
@@ -133,7 +141,9 @@ struct RepairFolder {
       guard rename(made, original) == 0 else { throw .io(operation: "rename", path: made, errno: errno) }
       try Self.sync(folder)
     }
-    try remove()
+    // What is left of the folder is rubbish, or somebody else's; neither keeps a store from opening.
+    unlink(ready)
+    try? remove()
     return aside
   }
 

@@ -11,7 +11,7 @@ public import MailStore
 
 /// `check --repair` on a data folder that nobody has open (docs/repair.md).
 ///
-/// Everything is worked out on copies in DATA/repair; the originals are only read. At the end the copies take their
+/// Everything is worked out on copies in DATA/repair.work; the originals are only read. At the end the copies take their
 /// places in one step that a crash cannot cut in half, and the originals stay beside them under a dated name.
 public struct StoreRepair {
   private let data: String
@@ -173,7 +173,9 @@ public struct StoreRepair {
     }
     func names(_ db: SQLConnection) throws(StoreError) -> Set<String> {
       var names: Set<String> = []
-      try db("SELECT type || ' ' || name FROM sqlite_schema WHERE name NOT LIKE 'sqlite%'").forEach { names.insert($0.text(0)) }
+      try db("SELECT type || ' ' || name FROM sqlite_schema WHERE name NOT LIKE 'sqlite%'").forEach {
+        names.insert($0.text(0))
+      }
       return names
     }
     return try names(fresh).isSubset(of: names(db))
@@ -216,7 +218,8 @@ public struct StoreRepair {
       let removed = try db("SELECT account FROM account_state WHERE state <> 0")
       var gone: Set<Int64> = []
       try removed.forEach { gone.insert($0.int(0)) }
-      let rows = try db("SELECT account FROM mailbox UNION SELECT account FROM message UNION SELECT DISTINCT key >> 36 FROM content")
+      let rows = try db(
+        "SELECT account FROM mailbox UNION SELECT account FROM message UNION SELECT DISTINCT key >> 36 FROM content")
       try rows.forEach { if framed.contains($0.int(0)), !gone.contains($0.int(0)) { ids.insert($0.int(0)) } }
     }
     var result: [Int64: String?] = [:]
@@ -245,7 +248,9 @@ public struct StoreRepair {
       }
     }
     report.actions = first + accounts.actions + report.actions
-    for problem in catalog.unreadable { report.remaining.append("\(problem); mend the disk or put the pack back from a backup") }
+    for problem in catalog.unreadable {
+      report.remaining.append("\(problem); mend the disk or put the pack back from a backup")
+    }
     let missing = volume.isLost
     for index in report.accounts.indices {
       guard report.accounts[index].restored > 0 || missing else { continue }
@@ -277,7 +282,8 @@ public struct StoreRepair {
   }
 
   /// The proof: what `check` would say of the result.
-  private func verify(_ report: inout RepairReport, _ db: SQLConnection, _ directory: SQLConnection) throws(StoreError) {
+  private func verify(_ report: inout RepairReport, _ db: SQLConnection, _ directory: SQLConnection) throws(StoreError)
+  {
     progress(RepairProgress(phase: "checking the result", done: 0, total: 1))
     let cache = DirectoryCache()
     try AccountTable.load(directory, into: cache)

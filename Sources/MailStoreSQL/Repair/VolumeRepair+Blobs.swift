@@ -75,7 +75,8 @@ extension VolumeRepair {
     // Another frame that is the same message: a copy of compaction, or the same bytes delivered twice.
     let candidates = try all(
       bound(
-        try db("SELECT f.pack, f.offset, f.length, f.size FROM scan.frame f WHERE f.size = ? AND f.whole = 1 ORDER BY 1, 2"),
+        try db(
+          "SELECT f.pack, f.offset, f.length, f.size FROM scan.frame f WHERE f.size = ? AND f.whole = 1 ORDER BY 1, 2"),
         blob.location.rawSize)
     ) { BlobLocation(pack: $0.int(0), offset: $0.int(1), frameLength: $0.int(2), rawSize: $0.int(3)) }
     for candidate in candidates {
@@ -90,30 +91,13 @@ extension VolumeRepair {
     return try mendPlace(blob, keys)
   }
 
-  /// The row may name a wrong place: a frame of the account that nobody uses, and that is what is kept of the message in
-  /// everything, is the right one.
+  /// The row may name a wrong place.
   private func mendPlace(_ blob: BlobRow, _ keys: [Int64]) throws(StoreError) -> Bool {
-    guard let first = keys.first else { return false }
-    let rows = try db(
-      """
-      SELECT DISTINCT f.pack, f.offset, f.length, f.size FROM scan.use u JOIN scan.frame f ON f.size = u.size AND f.whole = 1
-      JOIN scan.owner o ON o.pack = f.pack AND o.offset = f.offset AND o.account = ?1 >> 36
-      WHERE u.key = ?1 AND NOT EXISTS (
-        SELECT 1 FROM blob b JOIN scan.use v ON v.blob = b.id WHERE b.pack = f.pack AND b.offset = f.offset)
-      ORDER BY f.pack, f.offset
-      """)
-    let candidates = try all(bound(rows, first)) {
-      BlobLocation(pack: $0.int(0), offset: $0.int(1), frameLength: $0.int(2), rawSize: $0.int(3))
-    }
-    for candidate in candidates {
-      var isRight = true
-      for key in keys where isRight { isRight = try fits(candidate, key) }
-      guard isRight else { continue }
-      try move(blob, to: candidate)
-      did("places of messages put right")
-      return true
-    }
-    return false
+    guard let first = keys.first, let place = try frame(of: first, byRowsToo: true) else { return false }
+    for key in keys.dropFirst() { guard try fits(place, key) else { return false } }
+    try move(blob, to: place)
+    did("places of messages put right")
+    return true
   }
 
   /// The header's checksum is wrong, or the header does not say whose the frame is, and every chunk is whole: the message

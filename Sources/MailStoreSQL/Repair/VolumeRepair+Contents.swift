@@ -9,42 +9,65 @@ extension VolumeRepair {
 
   func findBlobsOfContents() throws(StoreError) {
     let orphans = try all(
-      try db("SELECT c.key, c.size FROM content c WHERE NOT EXISTS (SELECT 1 FROM blob b WHERE b.id = c.blob) ORDER BY c.key")
-    ) { ($0.int(0), $0.int(1)) }
-    for (key, size) in orphans { try findBlob(of: key, size: size, isFinal: true) }
+      try db("SELECT c.key FROM content c WHERE NOT EXISTS (SELECT 1 FROM blob b WHERE b.id = c.blob) ORDER BY c.key")
+    ) { $0.int(0) }
+    for key in orphans { try findBlob(of: key, isFinal: true) }
   }
 
-  /// A whole frame of the account that no content of it uses, as large as the content and like it in everything that is
-  /// kept. `isFinal`: without one the content goes.
+  /// Points a content at its frame. `isFinal`: where there is none the content goes.
   @discardableResult
-  private func findBlob(of key: Int64, size: Int64, isFinal: Bool) throws(StoreError) -> Bool {
-    let account = ContentKey.account(key)
-    let rows = try db(
-      """
-      SELECT DISTINCT f.pack, f.offset, f.length, f.size FROM scan.frame f
-      JOIN scan.owner o ON o.pack = f.pack AND o.offset = f.offset AND o.account = ?2
-      WHERE f.size = ?1 AND f.whole = 1 AND NOT EXISTS (
-        SELECT 1 FROM blob b JOIN scan.use u ON u.blob = b.id
-        WHERE b.pack = f.pack AND b.offset = f.offset AND u.key >> 36 = ?2 AND u.key <> ?3)
-      ORDER BY f.pack, f.offset
-      """)
-    rows.bind(1, size)
-    rows.bind(2, account)
-    rows.bind(3, key)
-    let candidates = try all(rows) {
-      BlobLocation(pack: $0.int(0), offset: $0.int(1), frameLength: $0.int(2), rawSize: $0.int(3))
-    }
-    for candidate in candidates where try fits(candidate, key) {
-      try point(key, at: try claim(candidate))
+  private func findBlob(of key: Int64, isFinal: Bool) throws(StoreError) -> Bool {
+    if let place = try frame(of: key, byRowsToo: isFinal) {
+      try point(key, at: try claim(place))
       did("messages joined to their bytes again")
       return true
     }
-    if isFinal {
+    if isFinal, mayGiveUp {
       try bound(try db("DELETE FROM content WHERE key = ?"), key).run()
       try bound(try db("DELETE FROM scan.use WHERE key = ?"), key).run()
       did("contents without bytes removed")
     }
     return false
+  }
+
+  /// The frame of a content: a whole one of the account that no other content of it uses, and that is as large as the
+  /// content and like it in everything that is kept. `byRowsToo`: what is kept may itself be damaged; then it is the frame
+  /// whose owner and size, or date and size, are those of a message of the content.
+  func frame(of key: Int64, byRowsToo: Bool) throws(StoreError) -> BlobLocation? {
+    let start = "SELECT DISTINCT f.pack, f.offset, f.length, f.size FROM "
+    let end = """
+       AND f.whole = 1 AND NOT EXISTS (
+        SELECT 1 FROM blob b JOIN scan.use v ON v.blob = b.id
+        WHERE b.pack = f.pack AND b.offset = f.offset AND v.key >> 36 = ?1 >> 36 AND v.key <> ?1)
+      ORDER BY f.pack, f.offset
+      """
+    func candidates(_ middle: String) throws(StoreError) -> [BlobLocation] {
+      try all(bound(try db.statement(start + middle + end), key)) {
+        BlobLocation(pack: $0.int(0), offset: $0.int(1), frameLength: $0.int(2), rawSize: $0.int(3))
+      }
+    }
+    let alike = try candidates(
+      """
+      scan.use u JOIN scan.frame f ON f.size = u.size
+      JOIN scan.owner o ON o.pack = f.pack AND o.offset = f.offset AND o.account = ?1 >> 36 WHERE u.key = ?1
+      """)
+    for place in alike where try fits(place, key) { return place }
+    guard byRowsToo else { return nil }
+    let owned = try candidates(
+      """
+      scan.ref r JOIN scan.owner o ON o.account = ?1 >> 36 AND o.mailbox = r.mailbox AND o.uid = r.uid
+      JOIN scan.frame f ON f.pack = o.pack AND f.offset = o.offset
+      WHERE r.key = ?1 AND f.size + COALESCE(LENGTH(o.trace), 0) = r.size
+      """)
+    if let place = owned.first { return place }
+    return try candidates(
+      """
+      scan.ref r JOIN message m ON m.account = ?1 >> 36 AND m.mailbox = r.mailbox AND m.uid = r.uid
+      JOIN scan.owner o ON o.account = ?1 >> 36 AND o.internal = m.internal AND o.zone = m.zone
+      JOIN scan.frame f ON f.pack = o.pack AND f.offset = o.offset
+      WHERE r.key = ?1 AND r.gone = 0 AND f.size + COALESCE(LENGTH(o.trace), 0) = r.size
+      """
+    ).first
   }
 
   private func point(_ key: Int64, at blob: Int64) throws(StoreError) {
@@ -86,7 +109,8 @@ extension VolumeRepair {
   /// bytes, which nobody else may see, finds its own or goes.
   func compareContents() throws(StoreError) {
     try db.execute("CREATE TABLE scan.work (key INTEGER NOT NULL)")
-    try db("INSERT INTO scan.work SELECT c.key FROM content c JOIN blob b ON b.id = c.blob ORDER BY b.pack, b.offset").run()
+    try db("INSERT INTO scan.work SELECT c.key FROM content c JOIN blob b ON b.id = c.blob ORDER BY b.pack, b.offset")
+      .run()
     let total = Int(try db("SELECT COUNT(*) FROM scan.work").first { $0.int(0) } ?? 0)
     var done: Int64 = 0
     while true {
@@ -118,9 +142,10 @@ extension VolumeRepair {
     }
     guard let (location, size, isCurrent, isOwn) = found else { return }
     guard isOwn else {
-      if try !findBlob(of: key, size: size, isFinal: true) {
+      if try !findBlob(of: key, isFinal: true) {
         nameDamage(
-          "\(name(ContentKey.account(key))): content \(ContentKey.content(key)) stood at another account's message and is gone")
+          "\(name(ContentKey.account(key))): content \(ContentKey.content(key)) stood at another account's message and is gone"
+        )
       }
       return
     }
@@ -128,7 +153,7 @@ extension VolumeRepair {
     let columns = scratch.withBytes { ContentColumns(MessageSummary.make($0)) }
     let isLikeRow = try matches(columns, key) ?? true
     guard size != location.rawSize || !isLikeRow else { return }
-    if isCurrent, try findBlob(of: key, size: size, isFinal: false) { return }
+    if isCurrent, try findBlob(of: key, isFinal: false) { return }
     try write(columns, size: location.rawSize, key)
     did("what is kept of messages computed anew")
   }
@@ -173,7 +198,7 @@ extension VolumeRepair {
         did("messages joined to their bytes again")
       }
     }
-    for headless in try headless() {
+    for headless in try headless() where mayGiveUp {
       let ref = MailboxRef(account: AccountID(ContentKey.account(headless.key)), mailbox: MailboxID(headless.mailbox))
       if headless.isGone {
         let row = try db("UPDATE expunged SET content = NULL WHERE account = ? AND mailbox = ? AND uid = ?")
@@ -212,14 +237,17 @@ extension VolumeRepair {
     // Found for another message of the same content meanwhile.
     let known = try db("SELECT 1 FROM content WHERE key = ?")
     if try bound(known, message.key).first({ _ in true }) == true { return nil }
-    let end = " AND f.size + COALESCE(LENGTH(o.trace), 0) = ?4 AND f.whole = 1 "
+    let end =
+      " AND f.size + COALESCE(LENGTH(o.trace), 0) = ?4 AND f.whole = 1 "
       + "AND NOT EXISTS (SELECT 1 FROM blob b JOIN scan.use u ON u.blob = b.id JOIN scan.ref r ON r.key = u.key "
       + "WHERE b.pack = f.pack AND b.offset = f.offset AND u.key >> 36 = ?1) "
-    let start = "SELECT \(FrameCatalog.ownerColumns) FROM scan.owner o "
+    let start =
+      "SELECT \(FrameCatalog.ownerColumns) FROM scan.owner o "
       + "JOIN scan.frame f ON f.pack = o.pack AND f.offset = o.offset WHERE o.account = ?1 "
     let row = try db.statement(
       isExact
-        ? start + "AND o.mailbox = ?2 AND o.uid = ?3" + end + "ORDER BY o.uidvalidity DESC, f.pack DESC, f.offset DESC LIMIT 1"
+        ? start + "AND o.mailbox = ?2 AND o.uid = ?3" + end
+          + "ORDER BY o.uidvalidity DESC, f.pack DESC, f.offset DESC LIMIT 1"
         : start + "AND o.internal = ?2 AND o.zone = ?3" + end + "ORDER BY f.pack, f.offset LIMIT 1")
     row.bind(1, account)
     row.bind(2, isExact ? message.mailbox : message.date.seconds)

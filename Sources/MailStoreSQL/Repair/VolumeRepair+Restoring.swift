@@ -10,7 +10,8 @@ extension VolumeRepair {
   /// A content that nothing refers to: the message's row is lost, since a purge would have taken both.
   func placeUnreferencedContents() throws(StoreError) {
     let keys = try all(
-      try db("SELECT u.key FROM scan.use u WHERE NOT EXISTS (SELECT 1 FROM scan.ref r WHERE r.key = u.key) ORDER BY u.key")
+      try db(
+        "SELECT u.key FROM scan.use u WHERE NOT EXISTS (SELECT 1 FROM scan.ref r WHERE r.key = u.key) ORDER BY u.key")
     ) { $0.int(0) }
     let isLogComplete = harvested?.isComplete("expunged") ?? true
     for key in keys where !removed.contains(ContentKey.account(key)) {
@@ -62,7 +63,9 @@ extension VolumeRepair {
       guard let key = try insertContent(owner, key: nil) else { continue }
       try placeMessage(of: key, owner, keepsUID: isLogComplete)
     }
-    try mend("rows of unused frames removed", "DELETE FROM blob WHERE NOT EXISTS (SELECT 1 FROM scan.use u WHERE u.blob = blob.id)")
+    try mend(
+      "rows of unused frames removed",
+      "DELETE FROM blob WHERE NOT EXISTS (SELECT 1 FROM scan.use u WHERE u.blob = blob.id)")
   }
 
   // MARK: From frames alone
@@ -71,7 +74,6 @@ extension VolumeRepair {
   /// many copies of its frame compaction left.
   func placeLostFrames() throws(StoreError) {
     try db.execute("CREATE TABLE scan.lost (account INTEGER, mailbox INTEGER, uidvalidity INTEGER, uid INTEGER)")
-    // Those that the log knows to be gone, or to have been moved on, stay gone.
     try db(
       """
       INSERT INTO scan.lost SELECT DISTINCT o.account, o.mailbox, o.uidvalidity, o.uid
@@ -81,16 +83,15 @@ extension VolumeRepair {
         SELECT 1 FROM scan.owner p JOIN blob b ON b.pack = p.pack AND b.offset = p.offset
         JOIN scan.use u ON u.blob = b.id AND u.key >> 36 = p.account
         WHERE p.account = o.account AND p.mailbox = o.mailbox AND p.uidvalidity = o.uidvalidity AND p.uid = o.uid)
-      AND NOT EXISTS (
-        SELECT 1 FROM expunged e JOIN mailbox m ON m.account = e.account AND m.id = e.mailbox AND m.uidvalidity = o.uidvalidity
-        WHERE e.account = o.account AND e.mailbox = o.mailbox AND e.uid = o.uid AND e.content IS NULL)
       ORDER BY o.account, o.mailbox, o.uidvalidity DESC, o.uid
-      """).run()
+      """
+    ).run()
     let total = Int(try db("SELECT COUNT(*) FROM scan.lost").first { $0.int(0) } ?? 0)
     var done: Int64 = 0
     while true {
       progress(RepairProgress(phase: "bringing messages back", done: Int(done), total: total))
-      let rows = try db("SELECT rowid, account, mailbox, uidvalidity, uid FROM scan.lost WHERE rowid > ? ORDER BY rowid LIMIT 500")
+      let rows = try db(
+        "SELECT rowid, account, mailbox, uidvalidity, uid FROM scan.lost WHERE rowid > ? ORDER BY rowid LIMIT 500")
       let slice = try all(bound(rows, done)) { [$0.int(0), $0.int(1), $0.int(2), $0.int(3), $0.int(4)] }
       guard let last = slice.last else { return }
       done = last[0]
@@ -114,8 +115,17 @@ extension VolumeRepair {
     guard let owner = try row.first({ FrameCatalog.owner($0) }), let key = try insertContent(owner, key: nil) else {
       return
     }
+    // The log says of a message that was moved on and of one that was purged the same; where it went to may be lost.
+    let log = try db(
+      """
+      SELECT 1 FROM expunged e JOIN mailbox m ON m.account = e.account AND m.id = e.mailbox AND m.uidvalidity = ?4
+      WHERE e.account = ?1 AND e.mailbox = ?2 AND e.uid = ?3
+      """)
+    bind(log, MailboxRef(account: AccountID(account), mailbox: MailboxID(mailbox)), owner.uid)
+    log.bind(4, validity)
+    let hasLeft = try log.first { _ in true } ?? false
     // Whether it was expunged is not known, so in a mailbox that clients know it gets a UID that none has seen.
-    try placeMessage(of: key, owner, keepsUID: false)
+    try placeMessage(of: key, hasLeft ? nil : owner, date: owner.date, keepsUID: false)
   }
 
   // MARK: Strays
@@ -135,7 +145,9 @@ extension VolumeRepair {
       let account = owner.account
       guard !removed.contains(account) else { continue }
       if let twin = try twin(of: owner) {
-        did(twin ? "stray frames released: the account has the same message" : "stray frames that cannot be read released")
+        did(
+          twin ? "stray frames released: the account has the same message" : "stray frames that cannot be read released"
+        )
         continue
       }
       let state = try db("SELECT 1 FROM account_state WHERE account = ?")
@@ -207,7 +219,7 @@ extension VolumeRepair {
       INSERT INTO message (account, mailbox, uid, modseq, flags, keywords, internal, zone, saved, size, content, instance)
       SELECT ?1, ?2, ?3, ?4, 0, 0, ?5, ?6, ?5, size + COALESCE(LENGTH(trace), 0), ?7, ?8 FROM content WHERE key = ?9
       """)
-    let date = owner?.date ?? date ?? InternalDate(seconds: now)
+    let date = date ?? owner?.date ?? InternalDate(seconds: now)
     bind(row, ref, number)
     row.bind(4, try modSeq(account))
     row.bind(5, date.seconds)

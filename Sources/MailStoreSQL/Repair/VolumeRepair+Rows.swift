@@ -276,7 +276,8 @@ extension VolumeRepair {
       INSERT INTO scan.refs SELECT key, COUNT(*) FROM (
         SELECT (account << 36) + content AS key FROM message
         UNION ALL SELECT (account << 36) + content FROM expunged WHERE content IS NOT NULL) GROUP BY key
-      """).run()
+      """
+    ).run()
     try mend(
       "reference counts put right",
       """
@@ -331,8 +332,10 @@ extension VolumeRepair {
       known.bind(2, pack.bytes)
       try known.run()
     }
-    try db("INSERT OR IGNORE INTO volume_state (name, value) VALUES ('next_blob', 0), ('highest_account', 0), ('is_open', 0)")
-      .run()
+    try db(
+      "INSERT OR IGNORE INTO volume_state (name, value) VALUES ('next_blob', 0), ('highest_account', 0), ('is_open', 0)"
+    )
+    .run()
     try mend(
       "numbers to be given out next raised",
       """
@@ -343,12 +346,14 @@ extension VolumeRepair {
       """
       UPDATE volume_state SET value = MAX(value, COALESCE((SELECT MAX(account) FROM account_state), 0),
         COALESCE((SELECT MAX(account) FROM scan.owner), 0)) WHERE name = 'highest_account'
-      """).run()
+      """
+    ).run()
     try db(
       """
       INSERT INTO volume_state (name, value) SELECT 'highest_uidvalidity', COALESCE(MAX(last_uidvalidity), 0) FROM account_state
       WHERE true ON CONFLICT (name) DO UPDATE SET value = MAX(value, excluded.value)
-      """).run()
+      """
+    ).run()
     try db("UPDATE volume_state SET value = 0 WHERE name = 'is_open'").run()
   }
 

@@ -50,7 +50,8 @@ extension VolumeRepair {
     let inFrames = Set(try all(try db("SELECT DISTINCT account FROM scan.owner")) { $0.int(0) })
     let inRows = Set(
       try all(
-        try db("SELECT account FROM mailbox UNION SELECT account FROM message UNION SELECT DISTINCT key >> 36 FROM content")
+        try db(
+          "SELECT account FROM mailbox UNION SELECT account FROM message UNION SELECT DISTINCT key >> 36 FROM content")
       ) { $0.int(0) })
     // With the rows lost, frames tell whom there was; else a row and a frame, or the directory, must agree.
     let wanted = Set(names.keys).union(isLost ? inFrames : inFrames.intersection(inRows))
@@ -59,7 +60,7 @@ extension VolumeRepair {
       known.insert(account)
       did("accounts whose state was missing")
     }
-    for account in inRows.subtracting(known) {
+    for account in inRows.subtracting(known) where mayGiveUp {
       for statement in [
         try db("DELETE FROM mailbox WHERE account = ?"), try db("DELETE FROM message WHERE account = ?"),
         try db("DELETE FROM content WHERE key >> 36 = ?"), try db("DELETE FROM expunged WHERE account = ?"),

@@ -66,6 +66,9 @@ final class VolumeRepair {
     return isLost || !["message", "content", "blob"].contains { harvested.isComplete($0) }
   }
 
+  /// A pack that cannot be read may hold what seems to be lost: then nothing is given up.
+  var mayGiveUp: Bool { catalog.unreadable.isEmpty }
+
   func run() throws(StoreError) {
     try inTransaction { () throws(StoreError) in
       try removeImpossibleRows()
@@ -92,7 +95,11 @@ final class VolumeRepair {
       try mendNumbers()
       try mendCounters()
     }
-    for (sentence, count) in counts where count > 0 { report.actions.append("\(sentence): \(count)") }
+    // In a database made anew every counter is new; what is worth telling is what came back.
+    let told = counts.filter { !isLost || ["messages", "mailboxes", "frames"].contains(where: $0.sentence.contains) }
+    for (sentence, count) in told where !(isLost && sentence.hasPrefix("counters")) {
+      report.actions.append("\(sentence): \(count)")
+    }
     report.accounts = news.sorted { $0.key < $1.key }.map(\.value)
   }
 

@@ -172,7 +172,8 @@ final class Scrubber: Sendable {
     var owed: Double = 0
     let step: ScrubStep
     do throws(BlobError) {
-      step = try packs.scrub(pack, from: offset, bytes: min(StoreLimits.scrubStep, max(settings.scrubRate, 64 << 10))) { bytes in
+      step = try packs.scrub(pack, from: offset, bytes: min(StoreLimits.scrubStep, max(settings.scrubRate, 64 << 10))) {
+        bytes in
         owed += Double(bytes) * 1000 / Double(settings.scrubRate)
         guard owed >= 20 else { return }
         _ = sleep(milliseconds: Int(owed))

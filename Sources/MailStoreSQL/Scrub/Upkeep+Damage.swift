@@ -55,6 +55,25 @@ extension Upkeep {
     return sentences
   }
 
+  /// A damaged frame that nobody uses is noted, so that it is not told again and again. Returns 1 for news.
+  func noteDeadDamage(_ pack: Int64, _ offset: Int64) throws(StoreError) -> Int {
+    try writer.writeBlocking { [settings] transaction throws(StoreError) in
+      let row = try transaction.db(
+        """
+        INSERT OR IGNORE INTO damaged (pack, offset, found, what)
+        SELECT ?1, ?2, ?3, 'a frame that is not in use is damaged'
+        WHERE NOT EXISTS (SELECT 1 FROM blob WHERE pack = ?1 AND offset = ?2)
+        """)
+      row.bind(1, pack)
+      row.bind(2, offset)
+      row.bind(3, settings.now())
+      try row.run()
+      guard transaction.db.changes > 0 else { return 0 }
+      transaction.hasWritten = true
+      return 1
+    }
+  }
+
   struct PlacedBlob: Sendable {
     var id: Int64
     var location: BlobLocation
@@ -62,7 +81,8 @@ extension Upkeep {
 
   private func blobs(of pack: Int64, in range: Range<Int64>) throws(StoreError) -> [PlacedBlob] {
     try reading { db throws(StoreError) in
-      let rows = try db("SELECT id, offset, frame, size FROM blob WHERE pack = ? AND offset >= ? AND offset < ? ORDER BY offset")
+      let rows = try db(
+        "SELECT id, offset, frame, size FROM blob WHERE pack = ? AND offset >= ? AND offset < ? ORDER BY offset")
       rows.bind(1, pack)
       rows.bind(2, range.lowerBound)
       rows.bind(3, range.upperBound)

@@ -43,7 +43,9 @@ extension Checker {
       let db = try SQLConnection.reader(path: path)
       defer { db.close() }
       var problems: [String] = []
-      try db("PRAGMA integrity_check(100)").forEach { if $0.text(0) != "ok" { problems.append("directory.sqlite: \($0.text(0))") } }
+      try db("PRAGMA integrity_check(100)").forEach {
+        if $0.text(0) != "ok" { problems.append("directory.sqlite: \($0.text(0))") }
+      }
       try db("SELECT id, name FROM account ORDER BY id").forEach { row in
         let name = row.text(1)
         if Names.account(name) != name || (try? Names.checkAccount(name)) == nil {

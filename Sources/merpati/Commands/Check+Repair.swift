@@ -45,7 +45,9 @@ extension Check {
       if account.recovered > 0 { facts.append("\(account.recovered) messages are in the mailbox Recovered") }
       if account.lost > 0 { facts.append("\(account.lost) messages are lost") }
       if account.damaged > 0 { facts.append("\(account.damaged) messages are damaged") }
-      if account.needsPassword { facts.append("it has no password: 'merpati account password \(account.name)' sets one") }
+      if account.needsPassword {
+        facts.append("it has no password: 'merpati account passwd \(account.name) --password-stdin' sets one")
+      }
       if !account.renewed.isEmpty { facts.append("clients load anew: \(account.renewed.joined(separator: ", "))") }
       facts += account.unknown
       print("ACCOUNT  \(Text.plain(account.name)): \(Text.plain(facts.joined(separator: "; ")))")
@@ -64,7 +66,7 @@ extension Check {
     if json {
       try Terminal.json(status)
     } else {
-      let rate = status.rate > 0 ? "\(ConfigValues.readable(octets: status.rate)) a second" : "off"
+      let rate = status.rate > 0 ? "\(ConfigValues.readable(octets: status.rate)) a second" : "not running"
       print("background verification: \(rate)")
       print("last whole round: \(Self.moment(status.roundEnded))")
       if status.roundBegun > 0 {
@@ -74,7 +76,9 @@ extension Check {
             + ConfigValues.readable(octets: status.totalBytes))
       }
       let verdict = status.databaseIsSound ? "sound" : "DAMAGED: stop the server and run 'merpati check --repair'"
-      print("database: \(status.databaseChecked > 0 ? verdict : "not looked at yet"), \(Self.moment(status.databaseChecked))")
+      print(
+        "database: \(status.databaseChecked > 0 ? verdict : "not looked at yet"), \(Self.moment(status.databaseChecked))"
+      )
       for message in status.damaged { print("DAMAGED  \(Text.plain(message))") }
     }
     if !status.databaseIsSound || !status.damaged.isEmpty { throw ExitCode(EX_DATAERR) }

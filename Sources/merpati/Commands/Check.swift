@@ -39,7 +39,8 @@ struct Check: AsyncParsableCommand {
       for message in report.damaged { Terminal.say("DAMAGED  \(message)") }
       for problem in report.problems { Terminal.say("PROBLEM  \(problem)") }
       if report.problems.isEmpty {
-        print(report.damaged.isEmpty ? "clean" : "clean, \(report.damaged.count) damaged messages are known and isolated")
+        print(
+          report.damaged.isEmpty ? "clean" : "clean, \(report.damaged.count) damaged messages are known and isolated")
       } else {
         print("\(report.problems.count) problems; 'merpati check --repair --dry-run' shows what can be done")
       }

@@ -61,7 +61,9 @@ final class DatabasePages {
     var done = 0
     while done < buffer.count {
       let wanted = buffer.count - done
-      let got = buffer.withUnsafeMutableBytes { pread(file, $0.baseAddress.map { $0 + done }, wanted, off_t(offset) + off_t(done)) }
+      let got = buffer.withUnsafeMutableBytes {
+        pread(file, $0.baseAddress.map { $0 + done }, wanted, off_t(offset) + off_t(done))
+      }
       if got < 0, errno == EINTR { continue }
       // The end, or octets that the disk does not give back: what is missing reads as zeros, which is no page.
       guard got > 0 else { break }

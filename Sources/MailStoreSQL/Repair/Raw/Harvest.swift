@@ -100,7 +100,11 @@ struct Harvest {
         }
         for number in overflow { owned[number] = true }
         let text = String(decoding: name, as: UTF8.self)
-        if type == Array("table".utf8) { tables[text] = Int(clamping: root) } else { indexes[text] = Int(clamping: root) }
+        if type == Array("table".utf8) {
+          tables[text] = Int(clamping: root)
+        } else {
+          indexes[text] = Int(clamping: root)
+        }
       }
     }
     // GRDB's own table is there in every database of ours.
@@ -118,7 +122,8 @@ struct Harvest {
         continue
       }
       let bytes = pages.page(number)
-      guard let page = TreePage(bytes, number: number, usable: pages.usable), page.kind.isIndex == table.isIndexed else {
+      guard let page = TreePage(bytes, number: number, usable: pages.usable), page.kind.isIndex == table.isIndexed
+      else {
         result.incomplete.insert(table.name)
         continue
       }
@@ -160,7 +165,9 @@ struct Harvest {
       if number & 1023 == 0 { progress(number, pages.count) }
       guard !owned[number], !free.contains(number), !pages.isBookkeeping(number) else { continue }
       let bytes = pages.page(number)
-      guard let page = TreePage(bytes, number: number, usable: pages.usable), page.kind != .tableInterior else { continue }
+      guard let page = TreePage(bytes, number: number, usable: pages.usable), page.kind != .tableInterior else {
+        continue
+      }
       for cell in page.cells {
         var overflow: [Int] = []
         guard let record = RawRecord(cell: cell, of: page.kind, bytes, pages, overflow: &overflow) else { continue }
@@ -208,7 +215,9 @@ struct Harvest {
     try statement.run()
     guard target.changes > 0 else { return }
     result.rows[table.name, default: 0] += 1
-    if table.name == "mailbox", !isSound, case .int(let account) = record.values[0], case .int(let id) = record.values[1] {
+    if table.name == "mailbox", !isSound, case .int(let account) = record.values[0],
+      case .int(let id) = record.values[1]
+    {
       result.doubtful.insert(MailboxRef(account: AccountID(account), mailbox: MailboxID(id)))
     }
     pending += 1

@@ -33,7 +33,9 @@ struct RawRecord {
       guard at + local + 4 <= usable else { return nil }
       var next = Int(bytes.bigEndian32(at + local))
       while Int64(whole.count) < payload {
-        guard next > 1, next <= pages.count, overflow.count <= pages.count, !pages.isBookkeeping(next) else { return nil }
+        guard next > 1, next <= pages.count, overflow.count <= pages.count, !pages.isBookkeeping(next) else {
+          return nil
+        }
         overflow.append(next)
         let more = pages.page(next)
         next = Int(more.bigEndian32(0))

@@ -77,7 +77,8 @@ struct TableShape {
     of table: String, hasRowid: Bool, _ db: SQLConnection
   ) throws(StoreError) -> [(column: Column, key: Int64)] {
     var result: [(column: Column, key: Int64)] = []
-    let rows = try db.statement(#"SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_info('\#(table)') ORDER BY cid"#)
+    let rows = try db.statement(
+      #"SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_info('\#(table)') ORDER BY cid"#)
     try rows.forEach { row in
       let column = Column(
         name: row.text(0), type: row.text(1), isNullable: row.int(2) == 0, hasDefault: !row.isNull(3),
