@@ -30,12 +30,13 @@ class Cut:
 
 class Outcome:
     def __init__(self):
-        self.cuts, self.opened, self.acknowledged, self.points = 0, 0, 0, set()
+        self.cuts, self.drops, self.opened, self.acknowledged, self.points = 0, 0, 0, 0, set()
         self.failures = []
         self.out_of_time = False
 
     def add(self, other):
         self.cuts += other.cuts
+        self.drops += other.drops
         self.opened += other.opened
         self.acknowledged += other.acknowledged
         self.points |= other.points
@@ -90,6 +91,7 @@ def _work(records, expected, cuts, folder, deadline, ignored, enough):
         replay.to(cut.point, ignored)
         image = replay.disk.image(cut.way, cut.seed)
         outcome.cuts += 1
+        outcome.drops += cut.way == "drop"
         outcome.points.add(cut.point)
         outcome.acknowledged += expected.acknowledged(cut.point)
         if cut.way == "drop" and ignored is None:

@@ -82,7 +82,8 @@ def sound(recorded, seconds, seed, most=None):
         outcome = campaign.run(recorded.records, recorded.expected, sorted(cuts, key=lambda cut: cut.point),
                                recorded.folder, seconds - (time.monotonic() - began))
         total.add(outcome)
-    print(f"  {count - len(drops)} of {count} places before a sync, {len(recorded.records)} records", flush=True)
+    print(f"  everything dropped before {total.drops} of {count} syncs; {total.cuts - total.drops} other cuts among "
+          f"{len(recorded.records)} records", flush=True)
     return total
 
 
