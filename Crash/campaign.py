@@ -191,12 +191,12 @@ def mutation(records, expected, classes, names, folder, most, seed):
     places = chances(records, ignored)
     chance = random.Random(seed)
     total = Outcome()
-    # A few all over the log first, then more. Three ways at a place: only this is lost; all that may be is; by chance.
-    for number in (10, most // 3):
+    # A few all over the log first, then more. Ways at a place: only this is lost; all that may be is; by chance.
+    for number in (10, most // 3, most):
         some = chance.sample(places, min(len(places), number))
-        again = max(1, min(40, 2 * number // max(len(some), 1)))
+        again = max(1, min(100, 2 * number // max(len(some), 1)))
         cuts = [Cut(place, way, chance.randrange(1 << 30))
-                for place in some for way in ("held", "drop", *["torn"] * again)]
+                for place in some for way in ("held", "drop", *["torn"] * again, *["worst"] * again)]
         total.add(_work(records, expected, sorted(cuts, key=lambda cut: cut.point), folder, None, ignored, 1))
         if total.failures:
             break
@@ -232,6 +232,7 @@ def again(records, expected, cut, folder, library, seed):
             outcome.cuts += 1
             outcome.opened += 1
             outcome.acknowledged += expected.acknowledged(cut.point)
+            outcome.points.add((cut.point, point))
             problems = judge(second.disk.image(way, chance.randrange(1 << 30)), f"{folder}/cut", expected, cut.point)
             if problems:
                 outcome.failures.append((f"{cut}, then {point} of its opening, {way}", problems[:5]))
