@@ -3,7 +3,7 @@ SHELL := /bin/bash
 SWIFT ?= swift
 DATA ?= data
 
-.PHONY: help run test unit interop bench bench-pull faults simulate hostile security man build release format lint fuzz setup setup-test setup-bench clean
+.PHONY: help run test unit interop bench bench-pull crash faults simulate hostile security man build release format lint fuzz setup setup-test setup-bench clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -42,6 +42,11 @@ bench: setup-bench release ## the same work against Merpati and Dovecot, ratios 
 
 bench-pull: setup-bench release ## bring one mailbox home by Merpati, mpop, mbsync, fetchmail, getmail and OfflineIMAP
 	python3 Benchmarks/pull.py
+
+crash: setup-test ## power cuts all over a mixed load, each sync left out in turn, a hundred kill -9: under an hour
+	$(SWIFT) build --product merpati
+	python3 Crash/crash.py
+	KILLS=100 python3 Interop/run.py kill
 
 faults: setup-test ## faults under pulls, syncs and the server: cut lines, kill -9, full and failing disks, jumping dates
 	$(SWIFT) build --product merpati

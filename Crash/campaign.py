@@ -30,12 +30,13 @@ class Cut:
 
 class Outcome:
     def __init__(self):
-        self.cuts, self.opened, self.acknowledged, self.points = 0, 0, 0, set()
+        self.cuts, self.drops, self.opened, self.acknowledged, self.points = 0, 0, 0, 0, set()
         self.failures = []
         self.out_of_time = False
 
     def add(self, other):
         self.cuts += other.cuts
+        self.drops += other.drops
         self.opened += other.opened
         self.acknowledged += other.acknowledged
         self.points |= other.points
@@ -90,6 +91,7 @@ def _work(records, expected, cuts, folder, deadline, ignored, enough):
         replay.to(cut.point, ignored)
         image = replay.disk.image(cut.way, cut.seed)
         outcome.cuts += 1
+        outcome.drops += cut.way == "drop"
         outcome.points.add(cut.point)
         outcome.acknowledged += expected.acknowledged(cut.point)
         if cut.way == "drop" and ignored is None:
@@ -189,12 +191,12 @@ def mutation(records, expected, classes, names, folder, most, seed):
     places = chances(records, ignored)
     chance = random.Random(seed)
     total = Outcome()
-    # A few all over the log first, then more. Three ways at a place: only this is lost; all that may be is; by chance.
-    for number in (10, most // 3):
+    # A few all over the log first, then more. Ways at a place: only this is lost; all that may be is; by chance.
+    for number in (10, most // 3, most):
         some = chance.sample(places, min(len(places), number))
-        again = max(1, min(40, 2 * number // max(len(some), 1)))
+        again = max(1, min(100, 2 * number // max(len(some), 1)))
         cuts = [Cut(place, way, chance.randrange(1 << 30))
-                for place in some for way in ("held", "drop", *["torn"] * again)]
+                for place in some for way in ("held", "drop", *["torn"] * again, *["worst"] * again)]
         total.add(_work(records, expected, sorted(cuts, key=lambda cut: cut.point), folder, None, ignored, 1))
         if total.failures:
             break
@@ -230,6 +232,7 @@ def again(records, expected, cut, folder, library, seed):
             outcome.cuts += 1
             outcome.opened += 1
             outcome.acknowledged += expected.acknowledged(cut.point)
+            outcome.points.add((cut.point, point))
             problems = judge(second.disk.image(way, chance.randrange(1 << 30)), f"{folder}/cut", expected, cut.point)
             if problems:
                 outcome.failures.append((f"{cut}, then {point} of its opening, {way}", problems[:5]))

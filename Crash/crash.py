@@ -51,6 +51,11 @@ def record(folder, seed, steps):
           f"accounts, {len(load.restarts)} restarts (2 by kill -9) in {time.monotonic() - began:.0f} s", flush=True)
     print(f"log: {len(recorded.records)} records, {os.path.getsize(folder / 'log') >> 20} MiB: "
           + ", ".join(f"{count} {name}" for name, count in sorted(counts.items(), key=lambda item: -item[1])), flush=True)
+    made = sum(one.kind == recording.OPEN and one.path.endswith(".pack") for one in recorded.records)
+    gone = sum(one.kind == recording.UNLINK and one.path.endswith(".pack") for one in recorded.records)
+    begun = sum(one.kind == recording.WRITE and one.path.endswith("mail.sqlite-wal") and one.offset == 0
+                for one in recorded.records)
+    print(f"     {made} packs made, {gone} compacted away; the WAL begun anew {begun} times", flush=True)
     return recorded
 
 
@@ -82,14 +87,15 @@ def sound(recorded, seconds, seed, most=None):
         outcome = campaign.run(recorded.records, recorded.expected, sorted(cuts, key=lambda cut: cut.point),
                                recorded.folder, seconds - (time.monotonic() - began))
         total.add(outcome)
-    print(f"  {count - len(drops)} of {count} places before a sync, {len(recorded.records)} records", flush=True)
+    print(f"  everything dropped before {total.drops} of {count} syncs; {total.cuts - total.drops} other cuts among "
+          f"{len(recorded.records)} records", flush=True)
     return total
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=int, default=int(os.environ.get("CRASH_SECONDS", "1800")))
-    parser.add_argument("--steps", type=int, default=int(os.environ.get("CRASH_STEPS", "1600")))
+    parser.add_argument("--steps", type=int, default=int(os.environ.get("CRASH_STEPS", "2000")))
     parser.add_argument("--seed", type=int, default=int(os.environ.get("CRASH_SEED", "0")) or random.SystemRandom().randrange(10**6))
     parser.add_argument("--keep", help="keep the load in this folder, or use the one that is there")
     parser.add_argument("--cut", help="one cut of the kept load")

@@ -172,7 +172,8 @@ class Disk:
         held    all is there but what the syncs that were left out should have made durable
         names   names are there, data not
         data    data are there, names not
-        torn    each thing its own way, by `seed`"""
+        torn    each thing its own way, by `seed`
+        worst   what was held as in `held`, all else as in `torn`"""
         chance = random.Random(seed)
         out = {}
         self._collect(self.root, "", how, chance, out)
@@ -189,6 +190,7 @@ class Disk:
 
     @staticmethod
     def _names(folder, how, chance):
+        how = ("held" if folder.held else "torn") if how == "worst" else how
         if how in ("keep", "names"):
             return folder.now
         if how in ("drop", "data") or not folder.pending:
@@ -211,6 +213,7 @@ class Disk:
 
     @staticmethod
     def _octets(file, how, chance):
+        how = ("held" if file.held else "torn") if how == "worst" else how
         if not file.pending or how in ("drop", "names"):
             return file.durable
         octets = bytearray(file.durable)

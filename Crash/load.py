@@ -27,6 +27,8 @@ import harness  # noqa: E402
 SETTINGS = ("store.pack-size=64K", "store.compact-interval=2s", "auth.failure-delay=0s", "log.level=notice")
 #: What the administrator does, by chance; a backup joins here.
 ADMINISTRATION = ("add", "add", "password", "quota", "remove", "compact", "compact", "check")
+#: Between these shares of the steps nobody asks for compaction.
+QUIET = (0.35, 0.9)
 
 
 class Load:
@@ -146,9 +148,8 @@ class Load:
         others.append(threading.Thread(target=self._guard, args=(self.administrate,)))
         for thread in work + others:
             thread.start()
-        parts = len(self.restarts) + 1
-        for part, how in enumerate(self.restarts):
-            while self.done < self.steps * (part + 1) // parts and any(thread.is_alive() for thread in work):
+        for share, how in zip(self.shares(), self.restarts):
+            while self.done < self.steps * share and any(thread.is_alive() for thread in work):
                 time.sleep(0.05)
                 if random.random() < 0.2:
                     self.floors()
@@ -162,6 +163,13 @@ class Load:
         self.settle()
         self.halt("stop")
         return self.story
+
+    def shares(self):
+        """When to restart, as shares of all steps. Of four the last comes late: in the long stretch before it nobody asks for
+        compaction, so that the WAL fills up, is folded into the database while mail comes in, and begins anew."""
+        if len(self.restarts) == 4:
+            return (0.1, 0.2, QUIET[0], QUIET[1])
+        return [(part + 1) / (len(self.restarts) + 1) for part in range(len(self.restarts))]
 
     def settle(self):
         """At the end every owner looks at everything once more: what LMTP acknowledged has been seen."""
@@ -230,6 +238,8 @@ class Load:
             try:
                 self.wait()
                 what = chance.choice(ADMINISTRATION)
+                if what == "compact" and QUIET[0] < self.done / self.steps < QUIET[1]:
+                    continue
                 name = chance.choice(sorted(accounts)) if accounts else None
                 after = dict(accounts)
                 if len(accounts) > 4:

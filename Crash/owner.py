@@ -30,14 +30,16 @@ class Owner:
         self.boxes, self.subscribed = {}, frozenset()
         self.imap, self.selected = None, None
         self.risk = Risk()
+        #: An import that has begun: {box: numbers}. It comes in parts.
+        self.importing = None
         #: {box: numbers ever seen in it}
         self.ever = {}
         self.count = 0
 
     def note(self, what, place, loose=None):
         state = State(self.password, dict(self.boxes), self.subscribed)
-        self.steps.append(Step(what, place, state, loose))
-        self.risk = Risk()
+        self.steps.append(Step(what, place, state, loose or self.importing))
+        self.risk, self.importing = Risk(), None
         for name, box in self.boxes.items():
             self.ever.setdefault(name, set()).update(number for number, _ in box.messages.values())
 
@@ -375,7 +377,7 @@ class Owner:
             with self.load.paused:
                 if not self.load.up.is_set():
                     raise Gone("stopped")
-                self.risk = Risk([name], into=name, numbers=brought)
+                self.risk, self.importing = Risk([name], into=name, numbers=brought), {name: brought}
                 done = subprocess.run(
                     [self.load.program, "import", f"mbox:{file.name}", "--account", self.name, "--into", name, "--data",
                      str(self.load.data)], capture_output=True, timeout=120, stdin=subprocess.DEVNULL)
@@ -386,7 +388,7 @@ class Owner:
         self.selected = name
         self.boxes[name] = Box(validity, uidnext, self.messages(self.imap))
         self.subscribed = self.imap.names('LSUB "" "*"')
-        self.note(f"import {name}", place, {name: brought})
+        self.note(f"import {name}", place)
 
 
 def numbers(text):

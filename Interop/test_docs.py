@@ -288,7 +288,8 @@ class Configuration(unittest.TestCase):
                            ("limits.message-size", "9" * 30), ("pop3.language", "de"), ("lmtp.socket-mode", "0999"),
                            ("auth.allow-cleartext-login", "maybe"), ("auth.scram-iterations", "4096"),
                            ("lmtp.recipient-delimiter", "++"), ("imap.idle-timeout", "5m"), ("pop3.idle-timeout", "1m"),
-                           ("tls.certificate", "/tmp/only-one.crt"), ("quota.default-messages", "many")):
+                           ("tls.certificate", "/tmp/only-one.crt"), ("quota.default-messages", "many"),
+                           ("store.pack-size", "63K"), ("store.pack-size", "5G")):
             with self.subTest(key=key, value=value):
                 with tempfile.TemporaryDirectory() as folder:
                     self.assertRefused(["serve", "--data", folder, "--imap", "127.0.0.1:0", "--set", f"{key}={value}"], key)

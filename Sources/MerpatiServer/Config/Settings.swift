@@ -97,7 +97,7 @@ public struct Settings: Sendable {
       bytes: ConfigValues.octets(config["quota.default-bytes"]), messages: Int64(messages))
     compressed = config["store.compression"] == "zstd"
     packOctets = ConfigValues.octets(config["store.pack-size"]) ?? 0
-    guard (64 << 10...4 << 30).contains(packOctets) else {
+    guard ((64 << 10)...(4 << 30)).contains(packOctets) else {
       throw ConfigError("store.pack-size: \(config["store.pack-size"]) is not between 64K and 4G")
     }
     keepExpungedDays = Self.number(config, "store.keep-expunged-days")
