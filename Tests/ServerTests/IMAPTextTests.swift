@@ -49,9 +49,9 @@ import Testing
 
   @Test(arguments: [
     ("quoted-printable", "caf=C3=A9 dan=20\r\nseterusnya=\r\n!", "café dan \r\nseterusnya!"),
-    ("quoted-printable", "blanks  \t \r\nend =  \r\nmore=", "blanks\r\nend more="),
+    ("quoted-printable", "blanks  \t \r\nend =  \r\nmore=", "blanks\r\nend more"),
     ("quoted-printable", "wrong =XY =4 = x=\r", "wrong =XY =4 = x=\r"),
-    ("quoted-printable", "a\r\rb =3d=3D ==", "a\r\rb == =="),
+    ("quoted-printable", "a\r\rb =3d=3D ==", "a\r\rb == ="),
     ("base64", "c2F0dQpkdWEK", "satu\r\ndua\r\n"), ("base64", "YQ==\r\nYg==", "ab"), ("base64", "!c 2F0dQ", "satu"),
     ("7bit", "a\r\nb", "a\r\nb"),
   ])
