@@ -262,8 +262,8 @@ class Load:
                 # What is lost with the connection shows at the next start; one account is never asked for twice.
                 self.story.accounts.append((None, after))
                 reply, place = self.control(request[0], **request[1])
-                if what == "check" and reply["check"]["problems"]:
-                    self.story.trouble.append(f"check under load: {reply['check']['problems'][:3]}")
+                if request[0] == "check" and reply.get("check", reply).get("problems") != []:
+                    self.story.trouble.append(f"check under load: {str(reply)[:600]}")
                 self.story.accounts[-1] = (place, after)
                 accounts = after
             except Gone:
