@@ -149,6 +149,8 @@ class POP3(Talk):
     def command(self, text):
         self.send(text.encode() + b"\r\n")
         line = self.line()
+        if line.startswith(b"-ERR [SYS/TEMP] The server is shutting down"):
+            raise Gone(line.decode())
         if not line.startswith(b"+OK"):
             raise Refused(f"{text}: {line.decode().strip()}")
         return line
