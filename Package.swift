@@ -67,7 +67,7 @@ let package = Package(
       [
         "IMAPServer", "POP3Server", "LMTPServer", "MailAuth", "MailNet", "POP3Core", "SASL", "MailStoreSQL",
         "MailStore", "MailTransfer", "MailAdvice", "LocalMail",
-        "BlobStore", "Bytes", "CLibc", nio, nioPosix, nioSSL, logging,
+        "BlobStore", "Bytes", "CProcess", nio, nioPosix, nioSSL, logging,
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
         .product(name: "Configuration", package: "swift-configuration"),
@@ -154,6 +154,7 @@ let package = Package(
     .systemLibrary(name: "CLibc", providers: [.apt(["libcrypt-dev"])]),
     .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
     .systemLibrary(name: "CMalloc"),
+    .target(name: "CProcess"),
 
     // Tests
     .target(

@@ -1,4 +1,4 @@
-import CLibc
+import CProcess
 import Foundation
 
 /// Whose a file is and who may do what with it.

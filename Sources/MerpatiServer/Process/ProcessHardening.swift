@@ -1,4 +1,4 @@
-import CLibc
+import CProcess
 import Foundation
 
 /// What a process that handles passwords and mail gives up at its start.

@@ -1,4 +1,4 @@
-import CLibc
+import CProcess
 import Foundation
 
 /// The user that `serve` runs as once its ports are open (`process.user`, `process.group`).
@@ -85,8 +85,8 @@ extension ProcessIdentity {
   /// - Throws: `ControlFailure` when anything of root is left.
   func assume() throws(ControlFailure) {
     guard setgroups(groups.count, groups) == 0 else { throw failure("setgroups") }
-    guard setresgid(group, group, group) == 0 else { throw failure("setresgid") }
-    guard setresuid(user, user, user) == 0 else { throw failure("setresuid") }
+    guard merpati_setresgid(group, group, group) == 0 else { throw failure("setresgid") }
+    guard merpati_setresuid(user, user, user) == 0 else { throw failure("setresuid") }
     try verify()
     // A change of user makes the kernel forget it.
     ProcessHardening.hideMemory()
@@ -94,10 +94,10 @@ extension ProcessIdentity {
 
   private func verify() throws(ControlFailure) {
     var ids: (real: uid_t, effective: uid_t, saved: uid_t) = (0, 0, 0)
-    guard getresuid(&ids.real, &ids.effective, &ids.saved) == 0, ids == (user, user, user) else {
+    guard merpati_getresuid(&ids.real, &ids.effective, &ids.saved) == 0, ids == (user, user, user) else {
       throw failure("getresuid")
     }
-    guard getresgid(&ids.real, &ids.effective, &ids.saved) == 0, ids == (group, group, group) else {
+    guard merpati_getresgid(&ids.real, &ids.effective, &ids.saved) == 0, ids == (group, group, group) else {
       throw failure("getresgid")
     }
     if user != 0 {
