@@ -58,7 +58,7 @@ let package = Package(
       name: "merpati",
       dependencies: [
         "MerpatiServer", "MailPull", "MailSync", "MailAdvice", "MailTransfer", "MailBrowse", "IMAPClient", "POP3Client",
-        "MailClient", "LocalMail", "MailStore", "IMAPCore", "MailNet", nio, nioPosix, "CMalloc",
+        "MailClient", "LocalMail", "MailStore", "MailStoreSQL", "IMAPCore", "MailNet", nio, nioPosix, "CMalloc",
         .product(name: "ArgumentParser", package: "swift-argument-parser"), logging,
       ],
       swiftSettings: swiftSettings),
@@ -67,7 +67,7 @@ let package = Package(
       [
         "IMAPServer", "POP3Server", "LMTPServer", "MailAuth", "MailNet", "POP3Core", "SASL", "MailStoreSQL",
         "MailStore", "MailTransfer", "MailAdvice", "LocalMail",
-        "BlobStore", "Bytes", nio, nioPosix, nioSSL, logging,
+        "BlobStore", "Bytes", "CProcess", nio, nioPosix, nioSSL, logging,
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
         .product(name: "Configuration", package: "swift-configuration"),
@@ -105,7 +105,9 @@ let package = Package(
         logging, crypto,
       ]),
 
-    room("MailBrowse", ["IMAPClient", "POP3Client", "MailClient", "MailFormat", "IMAPCore", "MailNet", "Bytes", nio]),
+    room(
+      "MailBrowse",
+      ["MailSync", "IMAPClient", "POP3Client", "MailClient", "MailFormat", "IMAPCore", "MailNet", "Bytes", nio]),
 
     // Clients
     room("IMAPClient", ["MailClient", "IMAPCore", "SASL", "MailNet", "MailFormat", "Bytes", nio, nioPosix, logging]),
@@ -131,10 +133,11 @@ let package = Package(
     room(
       "MailStoreSQL",
       [
-        "MailStore", "BlobStore", "MailFormat", "Bytes", nio, nioPosix, logging, crypto, "CLibc",
+        "MailStore", "BlobStore", "MailFormat", "Bytes", nio, nioPosix, logging, crypto, "CLibc", "CSQLite",
         .product(name: "GRDB", package: "GRDB.swift"),
       ]),
     room("BlobStore", ["Bytes", nio, "CZstd", "CZlib"]),
+    room("MailStoreMemory", ["MailStore", "MailFormat", "Bytes", nio]),
     room("MailStore", ["Bytes", "MailFormat", nio]),
 
     // Bytes to values and back
@@ -149,13 +152,27 @@ let package = Package(
     .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CLibc", providers: [.apt(["libcrypt-dev"])]),
+    .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
     .systemLibrary(name: "CMalloc"),
+    .target(name: "CProcess"),
 
     // Tests
     .target(
       name: "MailTestKit",
-      dependencies: ["Bytes", "MailFormat", "MailStore", "BlobStore", nio, nioPosix],
+      dependencies: ["Bytes", "MailFormat", "MailStore", "MailStoreMemory", "BlobStore", nio, nioPosix],
       path: "Tests/MailTestKit", swiftSettings: swiftSettings),
+    // Random sessions against SQLite and against the model (docs/simulation.md).
+    .target(
+      name: "SimulationKit",
+      dependencies: [
+        "IMAPServer", "POP3Server", "LMTPServer", "MailAuth", "MailNet", "SASL", "MailStoreSQL", "MailStoreMemory",
+        "MailStore", "BlobStore", "Bytes", "MailTestKit", nio, nioPosix, logging,
+      ],
+      path: "Tests/SimulationKit", swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "simulate", dependencies: ["SimulationKit", "MailStoreMemory"], path: "Tests/Simulate",
+      swiftSettings: swiftSettings),
+    tests("SimulationTests", ["SimulationKit", "MailStoreMemory"]),
     .target(name: "FuzzKit", dependencies: [nio], path: "Fuzz/Support/FuzzKit", swiftSettings: swiftSettings),
     tests(
       "FuzzSeedTests",
@@ -172,7 +189,10 @@ let package = Package(
     tests("BlobStoreTests", ["BlobStore", "Bytes", "MailTestKit", nio]),
     tests(
       "MailStoreSQLTests",
-      ["MailStoreSQL", "MailStore", "BlobStore", "MailFormat", "SASL", "Bytes", "MailTestKit", nio, logging]),
+      [
+        "MailStoreSQL", "MailStoreMemory", "MailStore", "BlobStore", "MailFormat", "SASL", "Bytes", "MailTestKit", nio,
+        logging,
+      ]),
     tests("MailNetTests", ["MailNet", nio, nioPosix, nioSSL, logging]),
     tests("MailAuthTests", ["MailAuth", "MailNet", "MailStore", "SASL", "Bytes", nio, nioPosix, logging]),
     tests(
@@ -200,7 +220,10 @@ let package = Package(
       ]),
     tests(
       "MailBrowseTests",
-      ["MailBrowse", "IMAPClient", "MailClient", "MailFormat", "IMAPCore", "MailNet", "Bytes", "MailTestKit", nio]),
+      [
+        "MailBrowse", "MailSync", "IMAPClient", "MailClient", "MailFormat", "IMAPCore", "MailNet", "Bytes",
+        "MailTestKit", nio,
+      ]),
     tests(
       "MailAdviceTests",
       [

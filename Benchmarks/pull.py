@@ -186,7 +186,7 @@ def main():
 def report(results):
     lines = ["| tool | round trip | messages | first pull | second run | peak memory | at home |", "|---|--:|--:|--:|--:|--:|--:|"]
     for (tool, rtt), r in results.items():
-        lines.append(f"| {tool} | {rtt} ms | {r['expected']:,} | {r['first']:.2f} s | {r['again']:.2f} s | {r['peak']:.0f} MiB "
+        lines.append(f"| {tool} | {rtt} ms | {r['expected']:,} | {r['first']:.2f} s | {r['again']:.3f} s | {r['peak']:.0f} MiB "
                      f"| {r['delivered']:,} |")
     for rtt in sorted({rtt for _, rtt in results}):
         ours = [r for (tool, at), r in results.items() if at == rtt and tool.startswith("merpati")]

@@ -175,8 +175,9 @@ class Courier(Overlay):
             self.shell(f"/usr/sbin/{name} start </dev/null >/dev/null 2>&1 "
                        f"|| /usr/lib/courier/{name}.rc start </dev/null >/dev/null 2>&1")
 
-    def fill(self, account, messages):
-        """Straight into the Maildir. Returns them all."""
+    def fill(self, account, messages, looked_at=True):
+        """Straight into the Maildir. Returns them all. `looked_at`: the mailbox is selected once, as Courier makes
+        UIDVALIDITY of the second in which it first is: STATUS and SELECT may differ there."""
         self.shell(f"userdb {account} set uid=1 gid=1 home=/srv/mail/{account} mail=/srv/mail/{account}/Maildir; "
                    f"userdbpw | userdb {account} set systempw; makeuserdb; mkdir -p /srv/mail/{account}; "
                    f"maildirmake /srv/mail/{account}/Maildir", stdin=f"{PASSWORD}\n{PASSWORD}\n".encode())
@@ -184,7 +185,8 @@ class Courier(Overlay):
         for number, message in enumerate(messages):
             (box / f"{1000000000 + number}.{number:06}.test:2,").write_bytes(message.replace(b"\r\n", b"\n"))
         self.shell(f"chown -R 1:1 /srv/mail/{account}")
-        # Courier makes UIDVALIDITY of the second in which a mailbox is first looked at: STATUS and SELECT may differ there.
+        if not looked_at:
+            return messages
         with imaplib.IMAP4("127.0.0.1", self.port) as connection:
             connection.login(account, PASSWORD)
             connection.select("INBOX")

@@ -37,11 +37,12 @@ def shared():
 class Server:
     """`merpati serve` on loopback ports of its own choosing, over a data folder that lives as long as this object."""
 
-    def __init__(self, *flags, data=None):
+    def __init__(self, *flags, data=None, environment=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="merpati-"))
         self.data = pathlib.Path(data) if data else self.folder / "data"
         self.log = self.folder / "server.log"
         self.flags = flags
+        self.environment = environment
         self.process = None
         self.ports = {}
         atexit.register(self.destroy)
@@ -60,7 +61,8 @@ class Server:
             arguments += [f"--{name}", address]
         self.process = subprocess.Popen(
             arguments + list(self.flags), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=open(self.log, "ab"), text=True)
+            stderr=open(self.log, "ab"), text=True,
+            env={**os.environ, **self.environment} if self.environment else None)
         deadline = time.monotonic() + 60
         for line in self.process.stdout:
             word, _, address = line.strip().partition(" ")

@@ -93,6 +93,16 @@ class Commands(unittest.TestCase):
         self.assertEqual(done.returncode, 64)
         server.destroy()
 
+    def test_stops_in_order_as_soon_as_it_is_ready(self):
+        """SIGTERM right after 'ready' ends the server as later ones do: with 0, the database folded in and closed"""
+        server = harness.Server()
+        for _ in range(15):
+            server.start()
+            server.process.terminate()
+            self.assertEqual(server.process.wait(60), 0)
+            self.assertFalse((server.data / "volumes/1/mail.sqlite-wal").exists())
+        server.destroy()
+
     def test_help_everywhere(self):
         """--help on every subcommand"""
         for words in ([], ["serve"], ["account"], ["account", "add"], ["account", "list"], ["account", "remove"],

@@ -288,7 +288,8 @@ class Configuration(unittest.TestCase):
                            ("limits.message-size", "9" * 30), ("pop3.language", "de"), ("lmtp.socket-mode", "0999"),
                            ("auth.allow-cleartext-login", "maybe"), ("auth.scram-iterations", "4096"),
                            ("lmtp.recipient-delimiter", "++"), ("imap.idle-timeout", "5m"), ("pop3.idle-timeout", "1m"),
-                           ("tls.certificate", "/tmp/only-one.crt"), ("quota.default-messages", "many")):
+                           ("tls.certificate", "/tmp/only-one.crt"), ("quota.default-messages", "many"),
+                           ("store.pack-size", "63K"), ("store.pack-size", "5G")):
             with self.subTest(key=key, value=value):
                 with tempfile.TemporaryDirectory() as folder:
                     self.assertRefused(["serve", "--data", folder, "--imap", "127.0.0.1:0", "--set", f"{key}={value}"], key)
@@ -322,6 +323,7 @@ class Limits(unittest.TestCase):
         "NetLimits": "MailNet/NetLimits.swift", "SASLLimits": "SASL/SASLLimits.swift",
         "StoreLimits": "MailStoreSQL/StoreLimits.swift", "MIMELimits": "MailFormat/MIMELimits.swift",
         "AuthSettings": "MailAuth/AuthSettings.swift", "ControlLimits": "MerpatiServer/Control/ControlLimits.swift",
+        "BackupLimits": "MailStoreSQL/Backup/BackupLimits.swift", "MarkLimits": "MailStoreSQL/Marks/MarkLimits.swift",
     }
     # No limits, or given by the configuration, whose own rows stand in the page.
     NOT_LIMITS = {
@@ -340,7 +342,7 @@ class Limits(unittest.TestCase):
     COVERED = {
         "IMAPLimits", "IMAPServerSettings", "POP3Limits", "POP3ServerSettings", "POP3Sizes", "LMTPLimits",
         "LMTPServerSettings", "LMTPSizes", "NetLimits", "SASLLimits", "StoreLimits", "MIMELimits", "AuthSettings", "AuthClock",
-        "ControlLimits",
+        "ControlLimits", "BackupLimits", "MarkLimits",
     }
 
     @staticmethod

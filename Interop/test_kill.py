@@ -1,7 +1,11 @@
 """kill -9 while LMTP delivers: every acknowledged message is there once, byte for byte, and the store is clean."""
 
 import os
+import pathlib
+import shutil
 import smtplib
+import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -9,7 +13,11 @@ import unittest
 import clients
 import harness
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "Crash"))
+import load
+
 KILLS = int(os.environ.get("KILLS", "30"))
+MIXED_KILLS = int(os.environ.get("KILLS", "8"))
 
 
 class KillUnderLoad(unittest.TestCase):
@@ -63,6 +71,24 @@ class KillUnderLoad(unittest.TestCase):
         self.assertEqual(report["problems"], [])
         print(f"  {KILLS} kills, {total} acknowledged deliveries, all there once; check: {report['messages']} messages clean")
         server.destroy()
+
+
+class KillUnderMixedLoad(unittest.TestCase):
+    """Four owners use IMAP, POP3, imports and their passwords, others deliver, an administrator adds and removes accounts.
+    After each kill every owner looks at everything: what was acknowledged is there as it was, with its UIDs and flags,
+    and only what was under way may have been done or not."""
+
+    def test_acknowledged_means_there(self):
+        folder = tempfile.mkdtemp(prefix="merpati-kill-")
+        try:
+            work = load.Load(int(time.time()) % 10**6, MIXED_KILLS * 30, folder, ["kill"] * MIXED_KILLS, recorded=False)
+            story = work.run()
+            self.assertEqual(story.trouble, [], f"seed {work.seed}")
+            self.assertEqual(work.kills, MIXED_KILLS)
+            print(f"  {MIXED_KILLS} kills under mixed load, seed {work.seed}: {work.done} steps of four owners, {work.sent} "
+                  f"deliveries, nothing lost, nothing twice; check: {work.checked} messages clean")
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

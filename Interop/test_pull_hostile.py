@@ -214,6 +214,30 @@ class Unread(unittest.TestCase):
             self.assertEqual(home.count(server.pop3, "unread"), len(mail) - 2)
 
 
+    def test_what_was_unread_before_we_fetched_it_stays_where_the_server_marks_it(self):
+        """Dovecot as it comes marks as read what POP3 fetches: its IMAP side says so at the second run."""
+        mail = [f"Message-ID: <{n}@x>\r\nFrom: a@b\r\nSubject: {n}\r\n\r\n{'x' * 60}\r\n".encode() for n in range(8)]
+        with dovecot.Dovecot() as server, home.Home() as person:
+            server.fill("marks", mail)
+            with imaplib.IMAP4("127.0.0.1", server.port) as reader:
+                reader.login("marks", "pass")
+                reader.select("INBOX")
+                reader.uid("store", "1:3", "+FLAGS", "(\\Seen)")
+            to = ("pull", "pop3", f"pop3://marks@127.0.0.1:{server.pop3}", "--to", f"maildir:{person.folder}/Mail",
+                  "--keep-under", "1", "--quota", "1000", "--quota-from", f"imap://marks@127.0.0.1:{server.port}")
+            person.run(*to)
+            self.assertEqual(home.count(server.pop3, "marks"), 5)
+            with imaplib.IMAP4("127.0.0.1", server.port) as reader:
+                reader.login("marks", "pass")
+                reader.select("INBOX", readonly=True)
+                self.assertEqual(reader.search(None, "UNSEEN")[1], [b""], "this server does not mark")
+            for _ in range(2):
+                done = person.run(*to)
+                self.assertEqual(home.count(server.pop3, "marks"), 5)
+                self.assertIn(b"pop3_no_flag_updates", done.stderr)
+            print("  Dovecot marks at QUIT: 5 of 8 were unread before, and stay")
+
+
 class Commands(unittest.TestCase):
     def test_a_delivery_command_inherits_no_secret_and_no_open_file(self):
         with hostile.Drop(letters(2)) as server, home.Home(password="geheim-1") as person:

@@ -53,5 +53,22 @@ class Peers(unittest.TestCase):
         self.through(debian_peers.Courier)
 
 
+    def test_courier_first_look(self):
+        """A mailbox that nobody has looked at yet: Courier makes its UIDVALIDITY while the run is at work. One run suffices."""
+        mail = harness.made(60)
+        with debian_peers.Courier() as server:
+            for number, mode in enumerate(("mirror", "sync", "headers", "mirror", "sync")):
+                user = f"new{number}"
+                with self.subTest(mode), home.Home(PASSWORD) as person:
+                    server.fill(user, mail, looked_at=False)
+                    box = person.folder / "Mail"
+                    person.run("pull", "imap", f"imap://{user}@127.0.0.1:{server.port}", "--to", f"maildir:{box}", "--mode", mode)
+                    if mode == "headers":
+                        self.assertEqual(len(person.json("list", f"maildir:{box}", "--all")["messages"]), len(mail))
+                    else:
+                        same(self, mail, home.maildir(box))
+            print("  Courier, first look: all there after one run, five times")
+
+
 if __name__ == "__main__":
     unittest.main()

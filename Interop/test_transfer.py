@@ -5,6 +5,7 @@ import imaplib
 import os
 import poplib
 import re
+import signal
 import time
 import unittest
 
@@ -12,7 +13,7 @@ import dovecot
 import harness
 import home
 from harness import PASSWORD, digest
-from test_pull_imap import session
+from test_pull_imap import remote, session
 from test_pull_pop3 import same
 
 ITEMS = "(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])"
@@ -165,6 +166,68 @@ class Interrupted(unittest.TestCase):
                 _, after = mailbox(connection, "INBOX")
             self.assertEqual(after, before)
             self.assertEqual(server.check()["problems"], [])
+
+
+    def signalled(self, number, folder, *run):
+        """Runs again and again, each time with a signal a little later; how often that came in time."""
+        hits = 0
+        with home.Home(folder=folder) as person:
+            for step in range(1, 9):
+                process = person.start(*run)
+                time.sleep(0.12 * step)
+                process.send_signal(number)
+                out, err = process.communicate(timeout=60)
+                if process.returncode == -number:
+                    continue  # before anything was begun
+                self.assertIn(process.returncode, (0, 75), err)
+                self.assertNotIn(b"Fatal", err)
+                if process.returncode == 75:
+                    hits += 1
+                    self.assertIn(b"cancelled", out + err)
+        return hits
+
+    def test_signals_end_an_import_in_order(self):
+        mail = harness.made(1500)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(number), harness.Server() as server, home.Home() as person:
+                box = person.folder / "in"
+                for sub in ("cur", "new", "tmp"):
+                    (box / sub).mkdir(parents=True)
+                for place, message in enumerate(mail):
+                    (box / "cur" / f"{1700000000 + place}.{place}.here:2,S").write_bytes(message.replace(b"\r\n", b"\n"))
+                server.add_account("budi")
+                run = ("import", f"maildir:{box}", "--data", server.data, "--account", "budi")
+                hits = self.signalled(number, person.folder / "p", *run)
+                self.assertGreater(hits, 0)
+                report = person.json(*run)
+                self.assertEqual((report["problems"], report["messages"]), ([], len(mail)))
+                with session(server.ports["imap"], "budi", PASSWORD) as connection:
+                    _, after = mailbox(connection, "INBOX")
+                self.assertEqual(sorted(d for _, _, d in after.values()), sorted(map(digest, mail)))
+                self.assertEqual(server.check()["problems"], [])
+                print(f"  import: {hits} of 8 runs ended by {signal.Signals(number).name}, then all {len(mail)} there once")
+
+    def test_signals_end_an_export_without_half_files(self):
+        mail = harness.made(1200)
+        with harness.Server() as server:
+            server.add_account("budi")
+            server.deliver("budi", mail)
+            with session(server.ports["imap"], "budi", PASSWORD) as connection:
+                stored = [raw for _, raw in remote(server.ports["imap"], "budi", password=PASSWORD).values()]
+            for number, kind in ((signal.SIGINT, "maildir"), (signal.SIGTERM, "mbox")):
+                with self.subTest(kind), home.Home() as person:
+                    out = person.folder / "out"
+                    run = ("export", "--data", server.data, "--account", "budi", "--to", f"{kind}:{out}")
+                    hits = self.signalled(number, person.folder / "p", *run)
+                    self.assertGreater(hits, 0)
+                    report = person.json(*run)
+                    self.assertEqual(report["problems"], [])
+                    if kind == "maildir":
+                        same(self, stored, home.maildir(out))
+                        self.assertEqual(home.leftovers(out), [])
+                    else:
+                        same(self, [bare(m) for m in stored], [bare(m) for m in home.mbox(out / "INBOX.mbox")])
+                    print(f"  export {kind}: {hits} of 8 runs ended by a signal, then all {len(stored)} there once")
 
 
 if __name__ == "__main__":

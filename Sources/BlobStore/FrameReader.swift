@@ -157,10 +157,14 @@ struct FrameReader {
   }
 
   /// The number of the first damaged chunk; nil: the data are those that were written.
-  func damagedChunk(_ header: FrameHeader, _ scratch: inout BlobScratch) throws(BlobError) -> Int? {
+  /// `pause` is told of the octets of every chunk.
+  func damagedChunk(
+    _ header: FrameHeader, _ scratch: inout BlobScratch, pause: (Int) -> Void = { _ in }
+  ) throws(BlobError) -> Int? {
     var damaged: Int?
     var raw = RawBuffer(capacity: min(header.chunkSize, Int(header.rawSize)))
     try forEachChunk(header, &scratch) { index, entry, source, decompressor throws(BlobError) in
+      pause(entry.storedLength)
       guard damaged == nil else { return }
       if !decompressor.decode(source, entry, into: raw.prefix(header.rawLength(ofChunk: index))) { damaged = index }
     }

@@ -8,6 +8,8 @@
 struct PackScanner {
   let reader: FrameReader
   let pack: Int64
+  /// Where the first frame begins.
+  var start: Int64 = 0
   let end: Int64
 
   /// True when the file is whole frames to its end. Headers are verified, and the data of the last frame, which is the
@@ -28,7 +30,7 @@ struct PackScanner {
   func scan(verify: Bool, _ body: (FrameInfo) throws(BlobError) -> Void) throws(BlobError) -> ScanResult {
     var result = ScanResult()
     var scratch = BlobScratch()
-    var offset: Int64 = 0
+    var offset = start
     var garbage: Int64?
     while offset < end {
       guard let header = try reader.header(at: offset, end: end, pack: pack, first: 4 << 10, &scratch),
@@ -58,7 +60,7 @@ struct PackScanner {
   }
 
   /// Where the next magic begins, or `end`.
-  private func nextMagic(after start: Int64, _ scratch: inout BlobScratch) throws(BlobError) -> Int64 {
+  func nextMagic(after start: Int64, _ scratch: inout BlobScratch) throws(BlobError) -> Int64 {
     let magic = FrameHeader.magic
     var offset = start + 1
     while end - offset >= 4 {

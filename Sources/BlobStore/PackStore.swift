@@ -32,7 +32,7 @@ public final class PackStore: Sendable {
   public let directory: String
   public let settings: PackSettings
   public let spools: SpoolDirectory
-  private let table: PackTable
+  let table: PackTable
   private let appender: Mutex<PackWriter>
   private let copier: Mutex<PackWriter>
   private let isClosed = Atomic(false)

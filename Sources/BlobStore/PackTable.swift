@@ -173,7 +173,7 @@ final class PackTable: Sendable {
       if info.bytes == 0 { return }
       let created = try create()
       deactivate(created.number)
-      try fileSystem.syncDirectory(directory)
+      try syncDirectory()
     }
     try fileSystem.unlink(path(pack))
     state.withLock { state in
@@ -182,7 +182,14 @@ final class PackTable: Sendable {
       if entry.handle != nil { state.open -= 1 }
       if entry.shared != nil { state.removed[pack] = Removed(handle: entry.shared) }
     }
-    try fileSystem.syncDirectory(directory)
+    try syncDirectory()
+  }
+
+  private func syncDirectory() throws(BlobError) {
+    do throws(BlobError) { try fileSystem.syncDirectory(directory) } catch {
+      if !error.precedesSync { fail() }
+      throw error
+    }
   }
 
   func close() {

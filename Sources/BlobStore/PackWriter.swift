@@ -73,7 +73,7 @@ struct PackWriter: ~Copyable {
       if let pack = current, pack.end > pack.synced { try pack.handle.fdatasync() }
       if needsDirectorySync { try table.fileSystem.syncDirectory(table.directory) }
     } catch {
-      table.fail()
+      if !error.precedesSync { table.fail() }
       throw error
     }
     full.removeAll()

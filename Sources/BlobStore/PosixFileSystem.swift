@@ -60,7 +60,7 @@ public struct PosixFileSystem: FileSystem {
     #else
       let descriptor = retrying { Darwin.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
     #endif
-    guard descriptor >= 0 else { throw .io(operation: "open directory", path: path, errno: errno) }
+    guard descriptor >= 0 else { throw .io(operation: BlobError.openDirectory, path: path, errno: errno) }
     let result = fsync(descriptor)
     let code = errno
     closeDescriptor(descriptor)
@@ -120,7 +120,7 @@ private func closeDescriptor(_ descriptor: Int32) {
   #endif
 }
 
-final class PosixFileHandle: FileHandle {
+final class PosixFileHandle: FileHandle, CacheAdvising {
   let path: String
   private let descriptor: Int32
   private let isClosed = Atomic(false)
@@ -250,6 +250,12 @@ final class PosixFileHandle: FileHandle {
     var info = stat()
     guard fstat(descriptor, &info) == 0 else { throw .io(operation: "stat", path: path, errno: errno) }
     return Int64(info.st_size)
+  }
+
+  func forgetCached(_ range: Range<Int64>) {
+    #if canImport(Glibc)
+      _ = posix_fadvise(descriptor, off_t(range.lowerBound), off_t(range.count), POSIX_FADV_DONTNEED)
+    #endif
   }
 
   func map(size: Int) throws(BlobError) -> any FileMapping {

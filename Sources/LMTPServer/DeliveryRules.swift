@@ -52,6 +52,7 @@ struct DeliveryRules: Sendable {
     do throws(StoreError) {
       try await store.checkQuota(of: recipient.account.id, adding: max(1, size))
     } catch {
+      if error.isNoRoom { return .noRoom }
       guard case .overQuota = error else { throw error }
       return .full
     }
@@ -64,8 +65,7 @@ struct DeliveryRules: Sendable {
     case .noSuchAccount: .noSuchUser
     case .overQuota: .full
     case .messageTooLarge(let limit): .tooBig(limit: limit)
-    // ENOSPC, EDQUOT
-    case .io(_, _, let errno) where errno == 28 || errno == 122: .noRoom
+    case .io where error.isNoRoom: .noRoom
     default: .trouble
     }
   }

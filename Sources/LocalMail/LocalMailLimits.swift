@@ -26,6 +26,8 @@ public enum LocalMailLimits {
 
   /// Seconds after which a lock file counts as left over, as Dovecot has it for `dovecot-uidlist.lock`.
   public static let staleLock: Int64 = 120
+  /// Octets of a lock file in which its holder is looked for.
+  public static let lockText = 512
   /// Seconds to wait for a lock that another process holds.
   public static let lockWait: Int64 = 30
   /// Microseconds between two looks at it.

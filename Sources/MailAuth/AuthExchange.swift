@@ -22,7 +22,7 @@ public final class AuthExchange: @unchecked Sendable {
     self.authenticator = authenticator
     self.connection = connection
     exchange = SASLServerExchange(
-      mechanism: mechanism, sendsFinalData: sendsFinalData, decoy: authenticator.scramDecoy)
+      mechanism: mechanism, sendsFinalData: sendsFinalData, decoy: authenticator.readiness.decoy)
   }
 
   public func step(_ bytes: ByteBuffer?) async -> AuthStep {
@@ -59,7 +59,9 @@ public final class AuthExchange: @unchecked Sendable {
         return finish(.failed(.temporary))
       }
       account = found
-      return await act(exchange.resume(with: found.flatMap { try? Credentials(stored: $0.credentials) }))
+      // Read for unknown names as well: that takes a while, too.
+      let stored = try? Credentials(stored: found?.credentials ?? authenticator.decoyText)
+      return await act(exchange.resume(with: found == nil ? nil : stored))
     case .succeeded(_, _, let finalData):
       return await proven(finalData)
     case .failed(let why):

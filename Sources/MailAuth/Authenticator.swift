@@ -6,6 +6,9 @@ public import NIOPosix
 public import SASL
 import Synchronization
 
+/// Whether the password is the one stored; the number is that of PBKDF2 rounds of new keys.
+public typealias PasswordCheck = @Sendable (Credentials, [UInt8], Int) -> VerifyResult
+
 /// Decides who may log in. One for all protocols of a server.
 ///
 /// The asynchronous calls are made from a session, on its connection's loop, and return there; hashing is done on
@@ -17,19 +20,25 @@ public final class Authenticator: Sendable {
   let threads: NIOThreadPool
   let clock: AuthClock
   let delays: FailureDelays
-  let readiness = SCRAMReadiness()
+  let readiness: SCRAMReadiness
   let cache: LoginCache
   private let connections = ConnectionLimiter(ConnectionLimits())
   /// Who is logged in, by account number and connection.
   private let sessions = Mutex<[Int64: [UInt64: Connection]]>([:])
-  /// Verified for names that don't exist, so that they take as long as those that do.
-  private let decoy: Credentials
-  let scramDecoy: SCRAMDecoy
+  /// Read for names that don't exist.
+  let decoyText: String
+  let verify: PasswordCheck
   private let refreshing = Mutex((running: false, again: false))
 
   /// `refresh()` must be awaited once before SCRAM is offered.
+  ///
+  /// - Parameters:
+  ///   - decoySecret: what the salts of names without an account are derived from; random if nil. Kept from one start to
+  ///     the next it makes them stay, as those of accounts do.
+  ///   - verify: for tests that count.
   public init(
-    store: any MailStore, settings: AuthSettings, logger: Logger, threads: NIOThreadPool, clock: AuthClock = .system
+    store: any MailStore, settings: AuthSettings, logger: Logger, threads: NIOThreadPool, clock: AuthClock = .system,
+    decoySecret: [UInt8]? = nil, verify: @escaping PasswordCheck = { $0.verify($1, iterations: $2) }
   ) {
     self.store = store
     self.settings = settings
@@ -38,8 +47,11 @@ public final class Authenticator: Sendable {
     self.clock = clock
     delays = FailureDelays(settings)
     cache = LoginCache(now: clock.now)
-    decoy = .decoy(iterations: settings.scramIterations)
-    scramDecoy = SCRAMDecoy(iterations: settings.scramIterations)
+    let decoy = Credentials.decoy(iterations: settings.scramIterations)
+    decoyText = decoy.stored
+    readiness = SCRAMReadiness(
+      nobody: decoy, decoy: SCRAMDecoy(secret: decoySecret, iterations: settings.scramIterations))
+    self.verify = verify
   }
 
   // MARK: What may be offered
@@ -160,56 +172,6 @@ public final class Authenticator: Sendable {
     }
   }
 
-  /// Is it this account's password? Says nothing about limits.
-  func check(user: String, password: [UInt8]) async -> LoginOutcome {
-    guard case .success(let account) = await lookUp(user) else { return .failed(.temporary) }
-    if let account, !account.credentials.isEmpty,
-      cache.contains(account: account.id.rawValue, generation: account.credentialsGeneration, password: password)
-    {
-      return .success(account)
-    }
-    let iterations = settings.scramIterations
-    let (decoy, logger) = (decoy, logger)
-    let result = await offLoop { () -> VerifyResult in
-      var credentials = decoy
-      if let account {
-        do throws(CredentialsError) {
-          let stored = try Credentials(stored: account.credentials)
-          if !stored.isNone { credentials = stored }
-        } catch {
-          logger.error("stored credentials unusable", metadata: ["account": "\(account.id)", "error": "\(error)"])
-        }
-      }
-      return credentials.verify(password, iterations: iterations)
-    }
-    guard let result else { return .failed(.temporary) }
-    guard var account, result != .wrong else { return .failed(.wrongCredentials) }
-    if result == .matchesNeedsUpgrade { account = await upgrade(account, password) }
-    cache.remember(account: account.id.rawValue, generation: account.credentialsGeneration, password: password)
-    return .success(account)
-  }
-
-  /// Replaces an imported hash by SCRAM keys, now that the password is here. A login doesn't fail by it.
-  private func upgrade(_ account: Account, _ password: [UInt8]) async -> Account {
-    let iterations = settings.scramIterations
-    guard let made = await offLoop({ try? Credentials.make(password: password, iterations: iterations) }),
-      let credentials = made
-    else { return account }
-    do throws(StoreError) {
-      // The password may have been changed while this was going on; the new one stays.
-      let upgraded = try await store.updateAccount(
-        account.id,
-        AccountChange(credentials: credentials.stored, onlyIfGeneration: account.credentialsGeneration))
-      guard upgraded.credentials == credentials.stored else { return account }
-      readiness.upgraded(account.id)
-      logger.info("password hash upgraded to SCRAM keys", metadata: ["account": "\(LogText.name(account.name))"])
-      return upgraded
-    } catch {
-      logger.warning("password hash not upgraded", metadata: ["account": "\(account.id)", "error": "\(error)"])
-      return account
-    }
-  }
-
   /// The limits that stand even before a proven account, the books, and the one line in the log.
   func conclude(
     _ outcome: LoginOutcome, user: String, method: String, _ connection: Connection
@@ -244,7 +206,7 @@ public final class Authenticator: Sendable {
 
   /// Nil: the threads are gone, the server is going down.
   @discardableResult
-  private func offLoop<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value? {
+  func offLoop<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value? {
     try? await threads.runIfActive(body)
   }
 }

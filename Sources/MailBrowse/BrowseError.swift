@@ -7,6 +7,8 @@ public enum BrowseError: Error, Sendable, Hashable, CustomStringConvertible {
   case noSuchPart(uid: UInt32, part: String, parts: [String])
   case unknownEncoding(uid: UInt32, part: String, encoding: String)
   case notAPart(String)
+  /// No BODYSTRUCTURE that makes sense.
+  case noStructure(uid: UInt32)
   /// The server's literal and its structure disagree, or it left the body out.
   case incomplete(uid: UInt32)
 
@@ -20,6 +22,8 @@ public enum BrowseError: Error, Sendable, Hashable, CustomStringConvertible {
     case .unknownEncoding(let uid, let part, let encoding):
       "part \(part) of message \(uid) is encoded as '\(encoding)', which is not known here; --raw gives it as it is"
     case .notAPart(let text): "'\(text)' is no part number; part numbers look like 2 or 1.3"
+    case .noStructure(let uid):
+      "the server told no structure of message \(uid) that makes sense; --raw reads it as it is"
     case .incomplete(let uid): "the server did not send all of message \(uid)"
     }
   }

@@ -88,8 +88,8 @@ enum HeaderText {
     return names + flags.keywords
   }
 
-  /// Escape sequences, line ends and marks that turn the direction of writing become U+FFFD: a subject must not move the
-  /// cursor, or dress one name up as another.
+  /// Escape sequences, line ends, marks that turn the direction of writing and signs that nobody sees become U+FFFD: a
+  /// subject must not move the cursor, or dress one name up as another. The two joiners stay: scripts and emoji need them.
   static func printable(_ text: String) -> String {
     guard text.unicodeScalars.contains(where: isUnsafe) else { return text }
     var result = String.UnicodeScalarView()
@@ -99,7 +99,9 @@ enum HeaderText {
 
   private static func isUnsafe(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
-    case 0..<0x20, 0x7F..<0xA0, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069, 0xFEFF: true
+    case 0..<0x20, 0x7F..<0xA0, 0xAD, 0x61C, 0x180E, 0x200B, 0x200E, 0x200F, 0x2028...0x202E, 0x2060...0x206F, 0xFEFF,
+      0xFFF9...0xFFFB:
+      true
     default: false
     }
   }

@@ -27,6 +27,10 @@ public struct MailboxTable: Codable, Sendable {
   /// Octets received on this connection, and what the listed messages have in all.
   public var octetsReceived: Int64
   public var octetsListed: Int64
+  /// Of a replica: when it was last brought up to date, seconds since 1970; and messages that are known but whose header
+  /// has not come yet.
+  public var asOf: Int64?
+  public var withoutHeader: Int?
 
   /// UIDs asked for in one FETCH.
   static let batch = 500

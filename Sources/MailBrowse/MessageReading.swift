@@ -1,6 +1,7 @@
 public import IMAPClient
 import IMAPCore
 import MailFormat
+public import MailSync
 public import NIOCore
 
 /// What of a message is wanted.
@@ -21,30 +22,27 @@ public enum Reading: Sendable, Hashable {
   }
 }
 
-/// Reads one message of a selected mailbox; only the bytes that are asked for travel.
+/// Reads one message of a mailbox, on its server or at home; only the bytes that are asked for travel.
 public struct MessageReading {
-  let client: IMAPClient
-  let mailbox: String
+  let source: any MessageSource
 
   /// - markSeen: SELECT and BODY[], so that reading marks the message; else EXAMINE and BODY.PEEK[].
   public static func open(
     _ client: IMAPClient, mailbox: String, markSeen: Bool
   ) async throws -> MessageReading {
     _ = try await client.open(mailbox, readOnly: !markSeen)
-    return MessageReading(client: client, mailbox: mailbox)
+    return MessageReading(source: ServerSource(client: client, mailbox: mailbox))
+  }
+
+  /// From what `pull imap --mode headers` brought; the server is asked for what is not at home.
+  public static func open(_ replica: HeaderReplica, mailbox: String) async throws -> MessageReading {
+    MessageReading(source: ReplicaSource(replica: replica, mailbox: try await replica.mailbox(mailbox).name))
   }
 
   /// Envelope, flags, size and structure; no body.
   public func overview(_ uid: UInt32) async throws -> MessageOverview {
-    var found: FetchedMessage?
-    try await client.fetch(
-      MessageSet([.init(uid)]), [.uid, .flags, .internalDate, .size, .envelope, .bodyStructure]
-    ) { event in
-      if case .message(let message) = event, message.uid == uid { found = message }
-    }
-    guard let found, let structure = found.structure else {
-      throw BrowseError.noSuchMessage(mailbox: mailbox, uid: uid)
-    }
+    let found = try await source.message(uid)
+    guard let structure = found.structure else { throw BrowseError.noStructure(uid: uid) }
     return MessageOverview(found, structure)
   }
 
@@ -53,18 +51,18 @@ public struct MessageReading {
     _ uid: UInt32, _ reading: Reading, markSeen: Bool, _ write: (ByteBuffer) async throws -> Void
   ) async throws {
     switch reading {
-    case .raw: try await fetch(uid, BodySection(), markSeen, write)
-    case .header: try await fetch(uid, BodySection(part: [], .header), markSeen, write)
+    case .raw: try await source.fetch(uid, BodySection(), markSeen, write)
+    case .header: try await source.fetch(uid, BodySection(part: [], .header), markSeen, write)
     case .part(let path, raw: true):
       _ = try await leaf(uid, path)
-      try await fetch(uid, BodySection(part: path), markSeen, write)
+      try await source.fetch(uid, BodySection(part: path), markSeen, write)
     case .part(let path, raw: false):
       let part = try await leaf(uid, path).structure
       guard var decoder = TransferDecoder(encodingName: part.encoding, fixesLineEnds: false) else {
         throw BrowseError.unknownEncoding(
           uid: uid, part: path.map(String.init).joined(separator: "."), encoding: part.encoding)
       }
-      try await fetch(uid, BodySection(part: path), markSeen) { piece in
+      try await source.fetch(uid, BodySection(part: path), markSeen) { piece in
         var out = ByteBuffer()
         decoder.decode(piece.readableBytesSpan, into: &out)
         if out.readableBytes > 0 { try await write(out) }
@@ -102,30 +100,6 @@ public struct MessageReading {
         uid: uid, part: path.map(String.init).joined(separator: "."), parts: tree.leaves.map(\.number))
     }
     return leaf
-  }
-
-  private func fetch(
-    _ uid: UInt32, _ section: BodySection, _ markSeen: Bool, _ write: (ByteBuffer) async throws -> Void
-  ) async throws {
-    var seen = false
-    try await client.fetch(
-      MessageSet([.init(uid)]), [.uid, .bodySection(section, partial: nil, peek: !markSeen)]
-    ) { event in
-      switch event {
-      case .sectionPiece(let bytes):
-        seen = true
-        try await write(bytes)
-      case .message(let message):
-        for fetched in message.sections {
-          guard let bytes = fetched.bytes else { continue }
-          seen = true
-          try await write(bytes)
-        }
-      case .sectionBegin: seen = true
-      case .sectionEnd, .vanished: break
-      }
-    }
-    guard seen else { throw BrowseError.noSuchMessage(mailbox: mailbox, uid: uid) }
   }
 }
 

@@ -55,8 +55,10 @@ public enum SecretSource: Sendable, Hashable {
   }
 
   private static func environment(_ name: String) -> Result<[UInt8], SecretFailure> {
-    guard let value = getenv(name) else { return .failure(.because("the environment variable \(name) is not set")) }
-    return .success(Array(String(cString: value).utf8))
+    guard let value = SecretEnvironment.take(name) else {
+      return .failure(.because("the environment variable \(name) is not set"))
+    }
+    return .success(value)
   }
 
   static func lookUp(

@@ -3,6 +3,14 @@ public import NIOCore
 import NIOPosix
 import Synchronization
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 /// Accepts connections for one protocol on one address.
 ///
 /// `bind()` (optional: `run()` does it), `run()` until shutdown; `beginShutdown(grace:)` from anywhere.
@@ -44,6 +52,8 @@ public final class Listener: Sendable {
     let channel: any Channel
     var file: UnixSocketFile?
     switch core.settings.address {
+    case _ where core.settings.descriptor != nil:
+      channel = try await bindInherited()
     case .tcp(let host, let port):
       channel = try await bindTCP(host: host, port: port)
     case .unix(let path, let mode):
@@ -132,6 +142,13 @@ public final class Listener: Sendable {
     }
   }
 
+  private func bindInherited() async throws -> any Channel {
+    guard let descriptor = core.settings.descriptor, let isTCP = BoundSocket.isTCP(descriptor) else {
+      throw IOError(errnoCode: ENOTSOCK, reason: "descriptor for \(name)")
+    }
+    return try await bootstrap(tcp: isTCP).withBoundSocket(descriptor).get()
+  }
+
   /// Where the kernel knows no IPv6, all addresses are all IPv4 addresses.
   private func bindTCP(host: String, port: Int) async throws -> any Channel {
     do {
@@ -147,8 +164,6 @@ public final class Listener: Sendable {
       .serverChannelOption(.backlog, value: NetLimits.backlog)
       .serverChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
-          // Out of file descriptors: pause accepting for a second instead of spinning.
-          try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler())
           try channel.pipeline.syncOperations.addHandler(AcceptErrors(core))
         }
       }

@@ -63,6 +63,11 @@ public struct ListenerSettings: Sendable {
   public var handshakeTimeout: TimeAmount
   /// Octets a session may leave unconsumed.
   public var maxBuffered: Int
+  /// A socket that is bound already, to be listened on in place of `address`, which is then for the log only. It is closed
+  /// with the listener.
+  public var descriptor: CInt?
+  /// On a unix socket: only processes of our own user and of root get in, whatever the mode of its file.
+  public var admitsOwnUserOnly = false
 
   public init(
     name: String, address: ListenAddress, implicitTLS: Bool, limits: ConnectionLimits = .init(), refusalLine: String,

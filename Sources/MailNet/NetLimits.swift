@@ -23,4 +23,6 @@ public enum NetLimits {
   static let firstRead = 2 << 10
   static let largestRead = 16 << 10
   static let backlog: Int32 = 1024
+  /// After accepting has failed, until it is tried again.
+  static let acceptPause = TimeAmount.seconds(1)
 }

@@ -99,6 +99,14 @@ public final class TLSContexts: Sendable {
     [FileStamp(of: files.chain), FileStamp(of: files.key)]
   }
 
+  /// For TLS 1.2; those of 1.3 are all good. Forward secrecy and authenticated encryption, as every client of the last ten
+  /// years has them (RFC 9325 §4.2); a key that is stolen later opens nothing that was recorded before.
+  private static let suites: [NIOTLSCipher] = [
+    .TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, .TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    .TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, .TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+    .TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, .TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+  ]
+
   private static func load(_ files: CertificateFiles, _ minimum: MinimumTLS) throws(TLSFileError) -> NIOSSLContext {
     let chain: [NIOSSLCertificate]
     do {
@@ -120,6 +128,7 @@ public final class TLSContexts: Sendable {
       case .tls12: .tlsv12
       case .tls13: .tlsv13
       }
+    configuration.cipherSuiteValues = suites
     configuration.shutdownTimeout = NetLimits.closeLinger
     do {
       return try NIOSSLContext(configuration: configuration)

@@ -2,7 +2,8 @@
 /// stays open. A call that returns has made its change durable (bytes synced, then rows synced).
 ///
 /// Calls are safe from any task. UIDs given to a call that are not there any more are passed over, as RFC 9051 §6.4.9
-/// wants it of the UID commands.
+/// wants it of the UID commands. Every change that one call makes in one account has the same MODSEQ, above all that the
+/// account had before.
 public protocol MailStore: AnyObject, Sendable {
   // MARK: Directory
 
@@ -23,17 +24,21 @@ public protocol MailStore: AnyObject, Sendable {
   func mailboxes(of account: AccountID) async throws(StoreError) -> MailboxListing
   /// `name` as the client gave it, already in UTF-8; INBOX is matched without case. Nil: no such name.
   func mailbox(named name: String, of account: AccountID) async throws(StoreError) -> MailboxInfo?
-  /// Creates missing parents as well (RFC 9051 §6.3.4). A trailing `/` is ignored.
+  /// Creates missing parents as well (RFC 9051 §6.3.4). A trailing `/` is ignored. A `\Noselect` name becomes a mailbox.
   func createMailbox(_ name: String, of account: AccountID, specialUse: SpecialUse?) async throws(StoreError)
     -> MailboxInfo
-  /// Charged bytes are given back. A mailbox with children stays as a `\Noselect` name (RFC 9051 §6.3.5).
+  /// Charged bytes are given back. A mailbox with children stays as a `\Noselect` name (RFC 9051 §6.3.5). Its messages
+  /// count as expunged: sessions that have not heard of it may still read them while their bytes are kept.
   func deleteMailbox(_ name: String, of account: AccountID) async throws(StoreError)
-  /// Children move along. Renaming INBOX moves its messages to the new name and leaves INBOX empty (RFC 9051 §6.3.6).
+  /// Children move along, missing parents are created, subscriptions stay with the old names. Renaming INBOX moves its
+  /// messages to the new name and leaves INBOX empty, and the names below it where they are (RFC 9051 §6.3.6); if that
+  /// fails half-way, the new mailbox has the first of them and INBOX the rest.
   func renameMailbox(_ name: String, to newName: String, of account: AccountID) async throws(StoreError)
   func setSubscribed(_ subscribed: Bool, _ name: String, of account: AccountID) async throws(StoreError)
 
   /// Opens a mailbox for a session. `onChange` is called (from any thread, never while a lock is held, coalesced) when
-  /// `current` has moved on; it must only schedule work.
+  /// `current` has moved on; it must only schedule work. Sessions are called in the order in which they opened the
+  /// mailbox, before the call that made the change returns.
   func openMailbox(
     _ name: String, of account: AccountID, onChange: @escaping @Sendable () -> Void
   ) async throws(StoreError) -> any OpenMailbox
@@ -41,7 +46,8 @@ public protocol MailStore: AnyObject, Sendable {
   // MARK: Mail in
 
   func newIncomingMessage() -> any IncomingMessage
-  /// Would `size` more octets fit? For MAIL SIZE= and RCPT; the transaction asks again.
+  /// Would one more message of `size` octets fit? For MAIL SIZE= and RCPT; the transaction asks again. The octets' bound is
+  /// asked before that of messages, the last octet fits, and a call that adds no message crosses no bound.
   func checkQuota(of account: AccountID, adding size: Int) async throws(StoreError)
   /// One result for each target, in order; each stands or falls alone, and what stands is durable. The bytes are stored
   /// once.
@@ -53,15 +59,18 @@ public protocol MailStore: AnyObject, Sendable {
   ) async throws(StoreError) -> AssignedUIDs
   /// Makes the mailbox (and missing parents) if it is not there, with the numbers of the mailbox that messages are
   /// imported from. UIDVALIDITY can be set while the mailbox has never given out a UID; sessions that have it open then
-  /// see its end. After that only the same value is accepted, so that an import can be run again.
+  /// see its end. After that only the same value is accepted, so that an import can be run again. A value is refused if
+  /// another mailbox was known by this name with it, and was imported or has given out a UID.
   func prepareImport(_ mailbox: ImportedMailbox, of account: AccountID) async throws(StoreError) -> MailboxInfo
 
   // MARK: Messages
 
   func changeFlags(_ change: FlagChange, of uids: [UID], in ref: MailboxRef) async throws(StoreError) -> FlagOutcome
-  /// All or nothing (RFC 9051 §6.4.7). Flags, dates and keywords go along.
+  /// All or nothing (RFC 9051 §6.4.7), so an engine may bound the number. Flags, dates and keywords go along; a copy has
+  /// its own UIDL and was never retrieved.
   func copy(_ uids: [UID], from ref: MailboxRef, to name: String) async throws(StoreError) -> AssignedUIDs
-  /// All or nothing; UIDLs are kept.
+  /// Each message moves or stays; UIDLs are kept, and no quota is asked. Nothing stays to be read under the old UIDs. Of a
+  /// long MOVE the first part may have moved when the rest fails: then `failure` says why (RFC 6851 §3.3).
   func move(_ uids: [UID], from ref: MailboxRef, to name: String) async throws(StoreError) -> AssignedUIDs
   /// Expunges messages that are `\Deleted`: all of them, or those among `uids` (RFC 9051 §6.4.9). Returns their UIDs.
   func expunge(_ uids: [UID]?, in ref: MailboxRef) async throws(StoreError) -> [UID]
@@ -69,7 +78,7 @@ public protocol MailStore: AnyObject, Sendable {
   /// Visits rows in UID order on a thread of the store, inside one read transaction that ends with the call. `uids`
   /// ascending. Returns how many of `uids` are done with (missing ones included), so that the next call goes on from
   /// there; after `stopBefore` the row itself is not counted. Messages expunged after the session's snapshot are visited
-  /// as long as their bytes are kept.
+  /// as long as their bytes are kept: at least until the next round of upkeep.
   ///
   /// The visitor runs off the event loop and must not block on anything but the store's own row.
   func visit(
@@ -82,7 +91,8 @@ public protocol MailStore: AnyObject, Sendable {
 
   // MARK: POP3
 
-  /// The INBOX as it stands now, for one POP3 session; its messages stay readable until `close`, expunged or not.
+  /// The INBOX as it stands now, for one POP3 session; its messages stay readable until `close`, expunged or not. While it
+  /// is open nothing is purged that is expunged in its account after its opening.
   /// Exclusiveness between POP3 sessions is the caller's business.
   func openMaildrop(of account: AccountID) async throws(StoreError) -> any Maildrop
 
@@ -91,7 +101,8 @@ public protocol MailStore: AnyObject, Sendable {
   /// Removes INBOX messages whose days after retrieval are over (`POP3Expire.days`), as of `now`, in one account or in
   /// all. Returns how many.
   func expireRetrieved(of account: AccountID?, now: Int64) async throws(StoreError) -> Int
-  /// Purges expunged messages past retention, rewrites packs with much dead space, and gives disk back.
+  /// Purges expunged messages past retention that no maildrop holds, rewrites packs with much dead space, and gives disk
+  /// back.
   func compact() async throws(StoreError) -> CompactionReport
   /// Verifies every checksum and invariant. Read-only.
   func check() async throws(StoreError) -> CheckReport
@@ -126,7 +137,8 @@ public protocol Maildrop: AnyObject, Sendable {
   func openMessage(at index: Int) async throws(StoreError) -> any MessageReader
   /// Notes the time of the first completed RETR.
   func markRetrieved(_ indexes: [Int], at seconds: Int64) async throws(StoreError)
-  /// All or nothing (RFC 1939 §6). Messages that are gone already count as deleted.
+  /// All or nothing up to many thousands; beyond, the first of them may be gone when it fails (RFC 1939 §6). Messages that
+  /// are gone already count as deleted.
   func delete(_ indexes: [Int]) async throws(StoreError)
   /// Lets go of the snapshot. Must be called once.
   func close()
@@ -168,9 +180,12 @@ public struct CheckReport: Sendable, Hashable, Codable {
   public var blobBytes: Int64
   /// One sentence for each thing found wrong, naming account, mailbox, UID or file. Empty: clean.
   public var problems: [String]
+  /// Messages that are known to be damaged and marked so, a sentence each; they are refused to clients, and no problem of
+  /// the store any more.
+  public var damaged: [String]
   public init(
     accounts: Int = 0, mailboxes: Int = 0, messages: Int = 0, blobs: Int = 0, packs: Int = 0, blobBytes: Int64 = 0,
-    problems: [String] = []
+    problems: [String] = [], damaged: [String] = []
   ) {
     self.accounts = accounts
     self.mailboxes = mailboxes
@@ -179,5 +194,6 @@ public struct CheckReport: Sendable, Hashable, Codable {
     self.packs = packs
     self.blobBytes = blobBytes
     self.problems = problems
+    self.damaged = damaged
   }
 }

@@ -78,6 +78,8 @@ public struct AssignedUIDs: Sendable, Hashable {
   /// Empty for APPEND; else ascending, each standing for the message at the same place of `assigned`.
   public var source: [UID]
   public var assigned: [UID]
+  /// Why the rest of a long MOVE stayed where it was; nil: nothing did.
+  public var failure: StoreError?
   public init(destination: MailboxID, uidValidity: UInt32, source: [UID] = [], assigned: [UID]) {
     self.destination = destination
     self.uidValidity = uidValidity
@@ -177,7 +179,9 @@ public protocol MessageRow: AnyObject {
   var size: Int { get }
   /// What UIDL shows for the message while it is in INBOX (RFC 1939 §7). Not for rows of a `Maildrop`, which has its own.
   var uidl: String { get }
-  /// RFC 8474 §5.1 and §5.2, without the parentheses.
+  /// RFC 8474 §5.1 and §5.2, without the parentheses. A copy has the EMAILID of its original; each delivery and each
+  /// message of an APPEND has another. A message joins the thread of the first of its identifiers (its own, then its
+  /// references from the last on) that the account knows; all of them lead to that thread from then on.
   var emailID: String { get }
   var threadID: String { get }
   /// Header lines put before the message at delivery. They are the beginning of its header.

@@ -18,6 +18,8 @@ public enum StoreError: Error, Sendable, Hashable, Codable {
   case messageTooLarge(limit: Int)
   case tooManyKeywords(limit: Int)
   case tooManyMailboxes(limit: Int)
+  /// More than one transaction may take (COPY).
+  case tooManyMessages(limit: Int)
   /// The selected mailbox was deleted under the session.
   case mailboxGone
   /// An import asked for numbers that cannot be given.
@@ -35,6 +37,8 @@ public enum StoreError: Error, Sendable, Hashable, Codable {
   case shuttingDown
   /// Another process holds the data folder; `process` is its number where that is known.
   case folderInUse(folder: String, process: String?)
+  /// Others than the user of this process own the data folder or can write in it. `reason` says what to do.
+  case folderRefused(folder: String, reason: String)
 }
 
 /// Which bound a message would have crossed.

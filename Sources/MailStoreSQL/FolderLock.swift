@@ -12,8 +12,8 @@ final class FolderLock: Sendable {
   private let descriptor: Int32
   private let isReleased = Atomic(false)
 
-  init(folder: String) throws(StoreError) {
-    let path = "\(folder)/lock"
+  init(folder: String, name: String = "lock") throws(StoreError) {
+    let path = "\(folder)/\(name)"
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw .io(operation: "open", path: path, errno: errno) }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {

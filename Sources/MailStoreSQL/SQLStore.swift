@@ -8,6 +8,7 @@ import Synchronization
 ///
 ///     DIR/lock               held while the store is open
 ///     DIR/directory.sqlite   accounts
+///     DIR/marks.sqlite       numbers that clients may know, for a restore; not part of backups
 ///     DIR/volumes/1/mail.sqlite
 ///     DIR/volumes/1/packs/   message bytes, and `spool` for large ones under way
 ///
@@ -16,6 +17,7 @@ import Synchronization
 public final class SQLStore: MailStore {
   public let settings: StoreSettings
   let logger: Logger
+  let folder: String
   let volumePath: String
   let directory: DirectoryCache
   let cache: MailCache
@@ -26,6 +28,10 @@ public final class SQLStore: MailStore {
   let readers: WorkerPool<Reader>
   let preparers: WorkerPool<PrepareWorker>
   let upkeep: Upkeep
+  let freeSpace: FreeSpace
+  let ages: AgeKeeper
+  let scrubber: Scrubber
+  let snapshots = SnapshotTaker()
   private let readerList: [Reader]
   private let lock: FolderLock
   private let isClosed = Atomic(false)
@@ -43,11 +49,17 @@ public final class SQLStore: MailStore {
   ) throws(StoreError) {
     self.settings = settings
     self.logger = logger
+    folder = path
     volumePath = "\(path)/volumes/1"
     // SQLite and the lock need the real folders; the packs may be on a file system that a test provides.
     let folders = [path, "\(path)/volumes", volumePath]
-    for folder in folders { _ = try blobCall { () throws(BlobError) in try PosixFileSystem().createDirectory(folder) } }
+    _ = try blobCall { () throws(BlobError) in try PosixFileSystem().createDirectory(path) }
     lock = try FolderLock(folder: path)
+    // A restore that was cut, or a repair after it was complete: before anything of the folder is looked at.
+    try RestoreSwap.finish(in: path)
+    try RepairFolder(data: path).finish()
+    SnapshotTaker.removeLeftovers(volumePath)
+    for folder in folders { _ = try blobCall { () throws(BlobError) in try PosixFileSystem().createDirectory(folder) } }
     for folder in folders {
       try blobCall { () throws(BlobError) in
         if try fileSystem.createDirectory(folder) { try fileSystem.syncDirectory(Self.parent(of: folder)) }
@@ -65,6 +77,7 @@ public final class SQLStore: MailStore {
     if FileSizes.of(directoryFile) == 0 { try Self.refuseLostDirectory(directoryFile, db) }
     try StrayFrames.note(db, packs, hadWAL: hadWAL, now: settings.now(), logger: logger)
     let directoryDB = try SQLConnection.writer(path: directoryFile, migrator: DirectorySchema.migrator)
+    let marks = try Marks.open(path, volume: db, logger: logger)
     // Names of new files are durable only when their folders are.
     for folder in folders.reversed() + [Self.parent(of: path)] {
       try blobCall { () throws(BlobError) in try PosixFileSystem().syncDirectory(folder) }
@@ -73,22 +86,30 @@ public final class SQLStore: MailStore {
     cache = MailCache()
     views = ViewRegistry(idleEntries: settings.cachedViewEntries)
     pins = PinRegistry()
+    freeSpace = FreeSpace(path: volumePath, floor: settings.freeSpaceFloor, logger: logger)
+    ages = try AgeKeeper(db, settings: settings, logger: logger)
     writer = try Writer(
       db: db, directoryDB: directoryDB, directory: directory, packs: packs, cache: cache, views: views,
-      settings: settings, logger: logger)
+      marks: marks, freeSpace: freeSpace, settings: settings, logger: logger)
     var readerList: [Reader] = []
-    for _ in 0..<max(settings.readerThreads, 1) { readerList.append(try Reader(path: database, packs: packs)) }
+    let damage = DamageReports()
+    for _ in 0..<max(settings.readerThreads, 1) {
+      readerList.append(try Reader(path: database, packs: packs, damage: damage))
+    }
     self.readerList = readerList
     readers = try WorkerPool(name: "store-reader", workers: readerList)
     preparers = try WorkerPool(
       name: "store-prepare", workers: (0..<max(settings.prepareThreads, 1)).map { _ in PrepareWorker() })
     upkeep = Upkeep(
-      writer: writer, packs: packs, cache: cache, pins: pins, database: database, settings: settings, logger: logger)
+      writer: writer, packs: packs, cache: cache, pins: pins, ages: ages, database: database, settings: settings,
+      damage: damage, logger: logger)
+    scrubber = Scrubber(upkeep: upkeep)
     try AccountTable.load(directoryDB, into: directory)
     try writer.start()
     try upkeep.start()
     // What a crash may have left between the directory's commit and the volume's.
     try upkeep.reconcileAccounts(directory)
+    try scrubber.start()
   }
 
   /// A store that was dropped without `close`: its threads must not go on writing after the lock is gone.
@@ -101,7 +122,8 @@ public final class SQLStore: MailStore {
     .database(
       message: """
         \(path) is missing or empty, and there are packs with mail beside it: put it back from a backup (an older one will \
-        do, no pack is lost by it), or move the folder packs away to begin without mail
+        do, no pack is lost by it), let 'merpati check --repair' make it anew from the packs, or move the folder packs away \
+        to begin without mail
         """)
   }
 
@@ -113,11 +135,12 @@ public final class SQLStore: MailStore {
     throw .database(
       message: """
         \(path) is missing or empty, and the volume has mail of \(accounts) accounts: put it back from a backup (an older \
-        one will do, no mail is lost by it), or move the folder volumes away to begin without accounts and mail
+        one will do, no mail is lost by it), let 'merpati check --repair' make it anew (without passwords), or move the \
+        folder volumes away to begin without accounts and mail
         """)
   }
 
-  private static func parent(of path: String) -> String {
+  static func parent(of path: String) -> String {
     guard let slash = path.lastIndex(of: "/") else { return "." }
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }
@@ -143,16 +166,22 @@ public final class SQLStore: MailStore {
 
   /// New work is refused, queued work is finished, in the order in which work is handed on.
   private func shutDown() {
+    scrubber.stop()
+    snapshots.stop()
     upkeep.stop()
     preparers.close()
     readers.close()
     writer.close()
     for reader in readerList { reader.close() }
+    // Of what a failed sync has left, SQLite's own count is wrong as well: the next opening carries over the whole WAL.
+    if writer.hasFailed != nil { writer.transaction.db.keepWAL() }
+    if writer.directoryFailure != nil { writer.directoryDB.keepWAL() }
     // If it cannot be noted, the next opening keeps a little more than it needs to.
-    try? StrayFrames.close(writer.transaction.db, packs, hasFailed: writer.hasFailed != nil)
+    try? StrayFrames.close(writer.transaction.db, packs, ages, hasFailed: writer.hasFailed != nil)
     // The last connection to close folds the WAL into the database.
     writer.transaction.db.close()
     writer.directoryDB.close()
+    writer.marks.db.close()
     packs.close()
     lock.release()
   }

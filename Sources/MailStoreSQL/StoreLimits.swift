@@ -18,6 +18,10 @@ public enum StoreLimits {
   public static let jobsPerCommit = 512
   /// A STORE or EXPUNGE over more rows than this is done in parts of this size, deliveries going between them.
   public static let rowsPerSlice = 20_000
+  /// Rows of a MOVE, or of a RENAME of INBOX, between which others may write. They are written one by one.
+  public static let rowsPerMove = 4096
+  /// Messages of one COPY, which must be of one piece (RFC 9051 §6.4.7) and so holds up all others.
+  public static let copiedMessages = 100_000
   /// Expunged messages whose bytes are let go in one transaction.
   public static let purgeSlice = 1_000
   /// Frames that a compaction copies between two transactions.
@@ -26,8 +30,35 @@ public enum StoreLimits {
   public static let rolledPackBytes: Int64 = 1 << 20
   /// Message identifiers of one message that are looked up for its thread, its own included.
   public static let threadReferences = 24
+  /// Deleted messages that one listing tells of, the latest first.
+  public static let listedDeleted = 5_000
+  /// Characters of a subject or sender in such a listing.
+  public static let listedFieldCharacters = 200
   /// Seconds between two walks over the expunge log for lines that are too old.
   public static let expungeLogTrimInterval: Int64 = 6 * 3600
+  /// Seconds by which the date may run ahead of the even clock; more is a jump (see `AgeClock`), less the work of a time
+  /// daemon.
+  public static let dateTolerance: Int64 = 3600
+  /// Seconds that the store was not open and that still count for the age of mail; more is a jump. Nobody can tell one from
+  /// the other.
+  public static let absence: Int64 = 86_400
+  /// Seconds after which a date that was set back is believed. Until then a step forward is a return.
+  public static let datePatience: Int64 = 86_400
+  /// Jumps that are remembered; beyond, the oldest are joined, and the time between them is left out as well.
+  public static let dateJumps = 64
+  /// Milliseconds between two looks at the free space of the volume.
+  public static let freeSpaceInterval: Int64 = 1000
+  /// Octets of new mail after which it is looked at before that.
+  public static let freeSpaceOctets: Int64 = 8 << 20
+
+  /// Problems that one check, and damaged messages that one repair, names one by one; the others are counted.
+  public static let namedProblems = 1000
+  /// Octets of a pack that the scrubber verifies between two looks at whether the store is closing.
+  public static let scrubStep: Int64 = 1 << 20
+  /// Seconds between two notes of how far the scrubber has come.
+  public static let scrubNoteInterval: Int64 = 60
+  /// Octets of a message that a repair compresses anew to mend its frame; larger ones stay isolated.
+  public static let mendedMessage = 256 << 20
 
   /// Highest UIDVALIDITY that an import may bring along: millions of values are left for new mailboxes.
   public static let importedUIDValidity = UInt32.max - (1 << 24)

@@ -29,14 +29,28 @@ public struct StoreSettings: Sendable {
   public var deadShare: Double
   /// Entries of mailboxes that nobody has open and that stay in memory for the next SELECT (24 octets each).
   public var cachedViewEntries: Int
+  /// Octets of free space on the volume below which no new mail is taken. 0: until the disk is full.
+  public var freeSpaceFloor: Int64
+  /// Called once, from a thread of the store, when a sync has failed: nothing is written any more until the store is
+  /// opened anew. It must only schedule work.
+  public var onFailure: @Sendable (StoreError) -> Void
+  /// Octets a second that the scrubber reads. 0: it does not run.
+  public var scrubRate: Int64
+  /// Seconds between the end of one round of the scrubber and the beginning of the next.
+  public var scrubInterval: Int
   /// Seconds since 1970. Tests set it.
   public var now: @Sendable () -> Int64
+  /// Seconds since whenever, running evenly whatever is done to the date. Tests that set `now` need not set it: then
+  /// `now` is believed.
+  public var steady: @Sendable () -> Int64
 
   public init(
     packs: PackSettings = PackSettings(), defaultQuota: QuotaLimits = QuotaLimits(),
     maximumMessageBytes: Int = 100 << 20, readerThreads: Int = 2, prepareThreads: Int = 2,
     expungedRetentionDays: Int = 0, expungeLogDays: Int = 30, upkeepInterval: Int = 60, deadShare: Double = 0.5,
-    cachedViewEntries: Int = 1_000_000, now: @escaping @Sendable () -> Int64 = Clock.seconds
+    cachedViewEntries: Int = 1_000_000, freeSpaceFloor: Int64 = 0, scrubRate: Int64 = 0,
+    scrubInterval: Int = 7 * 86_400, onFailure: @escaping @Sendable (StoreError) -> Void = { _ in },
+    now: (@Sendable () -> Int64)? = nil, steady: (@Sendable () -> Int64)? = nil
   ) {
     self.packs = packs
     self.defaultQuota = defaultQuota
@@ -48,14 +62,30 @@ public struct StoreSettings: Sendable {
     self.upkeepInterval = upkeepInterval
     self.deadShare = deadShare
     self.cachedViewEntries = cachedViewEntries
-    self.now = now
+    self.freeSpaceFloor = freeSpaceFloor
+    self.scrubRate = scrubRate
+    self.scrubInterval = scrubInterval
+    self.onFailure = onFailure
+    self.now = now ?? Clock.seconds
+    self.steady = steady ?? now ?? Clock.steadySeconds
   }
 }
 
 /// The system's clocks.
 public enum Clock {
+  /// Runs on evenly whatever is done to the system's date, also while the machine sleeps.
+  @Sendable public static func steadySeconds() -> Int64 {
+    var time = timespec()
+    #if canImport(Glibc)
+      clock_gettime(CLOCK_BOOTTIME, &time)
+    #else
+      clock_gettime(CLOCK_MONOTONIC, &time)
+    #endif
+    return Int64(time.tv_sec)
+  }
+
   /// Runs on evenly whatever is done to the system's date.
-  static func milliseconds() -> Int64 {
+  @Sendable static func milliseconds() -> Int64 {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000

@@ -67,9 +67,22 @@ public struct Quarantine: Sendable {
   }
 
   /// Removes what is older, files first. Returns how many.
+  ///
+  /// Not at the first pass that finds it too old, but at one a day later or more: a clock that is wrong for an hour must not
+  /// empty the quarantine.
   @discardableResult
-  func purge(before limit: Int64) async throws -> Int {
-    let old = try await state.quarantined().filter { $0.at < limit }
+  func purge(days: Int, now: Int64) async throws -> Int {
+    let old = try await state.quarantined().filter { $0.at < now - Int64(days) * 86_400 }
+    let due = try await state.info(Self.dueKey).flatMap(Int64.init)
+    guard !old.isEmpty else {
+      if due != nil { try await state.setInfo(Self.dueKey, "") }
+      return 0
+    }
+    guard let due, due <= now else {
+      try await state.setInfo(Self.dueKey, "\(now)")
+      return 0
+    }
+    guard now - due >= SyncLimits.quarantineGrace else { return 0 }
     for (day, group) in Dictionary(grouping: old, by: \.day) {
       let bases = Set(group.map(\.base))
       let files = try await local.scan(.quarantine(day: day)).filter { bases.contains($0.base) }
@@ -78,4 +91,6 @@ public struct Quarantine: Sendable {
     }
     return old.count
   }
+
+  private static let dueKey = "quarantine due"
 }

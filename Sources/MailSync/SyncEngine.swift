@@ -66,12 +66,13 @@ public final class SyncEngine: Sendable {
 
   deinit { close() }
 
-  /// One pass over all mailboxes. What a single mailbox or message could not do stands in the report.
+  /// One pass over all mailboxes, or two where one of them was replaced on the server meanwhile. What a single mailbox or message could not do stands in the report.
   /// - Throws: `ClientError`, `LocalMailError`, `SyncError` where nothing could be done at all.
   public func run() async throws -> SyncReport {
-    let workers = makeWorkers()
+    let job = job()
+    let workers = makeWorkers(job)
     do {
-      let report = try await SyncPass(job: job(), workers: workers).run()
+      let report = try await SyncPass.complete(job: job, workers: workers)
       for worker in workers { await worker.disconnect() }
       return report
     } catch {
@@ -86,14 +87,21 @@ public final class SyncEngine: Sendable {
   /// For `--mode headers`.
   public var replica: HeaderReplica { HeaderReplica(state: state, connect: connect) }
 
+  static let serverKey = "server"
+
+  /// Keeps with the headers where they came from, so that parts can be fetched later by naming the folder alone.
+  public func remember(_ server: RemoteServer) async throws {
+    guard settings.mode == .headers, let text = ReplicaServer(server).text else { return }
+    if try await state.info(Self.serverKey) != text { try await state.setInfo(Self.serverKey, text) }
+  }
+
   func job() -> SyncJob {
     SyncJob(
       account: account, settings: settings, state: state, local: local, connect: connect,
       progress: SyncProgress(account: account, report: report), now: now)
   }
 
-  func makeWorkers() -> [RemoteWorker] {
-    let job = job()
-    return (0..<max(1, settings.connections)).map { _ in RemoteWorker(job) }
+  func makeWorkers(_ job: SyncJob) -> [RemoteWorker] {
+    (0..<max(1, settings.connections)).map { _ in RemoteWorker(job) }
   }
 }

@@ -47,6 +47,10 @@ public enum SyncLimits {
   public static let headerBatch = 200
   /// Octets of one header of the replica.
   public static let replicaHeader = 1 << 20
+  /// Seconds between the first pass that finds something in the quarantine too old and one that removes it.
+  static let quarantineGrace: Int64 = 86_400
+  /// Mailboxes that an error names as those there are.
+  static let namesInErrors = 20
   /// Bases or UIDs bound to one SQL statement.
   public static let sqlBatch = 400
   /// Waiting time before the first reconnection, and the longest.

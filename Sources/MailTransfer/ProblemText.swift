@@ -17,10 +17,12 @@ enum ProblemText {
     case .messageTooLarge(let limit): "larger than \(limit) octets, the limit of the store"
     case .tooManyKeywords(let limit): "more than \(limit) keywords in the mailbox"
     case .tooManyMailboxes(let limit): "an account has at most \(limit) mailboxes"
+    case .tooManyMessages(let limit): "at most \(limit) messages at a time"
     case .mailboxGone: "the mailbox was deleted meanwhile"
     case .corrupt(let what): "damaged: \(what); 'merpati check' tells more"
     case .shuttingDown: "the store is shutting down; run again"
     case .folderInUse(let folder, _): "\(folder): in use by another process; try again later"
+    case .folderRefused(let folder, let reason): "\(folder): \(reason)"
     default: "\(error)"
     }
   }

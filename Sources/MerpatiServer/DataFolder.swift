@@ -64,7 +64,7 @@ public enum DataFolder {
         return try await intake.finish()
       }
       switch request {
-      case .append, .read: throw ControlFailure(.software, "requests that carry messages go through StoreDoor")
+      case .append, .read, .backup: throw ControlFailure(.software, "requests that carry messages go through StoreDoor")
       default: break
       }
       return try await Administration(
@@ -109,21 +109,31 @@ public enum DataFolder {
   /// Tells what goes wrong on the terminal.
   static func quietLogger() -> Logger {
     Logger(label: "store") { label in
-      var handler = StreamLogHandler.standardError(label: label)
-      handler.logLevel = .error
-      return handler
+      LineLogHandler(label: label, sink: .standardError, level: .error)
     }
   }
 
   static func openStore(
-    _ directory: String, _ settings: Settings, logger: Logger, upkeep: Bool
+    _ directory: String, _ settings: Settings, logger: Logger, upkeep: Bool,
+    onFailure: @escaping @Sendable (StoreError) -> Void = { _ in }
   ) throws(StoreError) -> any MailStore {
+    try FolderOwner.check(directory)
+    var store = storeSettings(settings, upkeep: upkeep)
+    store.onFailure = onFailure
+    return try SQLStore.open(directory: directory, settings: store, logger: logger)
+  }
+
+  static func storeSettings(_ settings: Settings, upkeep: Bool) -> StoreSettings {
     var store = StoreSettings()
     store.packs.codec = settings.compressed ? .zstd : .raw
+    store.packs.maxPackBytes = settings.packOctets
     store.defaultQuota = settings.defaultQuota
     store.maximumMessageBytes = settings.maximumMessageOctets
     store.expungedRetentionDays = settings.keepExpungedDays
     store.upkeepInterval = upkeep ? settings.compactIntervalSeconds : 0
-    return try SQLStore.open(directory: directory, settings: store, logger: logger)
+    store.freeSpaceFloor = settings.freeSpaceFloor
+    store.scrubRate = upkeep ? settings.scrubRate : 0
+    store.scrubInterval = settings.scrubIntervalSeconds
+    return store
   }
 }

@@ -19,22 +19,46 @@ public struct ServerProcess: Sendable {
 
   /// - Throws: `ControlFailure` or `ConfigError` with a sentence for the administrator.
   public func run() async throws {
-    let sink = try LogSink(path: settings.logFile, json: settings.logJSON)
+    ProcessHardening.narrowFileModes()
+    // Until `Reloads` listens for it: by default it ends a process, and there is nothing to read anew yet.
+    signal(SIGHUP, SIG_IGN)
+    let identity = try ProcessIdentity.wanted(user: settings.processUser, group: settings.processGroup)
+    let inherited = try InheritedSockets.take()
+    // The log belongs to the user we become.
+    let sink = try LogSink(path: settings.logFile, json: settings.logJSON, opensNow: identity == nil)
     let level = Logger.Level(rawValue: settings.logLevel) ?? .info
     let makeLogger: @Sendable (String) -> Logger = { label in
       Logger(label: label) { LineLogHandler(label: $0, sink: sink, level: level) }
     }
     let logger = makeLogger("merpati")
     raiseDescriptorLimit(logger)
+    let doors: Doors
+    do {
+      doors = try Doors(settings, inherited: inherited, privileged: identity != nil)
+    } catch {
+      throw ControlFailure(.unavailable, bindProblem(error))
+    }
+    // Keys that only root can read are read before, too.
+    let contexts = identity == nil ? nil : try givenContexts(makeLogger("tls"), logger)
+    if let identity {
+      try FolderOwner.make(settings.dataDirectory, for: identity)
+      try identity.assume()
+      try sink.reopen()
+      logger.notice("became another user", metadata: ["user": "\(identity.name)", "uid": "\(identity.user)"])
+    } else if geteuid() == 0, settings.processUser.isEmpty {
+      logger.warning("serving as root: set process.user (process.user=root says that this is meant)")
+    }
 
     let store: any MailStore
+    let (failures, failed) = AsyncStream.makeStream(of: StoreError.self, bufferingPolicy: .bufferingOldest(1))
     do {
-      store = try DataFolder.openStore(settings.dataDirectory, settings, logger: makeLogger("store"), upkeep: true)
+      store = try DataFolder.openStore(
+        settings.dataDirectory, settings, logger: makeLogger("store"), upkeep: true, onFailure: { failed.yield($0) })
     } catch {
       throw ControlFailure(error)
     }
     do {
-      try await serve(store, sink, logger, makeLogger)
+      try await serve(store, doors, contexts, failures, sink, logger, makeLogger)
     } catch {
       await store.close()
       throw error
@@ -44,24 +68,29 @@ public struct ServerProcess: Sendable {
   }
 
   private func serve(
-    _ store: any MailStore, _ sink: LogSink, _ logger: Logger, _ makeLogger: @Sendable (String) -> Logger
+    _ store: any MailStore, _ doors: Doors, _ given: TLSContexts?, _ failures: AsyncStream<StoreError>,
+    _ sink: LogSink, _ logger: Logger,
+    _ makeLogger: @Sendable (String) -> Logger
   ) async throws {
-    let contexts = try tlsContexts(makeLogger("tls"), logger)
+    let contexts = if let given { given } else { try tlsContexts(makeLogger("tls"), logger) }
     let threads = NIOThreadPool(numberOfThreads: max(2, System.coreCount))
     threads.start()
     let authenticator = Authenticator(
-      store: store, settings: authSettings(), logger: makeLogger("auth"), threads: threads)
+      store: store, settings: authSettings(), logger: makeLogger("auth"), threads: threads,
+      decoySecret: DecoySecret.load(from: settings.dataDirectory, logger))
     await authenticator.refresh()
     let group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
 
     var listeners: [Listener] = []
     let sessions = SessionFactories(
       settings: settings, store: store, authenticator: authenticator, makeLogger: makeLogger)
-    for (kind, address) in settings.listeners {
+    for door in doors.all {
+      var settings = listenerSettings(door.kind, door.address)
+      settings.descriptor = door.descriptor
       listeners.append(
         Listener(
-          settings: listenerSettings(kind, address), tls: contexts, group: group,
-          makeSession: sessions.factory(kind), logger: makeLogger(kind.rawValue)))
+          settings: settings, tls: contexts, group: group, makeSession: sessions.factory(door.kind),
+          logger: makeLogger(door.kind.rawValue)))
     }
     let control = controlListener(store, authenticator, group, makeLogger)
     do {
@@ -70,7 +99,6 @@ public struct ServerProcess: Sendable {
       for listener in listeners + [control] { await listener.shutdown(grace: .zero) }
       throw ControlFailure(.unavailable, bindProblem(error))
     }
-    announce(listeners)
 
     var services: [ServiceGroupConfiguration.ServiceConfiguration] = []
     services.append(
@@ -78,11 +106,21 @@ public struct ServerProcess: Sendable {
         service: ListenersService(
           listeners: listeners + [control], grace: .seconds(Int64(settings.shutdownGraceSeconds))),
         successTerminationBehavior: .gracefullyShutdownGroup, failureTerminationBehavior: .gracefullyShutdownGroup))
+    services.append(
+      .init(
+        service: StoreWatch(failures: failures, logger: logger),
+        failureTerminationBehavior: .gracefullyShutdownGroup))
     services.append(.init(service: Upkeep(store: store, seconds: settings.expireIntervalSeconds, logger: logger)))
     services.append(.init(service: Reloads(contexts: contexts, sink: sink, logger: logger)))
+    // Services start when signals are waited for: whoever reads 'ready' may send one.
+    services.append(
+      .init(
+        service: Announcement { [listeners, doors] in
+          announce(zip(listeners, doors.all).map { ($0, $1.address) })
+          SystemdNotify.send("READY=1")
+        }))
     let serviceGroup = ServiceGroup(
       configuration: .init(services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
-    SystemdNotify.send("READY=1")
     if !settings.pidFile.isEmpty { try writePid() }
     defer { if !settings.pidFile.isEmpty { unlink(settings.pidFile) } }
     try await serviceGroup.run()
@@ -94,6 +132,11 @@ public struct ServerProcess: Sendable {
   }
 
   // MARK: Parts
+
+  /// Nil: the certificate has to be made first, in the data folder.
+  private func givenContexts(_ tlsLogger: Logger, _ logger: Logger) throws -> TLSContexts? {
+    settings.tlsCertificate.isEmpty ? nil : try tlsContexts(tlsLogger, logger)
+  }
 
   private func tlsContexts(_ tlsLogger: Logger, _ logger: Logger) throws -> TLSContexts {
     var certificate = settings.tlsCertificate
@@ -112,6 +155,7 @@ public struct ServerProcess: Sendable {
     }
     let tls = TLSSettings(
       certificate: CertificateFiles(chain: certificate, key: key), hosts: try hostCertificates(), minimum: .tls12)
+    KeyModes.warn([tls.certificate] + tls.hosts.map(\.files), logger)
     do { return try TLSContexts(tls, logger: tlsLogger) } catch {
       throw ConfigError("TLS: \(error.description)")
     }
@@ -171,25 +215,20 @@ public struct ServerProcess: Sendable {
       })
     let deliveries = LocalDeliveries(store: store, settings: settings, logger: makeLogger("deliver"))
     return Listener(
-      settings: ListenerSettings(
-        name: "control", address: .unix(path: DataFolder.controlSocket(settings.dataDirectory), mode: 0o600),
-        implicitTLS: false, refusalLine: ControlSession.refusal,
-        // An export reads no faster than its disk takes it.
-        writeTimeout: .seconds(Int64(ControlLimits.silence)), maxBuffered: 2 * ControlSession.maximumLine),
-      tls: nil, group: group,
+      settings: ControlSession.listenerSettings(directory: settings.dataDirectory), tls: nil, group: group,
       makeSession: { ControlSession(connection: $0, administration: administration, deliveries: deliveries) },
       logger: makeLogger("control"))
   }
 
   /// For people and scripts: `imap 127.0.0.1:1143`, then `ready`.
-  private func announce(_ listeners: [Listener]) {
-    for (listener, wanted) in zip(listeners, settings.listeners) {
+  private func announce(_ listeners: [(Listener, wanted: ListenAddress)]) {
+    for (listener, wanted) in listeners {
       switch listener.boundAddress {
       case .some(.v4(let address)):
         print("\(listener.name) \(address.host.isEmpty ? "0.0.0.0" : address.host):\(listener.boundAddress?.port ?? 0)")
       case .some(.v6):
         print("\(listener.name) [\(listener.boundAddress?.ipAddress ?? "::")]:\(listener.boundAddress?.port ?? 0)")
-      default: print("\(listener.name) \(wanted.address)")
+      default: print("\(listener.name) \(wanted)")
       }
     }
     print("ready")

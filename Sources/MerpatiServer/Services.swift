@@ -23,6 +23,16 @@ struct ListenersService: Service {
   }
 }
 
+/// Says once that everything runs.
+struct Announcement: Service {
+  let say: @Sendable () -> Void
+
+  func run() async throws {
+    say()
+    try await gracefulShutdown()
+  }
+}
+
 /// Removes mail whose days after POP3 retrieval are over.
 struct Upkeep: Service {
   let store: any MailStore
@@ -45,6 +55,26 @@ struct Upkeep: Service {
         try await Task.sleep(for: .seconds(seconds))
       }
     }
+  }
+}
+
+/// Ends the process in order after a failed sync. What reached the disk is then not known to a running store: it would go on
+/// reading, refuse every write, and send all mail back to the MTA until somebody looks. A start reads the truth from the
+/// disk, and whoever supervises the process (systemd) makes one. See docs/decisions/015-a-failed-sync-ends-the-process.md.
+struct StoreWatch: Service {
+  let failures: AsyncStream<StoreError>
+  let logger: Logger
+
+  func run() async throws {
+    let failure = await cancelWhenGracefulShutdown {
+      var failures = failures.makeAsyncIterator()
+      return await failures.next()
+    }
+    guard let failure else { return }
+    let sentence =
+      "the disk failed to keep what was written (\(ControlFailure(failure).sentence)); start the server again"
+    logger.critical("stopping: \(sentence)")
+    throw ControlFailure(.inputOutput, sentence)
   }
 }
 

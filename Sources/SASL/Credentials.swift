@@ -94,8 +94,10 @@ public struct Credentials: Sendable, Hashable {
     // RFC 7677 §4 asks for at least 4096; fewer than the least is a mistake of the caller, so it is raised quietly.
     let rounds = min(max(iterations, 4096), SASLLimits.mostIterations)
     guard
-      let sha256 = SCRAMKeys(hash: .sha256, preparedPassword: prepared, salt: .random(16), iterations: rounds),
-      let sha1 = SCRAMKeys(hash: .sha1, preparedPassword: prepared, salt: .random(16), iterations: rounds)
+      let sha256 = SCRAMKeys(
+        hash: .sha256, preparedPassword: prepared, salt: .random(SASLLimits.newSalt), iterations: rounds),
+      let sha1 = SCRAMKeys(
+        hash: .sha1, preparedPassword: prepared, salt: .random(SASLLimits.newSalt), iterations: rounds)
     else { throw .keyDerivationFailed }
     return Credentials(form: .scram(sha256: sha256, sha1: sha1))
   }
@@ -123,6 +125,7 @@ public struct Credentials: Sendable, Hashable {
     case .hash(let hash):
       // Whoever made an imported hash mostly took the bytes as they came.
       if hash.matches(password) { return .matchesNeedsUpgrade }
+      // Both are the client's own words, so this is not a secret: whether preparation changed anything.
       return prepared != password && hash.matches(prepared) ? .matchesNeedsUpgrade : .wrong
     }
   }
@@ -143,7 +146,7 @@ public struct Credentials: Sendable, Hashable {
   public static func decoy(iterations: Int = SASLLimits.newIterations) -> Credentials {
     func keys(_ hash: SCRAMHash) -> SCRAMKeys {
       SCRAMKeys(
-        hash: hash, salt: .random(16), iterations: iterations, storedKey: .random(hash.size),
+        hash: hash, salt: .random(SASLLimits.newSalt), iterations: iterations, storedKey: .random(hash.size),
         serverKey: .random(hash.size))
     }
     return Credentials(form: .scram(sha256: keys(.sha256), sha1: keys(.sha1)))

@@ -10,6 +10,10 @@ public enum SASLLimits {
   public static let nonce = 512
   /// Octets of the word by which a server refuses a token.
   public static let status = 128
+  /// Octets of the salt of new SCRAM keys.
+  public static let newSalt = 16
+  /// Octets of the secret that the salts of names without an account are derived from.
+  public static let decoySecret = 32
   /// PBKDF2 rounds of new SCRAM keys (RFC 7677 §4).
   public static let newIterations = 15_000
   /// PBKDF2 rounds below which stored keys are accepted no more.

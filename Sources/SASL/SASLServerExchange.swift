@@ -86,9 +86,10 @@ public struct SASLServerExchange: Sendable {
   public mutating func resume(with credentials: Credentials?) -> SASLAction {
     guard case .wantsCredentials(let first) = state, let hash = mechanism.scramHash else { return fail(.outOfOrder) }
     let keys = credentials?.keys(for: hash)
+    // Made for every name: an unknown one takes no longer.
+    let invented = decoy.keys(for: first.username, hash: hash)
     let proof = SCRAMServerProof(
-      first: first, keys: keys ?? decoy.keys(for: first.username, hash: hash), isReal: keys != nil,
-      serverNonce: serverNonce)
+      first: first, keys: keys ?? invented, isReal: keys != nil, serverNonce: serverNonce)
     state = .wantsClientFinal(proof)
     return .challenge(ByteBuffer(bytes: proof.serverFirst))
   }

@@ -1,28 +1,81 @@
 import Bytes
 import Crypto
 
-/// Keys for names that no account has. Their salt is an HMAC of the name under a key of the process, so asking twice
-/// shows the same salt, as it would for an account.
+/// What can be seen of a stored SCRAM key before a password is proven.
+public struct SCRAMShape: Sendable, Hashable, Comparable {
+  public let iterations: Int
+  public let saltOctets: Int
+
+  public init(_ keys: SCRAMKeys) { self.init(iterations: keys.iterations, saltOctets: keys.salt.count) }
+
+  init(iterations: Int, saltOctets: Int) {
+    self.iterations = iterations
+    self.saltOctets = saltOctets
+  }
+
+  public static func < (left: SCRAMShape, right: SCRAMShape) -> Bool {
+    (left.iterations, left.saltOctets) < (right.iterations, right.saltOctets)
+  }
+}
+
+/// Keys for names that no account has. Salt and iteration count come from an HMAC of the name under a secret, so asking
+/// twice shows the same, as it would for an account; and they are spread as those of the accounts are.
 public struct SCRAMDecoy: Sendable {
   private let secret: [UInt8]
   private let iterations: Int
+  private let shapes: [SCRAMHash: [(shape: SCRAMShape, accounts: Int)]]
 
   /// One for the process, with the iteration count that new passwords get.
   public static let shared = SCRAMDecoy()
 
   /// - Parameters:
   ///   - secret: random if nil. Given by those who want the salts to survive a restart.
-  ///   - iterations: must be what real accounts have, or it gives them away.
-  public init(secret: [UInt8]? = nil, iterations: Int = SASLLimits.newIterations) {
-    self.secret = secret ?? .random(32)
+  ///   - iterations: where no account has keys for a mechanism.
+  ///   - shapes: how many accounts have keys of which shape.
+  public init(
+    secret: [UInt8]? = nil, iterations: Int = SASLLimits.newIterations,
+    shapes: [SCRAMHash: [SCRAMShape: Int]] = [:]
+  ) {
+    self.secret = secret ?? .random(SASLLimits.decoySecret)
     self.iterations = iterations
+    // In one order in every process: which shape a name gets must not change by a restart.
+    self.shapes = shapes.mapValues { $0.filter { $0.value > 0 }.sorted { $0.key < $1.key }.map { ($0.key, $0.value) } }
+  }
+
+  /// The same secret beside other accounts.
+  public func with(shapes: [SCRAMHash: [SCRAMShape: Int]]) -> SCRAMDecoy {
+    SCRAMDecoy(secret: secret, iterations: iterations, shapes: shapes)
   }
 
   func keys(for username: String, hash: SCRAMHash) -> SCRAMKeys {
-    let label = Array("\(hash.scheme) \(username.lowercased())".utf8)
-    let salt = Array(SCRAMHash.sha256.hmac(key: secret, label).prefix(16))
+    // As the store compares names: ASCII letters in lower case, everything else as it is.
+    let name = username.utf8.map(\.asciiLowercased)
+    let shape = shape(name, hash)
+    let label = Array("\(hash.scheme) \(shape.iterations) ".utf8) + name
+    var salt: [UInt8] = []
+    var block: UInt8 = 0
+    while salt.count < shape.saltOctets {
+      salt += SCRAMHash.sha256.hmac(key: secret, [block] + label)
+      block += 1
+    }
     return SCRAMKeys(
-      hash: hash, salt: salt, iterations: iterations, storedKey: .random(hash.size), serverKey: .random(hash.size))
+      hash: hash, salt: Array(salt.prefix(shape.saltOctets)), iterations: shape.iterations,
+      storedKey: .random(hash.size), serverKey: .random(hash.size))
+  }
+
+  private func shape(_ name: [UInt8], _ hash: SCRAMHash) -> SCRAMShape {
+    let shapes = shapes[hash] ?? []
+    let total = shapes.reduce(0) { $0 + $1.accounts }
+    // Computed also where there is nothing to choose.
+    let number = SCRAMHash.sha256.hmac(key: secret, Array("shape ".utf8) + name).prefix(8)
+      .reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    guard total > 0 else { return SCRAMShape(iterations: iterations, saltOctets: SASLLimits.newSalt) }
+    var rest = Int(number % UInt64(total))
+    for (shape, accounts) in shapes {
+      if rest < accounts { return shape }
+      rest -= accounts
+    }
+    return SCRAMShape(iterations: iterations, saltOctets: SASLLimits.newSalt)
   }
 }
 
@@ -107,6 +160,7 @@ struct SCRAMServerProof: Sendable {
     let comma = UInt8(ascii: ",")
     let authMessage = first.bare + [comma] + serverFirst + [comma] + Array(withoutProof)
     let signature = keys.hash.hmac(key: keys.storedKey, authMessage)
+    // Lengths are not a secret: they are those of the hash.
     guard proof.count == signature.count else { return .failure(.wrongCredentials) }
     let clientKey = zip(proof, signature).map { $0 ^ $1 }
     // Both are always computed: an unknown name costs what a known one costs.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Dispatch
 import MerpatiServer
 
 @main
@@ -9,12 +10,24 @@ struct Merpati: AsyncParsableCommand {
     version: MerpatiVersion.text,
     subcommands: [
       Serve.self, AccountCommand.self, QuotaCommand.self, Deliver.self, Pull.self, ListMail.self, ReadMail.self,
-      ChooseCommand.self, Authorize.self, Import.self, Export.self, Check.self, Compact.self, Config.self,
+      ChooseCommand.self, Authorize.self, Import.self, Export.self, Check.self, Compact.self, Backup.self,
+      Restore.self, Undelete.self, Config.self,
     ])
 
-  static func main() async {
+  /// Not `async`: the main thread of an asynchronous one ends half-way, as Dispatch has it, and what half-way ended takes
+  /// no part when `serve` gives up root. So it waits here instead.
+  static func main() {
     Interruption.holdStandardFiles()
-    await main(nil)
+    ProcessHardening.hideMemory()
+    // Before there are other threads: it holds for one and for those that it makes.
+    if CommandLine.arguments.dropFirst().first == Serve._commandName { ProcessHardening.forbidNewPrivileges() }
+    let done = DispatchSemaphore(value: 0)
+    // Detached: `main` belongs to the main actor, which waits.
+    Task.detached {
+      await main(nil)
+      done.signal()
+    }
+    done.wait()
   }
 }
 

@@ -35,6 +35,7 @@ struct Refusal: Error {
     case let error as PullError: self.init(code: Self.code(error), sentence: error.description)
     case let error as PullConfigurationError: self.init(code: .configuration, sentence: error.description)
     case let error as SyncError: self.init(code: Self.code(error), sentence: error.description)
+    case let error as ReplicaError: self.init(code: Self.code(error), sentence: error.description)
     case is CancellationError: self.init(code: .temporary, sentence: "interrupted")
     case let error as any CustomStringConvertible: self.init(code: .software, sentence: error.description)
     default: self.init(code: .software, sentence: "\(error)")
@@ -59,6 +60,16 @@ struct Refusal: Error {
     case .otherAccount, .nameClash, .unusableName: .configuration
     case .state: .inputOutput
     case .wrongSize, .noSuchMessage: .data
+    }
+  }
+
+  private static func code(_ error: ReplicaError) -> ControlFailure.Code {
+    switch error {
+    case .noReplica, .noHeaders: .noInput
+    case .noSuchMailbox, .noSuchMessage, .gone, .noSuchPart, .wrongAnswer: .data
+    case .notHere, .mailboxGone: .unavailable
+    // The next pull mends it.
+    case .renumbered, .replaced, .changedMeanwhile: .temporary
     }
   }
 

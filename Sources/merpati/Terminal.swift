@@ -13,6 +13,13 @@ enum Terminal {
     write(text + "\n", to: STDERR_FILENO)
   }
 
+  /// Lines that hold names and texts which others chose.
+  static func say(_ text: String) {
+    print(
+      text.split(separator: "\n", omittingEmptySubsequences: false).map { Text.plain(String($0)) }.joined(
+        separator: "\n"))
+  }
+
   /// That nobody reads it, or that its disk is full, is no reason to stop the work; `FileHandle` would end the process.
   static func write(_ text: String, to file: Int32) {
     var rest = Array(text.utf8)[...]
@@ -32,11 +39,12 @@ enum Terminal {
   static func json(_ value: some Encodable) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    print(String(decoding: try encoder.encode(value), as: UTF8.self))
+    print(LogEscape.finishedJSON(String(decoding: try encoder.encode(value), as: UTF8.self)))
   }
 
   /// Rows in columns as wide as their longest cell; the columns named in `right` flush right.
   static func table(_ header: [String], _ rows: [[String]], right: Set<Int> = []) {
+    let rows = rows.map { $0.map(Text.plain) }
     let widths = header.indices.map { column in ([header] + rows).map { $0[column].count }.max() ?? 0 }
     for row in [header] + rows {
       let cells = row.enumerated().map { column, cell in

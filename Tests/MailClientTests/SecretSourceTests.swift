@@ -73,14 +73,26 @@ struct SecretSourceTests {
   @Test func `A command may use the terminal and signals as from a shell, and does not see our password`() async throws
   {
     #expect(SecretCommand.environment(["MERPATI_PASSWORD": "ours", "A": "b=c"]) == ["A=b=c"])
-    let path = try await text(.environment("PATH"))
-    #expect(try await text(.command("echo \"$PATH\"")) == path)
+    #expect(try await text(.command("echo \"$PATH\"")) == getenv("PATH").map { String(cString: $0) })
     // The same process group as ours: a password manager may ask on the terminal.
     let group = try await text(.command("ps -o pgid= -p $$ | tr -d ' '"))
     #expect(group == "\(getpgrp())")
     // No blocked signals are handed down.
     let blocked = try await text(.command("grep SigBlk /proc/self/status | tr -dc 0-9a-f"))
     #expect(blocked.hasSuffix(String(repeating: "0", count: 16)))
+  }
+
+  @Test func `A secret of the environment is read once and wiped where it stood`() async throws {
+    setenv("TEST_SECRET_77", "geheim 77", 1)
+    let place = getenv("TEST_SECRET_77")
+    #expect(try await text(.environment("TEST_SECRET_77")) == "geheim 77")
+    #expect((0..<9).allSatisfy { place?[$0] == 0 })
+    // For the next connection.
+    #expect(try await text(.environment("TEST_SECRET_77")) == "geheim 77")
+    #expect(try await text(.command("echo \"[$TEST_SECRET_77]\"")) == "[]")
+    setenv("TEST_SECRET_77", "another", 1)
+    #expect(try await text(.environment("TEST_SECRET_77")) == "another")
+    unsetenv("TEST_SECRET_77")
   }
 
   @Test func `A command gets none of our files and sockets`() async throws {

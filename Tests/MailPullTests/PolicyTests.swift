@@ -54,6 +54,67 @@ struct PolicyTests {
     #expect(report.warnings.contains { $0.contains("remain") })
   }
 
+  /// The IMAP side of a `FakeServer`: at QUIT it may mark as read what RETR handed out.
+  struct LiveSide: DropKnowledge {
+    let server: FakeServer
+    var marksRetrieved: Bool
+    var unseen: @Sendable () -> Set<String>
+    func quota() async throws -> DropQuota? { DropQuota(limit: 200, used: 10_000) }
+    func unseenMessageIDs() async throws -> Set<String> {
+      let now = server.now
+      guard marksRetrieved, now.quits > 0 else { return unseen() }
+      let marked = now.retrieved.compactMap { $0.split(separator: ">").first?.split(separator: "<").last }
+      return unseen().subtracting(marked.map(String.init))
+    }
+  }
+
+  @Test(arguments: [nil, 3]) func `What was unread when it was fetched stays, though the server marks it for that`(
+    commitEvery: Int?
+  ) async throws {
+    let bench = PullBench(FakeServer.twelve())
+    let side = LiveSide(server: bench.server, marksRetrieved: true) { ["m1@test", "m3@test", "m9@test"] }
+    var options = PullOptions.with(.keepUnder(percent: 80))
+    options.commitEvery = commitEvery
+    try await bench.run(options, knowledge: side)
+    #expect(bench.server.now.messages.map(\.uidl) == ["u1", "u3", "u9"])
+    // Now the IMAP side calls all of them read.
+    #expect(try await side.unseenMessageIDs().isEmpty)
+    for _ in 0..<3 {
+      let report = try await bench.run(options, knowledge: side)
+      #expect((report.deleted, report.kept) == (0, 3))
+      #expect(report.warnings.contains { $0.contains("3 messages nobody had looked at are marked as read since") })
+    }
+    #expect(bench.server.now.messages.map(\.uidl) == ["u1", "u3", "u9"])
+  }
+
+  @Test func `Where RETR marks nothing, what its owner has read since may go`() async throws {
+    let bench = PullBench(FakeServer.twelve())
+    let unseen = Mutex<Set<String>>(["m1@test", "m3@test"])
+    let side = LiveSide(server: bench.server, marksRetrieved: false) { unseen.withLock { $0 } }
+    let options = PullOptions.with(.keepUnder(percent: 80))
+    try await bench.run(options, knowledge: side)
+    try await bench.run(options, knowledge: side)
+    #expect(bench.server.now.messages.map(\.uidl) == ["u1", "u3"])
+    unseen.withLock { _ = $0.remove("m1@test") }
+    #expect(try await bench.run(options, knowledge: side).deleted == 1)
+    #expect(bench.server.now.messages.map(\.uidl) == ["u3"])
+  }
+
+  @Test func `A run that is killed between fetching and QUIT remembers what was unread`() async throws {
+    for step in stride(from: 3, through: 60, by: 4) {
+      let bench = PullBench(FakeServer.twelve())
+      let side = LiveSide(server: bench.server, marksRetrieved: true) { ["m2@test"] }
+      bench.faults.arm(.crash, at: step)
+      _ = try? await bench.run(.with(.keepUnder(percent: 80)), knowledge: side)
+      bench.faults.disarm()
+      // Marked at once, as other servers do.
+      bench.server.set { $0.quits = max(1, $0.quits) }
+      for _ in 0..<3 { try await bench.run(.with(.keepUnder(percent: 80)), knowledge: side) }
+      let isFetched = bench.server.now.retrieved.filter { $0.contains("number 2\r\n") }.count == 1
+      if isFetched { #expect(bench.server.now.messages.map(\.uidl) == ["u2"], "step \(step)") }
+    }
+  }
+
   @Test func `Keep-under deletes nothing when the other side does not answer`() async throws {
     let bench = PullBench(FakeServer.twelve())
     let report = try await bench.run(.with(.keepUnder(percent: 80)), knowledge: Side(isDown: true))

@@ -25,7 +25,7 @@ import Testing
     }
   }
 
-  private static let damages = [
+  static let damages = [
     Damage("UPDATE mailbox SET messages = messages + 1 WHERE name = 'INBOX'", "mailbox 1", "it counts 4 messages"),
     Damage("UPDATE mailbox SET unseen = 0 WHERE name = 'INBOX'", "INBOX", "0 unseen"),
     Damage("UPDATE mailbox SET deleted = 1 WHERE name = 'INBOX'", "INBOX", "1 deleted"),
@@ -51,6 +51,7 @@ import Testing
     Damage("DELETE FROM volume_state WHERE name = 'next_blob'", "the next blob would be 0"),
     Damage("UPDATE account_state SET next_instance = 1", "account 1", "next UIDL instance"),
     Damage("UPDATE mailbox SET name = NULL, died = 99 WHERE name = 'Junk'", "nothing will ever clear it away"),
+    Damage("DELETE FROM purge", "mailbox", "hold bytes, and nothing will ever clear"),
     Damage("UPDATE mailbox SET account = 9 WHERE name = 'Junk'", "account 9", "no such account"),
     Damage("UPDATE mailbox SET uidvalidity = 0 WHERE name = 'INBOX'", "UIDVALIDITY"),
     Damage(
@@ -73,7 +74,7 @@ import Testing
   ]
 
   /// Three messages, a keyword, one expunged message that holds on to its bytes, all closed.
-  private func damagedBed(_ sql: String? = nil) async throws -> StoreBed {
+  func damagedBed(_ sql: String? = nil) async throws -> StoreBed {
     let bed = try StoreBed()
     let store = try bed.openSQL()
     let ana = try await store.add("ana")

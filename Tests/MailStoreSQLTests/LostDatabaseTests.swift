@@ -75,6 +75,7 @@ import Testing
     if isEmpty { close(open(directory(bed), O_CREAT, 0o600)) }
     let text = message(await thrown { _ = try bed.openSQL() })
     #expect(text.contains("directory.sqlite is missing") && text.contains("1 accounts"), "\(text)")
+    #expect(text.contains("check --repair"), "\(text)")
     try copy("\(bed.path)/saved", to: directory(bed))
     #expect(try await expectKept(bed, frames: 1) == [])
   }
@@ -200,6 +201,7 @@ import Testing
     if isEmpty { close(open(volume(bed), O_CREAT, 0o600)) }
     let text = message(await thrown { _ = try bed.openSQL() })
     #expect(text.contains("mail.sqlite is missing") && text.contains("backup"), "\(text)")
+    #expect(text.contains("check --repair"), "\(text)")
     try copy("\(bed.path)/saved", to: volume(bed))
     #expect(try await expectKept(bed, frames: 1) == [])
   }
@@ -274,6 +276,52 @@ import Testing
       try writer.transaction.db("SELECT COUNT(*), SUM(frames) FROM stray").first { [$0.int(0), $0.int(1)] }
     }
     #expect(strays == [1, 1])
+    #expect(try await again.put(of: ana) == 2)
+    #expect(try await again.check().problems == [])
+    await again.close()
+  }
+
+  /// Packs may be small and a commit large.
+  @Test func `What a crash leaves over may fill several packs, and check is clean`() async throws {
+    let bed = try StoreBed()
+    let store = try bed.openSQL(BedSettings(packBytes: 4000))
+    let ana = try await store.add("ana")
+    try await store.put(of: ana)
+    let owner = FrameOwner(
+      account: 1, accountName: "ana", mailbox: 1, mailboxName: "INBOX", uid: 2, uidValidity: 1, internalSeconds: 0,
+      zoneMinutes: 0, trace: ByteBuffer())
+    for seed in 1...5 {
+      let prepared = try #require(try await store.prepare(Mail.large(3000, seed: UInt64(seed))) as? PreparedSQLMessage)
+      _ = try store.packs.append([(prepared.blob, [owner])])
+    }
+    try store.packs.sync()
+    #expect(store.packs.packs().count > 4)
+    try copy(volume(bed), to: "\(bed.path)/crashed")
+    await store.close()
+    try copy("\(bed.path)/crashed", to: volume(bed))
+    #expect(try await expectKept(bed, frames: 6) == [])
+  }
+
+  /// Of a write that was never synced the power leaves what it likes: here the frame's header and not its data.
+  @Test func `A frame that a power cut left in part is no problem to check`() async throws {
+    let bed = try StoreBed()
+    let store = try bed.openSQL()
+    let ana = try await store.add("ana")
+    try await store.put(of: ana)
+    let prepared = try #require(try await store.prepare(Mail.large(4000)) as? PreparedSQLMessage)
+    let owner = FrameOwner(
+      account: 1, accountName: "ana", mailbox: 1, mailboxName: "INBOX", uid: 2, uidValidity: 1, internalSeconds: 0,
+      zoneMinutes: 0, trace: ByteBuffer())
+    let place = try #require(try store.packs.append([(prepared.blob, [owner])]).first)
+    try copy(volume(bed), to: "\(bed.path)/crashed")
+    await store.close()
+    try copy("\(bed.path)/crashed", to: volume(bed))
+    let pack = open("\(bed.data)/volumes/1/packs/000000000001.pack", O_WRONLY)
+    let zeros = [UInt8](repeating: 0, count: 1000)
+    #expect(pwrite(pack, zeros, zeros.count, off_t(place.offset + place.frameLength) - 1000) == zeros.count)
+    close(pack)
+    let again = try bed.openSQL()
+    #expect(try await again.check().problems == [])
     #expect(try await again.put(of: ana) == 2)
     #expect(try await again.check().problems == [])
     await again.close()

@@ -35,7 +35,9 @@ struct HeaderReplicaTests {
     #expect(list[0].structure?.type == "text" && list[0].structure?.octets == 26)
     #expect(try await engine.replica.list("A", uids: 5...7).map(\.uid) == [5, 6, 7])
     #expect(try await engine.replica.mailboxes().map(\.name) == ["A", "INBOX"])
-    await #expect(throws: SyncError.self) { try await engine.replica.list("none") }
+    await #expect(throws: ReplicaError.noSuchMailbox("none", known: ["A", "INBOX"])) {
+      try await engine.replica.list("none")
+    }
     #expect(world.server.withState { $0.connections } == connections)
   }
 
@@ -53,7 +55,9 @@ struct HeaderReplicaTests {
       #expect(String(buffer: bytes) == big)
       #expect(world.server.withState { $0.bodyOctets } == big.utf8.count)
     }
-    await #expect(throws: SyncError.self) { try await engine.replica.fetchBody("A", 999) { _ in } }
+    await #expect(throws: ReplicaError.noSuchMessage(mailbox: "A", uid: 999)) {
+      try await engine.replica.fetchBody("A", 999) { _ in }
+    }
   }
 
   @Test("A body that was cut off goes on where it was")

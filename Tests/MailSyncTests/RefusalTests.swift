@@ -34,7 +34,7 @@ struct RefusalTests {
     world.server.deliver(mail(1))
     let engine = try world.engine()
     defer { engine.close() }
-    let workers = engine.makeWorkers()
+    let workers = engine.makeWorkers(engine.job())
     _ = try await SyncPass(job: engine.job(), workers: workers).run()
     let job = engine.job()
     let view = try #require(try await job.state.mailboxes().first)
@@ -95,7 +95,7 @@ struct RefusalTests {
     let engine = try world.engine()
     defer { engine.close() }
     let job = engine.job()
-    let workers = engine.makeWorkers()
+    let workers = engine.makeWorkers(job)
     let report = try await SyncPass(job: job, workers: workers).run()
     #expect(report.total.uploaded == 1 && report.total.failed == 79)
     #expect(report.mailboxes[0].reasons.contains { $0.contains("full") })

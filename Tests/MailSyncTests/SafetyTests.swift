@@ -171,8 +171,32 @@ struct SafetyTests {
     #expect(try await world.quarantine().count == 1)
     world.now += 2 * 86_400
     try await world.sync()
+    #expect(try await world.quarantine().count == 1, "a day of grace")
+    world.now += 86_400
+    try await world.sync()
     #expect(try await world.quarantine().isEmpty)
     #expect(Files.list("\(world.root)/merpati-quarantine").isEmpty)
+  }
+
+  @Test("A clock that is wrong for a while does not empty the quarantine")
+  func clockJumps() async throws {
+    let world = try await Self.filled(3)
+    try world.remove(mail(1))
+    try await world.sync()
+    let right = world.now
+    for wrong in [right + 400 * 86_400, right + 400 * 86_400 + 3600, right - 400 * 86_400, right + 3600] {
+      world.now = wrong
+      try await world.sync()
+      #expect(try await world.quarantine().count == 1)
+    }
+    #expect(try await world.quarantine().count == 1)
+    // An old note of a time to come counts for nothing.
+    world.now = right + 31 * 86_400
+    try await world.sync()
+    #expect(try await world.quarantine().count == 1)
+    world.now += 86_400
+    try await world.sync()
+    #expect(try await world.quarantine().isEmpty)
   }
 
   @Test("Without quarantine a deletion on the server costs no download")

@@ -18,7 +18,8 @@ actor ControlBed {
 
   init() async throws {
     path = FileManager.default.temporaryDirectory.path + "/merpati-\(UUID().uuidString.prefix(8))"
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    try FileManager.default.createDirectory(
+      atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     let store = try DataFolder.openStore(path, try await Self.settings(path), logger: Self.quiet(), upkeep: false)
     _ = try await store.addAccount(NewAccount(name: "ana", credentials: "x"))
     await store.close()
@@ -45,10 +46,8 @@ actor ControlBed {
       store: store, defaultQuota: settings.defaultQuota, scramIterations: 4096, credentialsChanged: { _ in })
     let deliveries = LocalDeliveries(store: store, settings: settings, logger: Self.quiet())
     let listener = Listener(
-      settings: ListenerSettings(
-        name: "control", address: .unix(path: DataFolder.controlSocket(path), mode: 0o600), implicitTLS: false,
-        refusalLine: ControlSession.refusal, maxBuffered: 2 * ControlSession.maximumLine),
-      tls: nil, group: MultiThreadedEventLoopGroup.singleton,
+      settings: ControlSession.listenerSettings(directory: path), tls: nil,
+      group: MultiThreadedEventLoopGroup.singleton,
       makeSession: { ControlSession(connection: $0, administration: administration, deliveries: deliveries) },
       logger: Self.quiet())
     try await listener.bind()

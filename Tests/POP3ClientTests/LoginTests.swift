@@ -1,6 +1,7 @@
 import Bytes
 import MailClient
 import MailNet
+import MailTestKit
 import NIOCore
 import NIOPosix
 import SASL

@@ -1,5 +1,6 @@
 import MailClient
 import MailNet
+import MailTestKit
 import NIOCore
 import NIOPosix
 import Testing

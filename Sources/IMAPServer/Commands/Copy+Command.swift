@@ -26,6 +26,8 @@ extension IMAPSession {
     guard !isOver else { throw .connectionClosed }
     // RFC 9051 §6.4.8: COPYUID goes in an untagged OK before the EXPUNGEs, which the end of the command brings.
     if let code = Self.copyUID(assigned) { connection.out.writeUntagged(.ok, code, "Moved") }
+    // RFC 6851 §3.3: what was moved is moved, also under a NO.
+    if let failure = assigned.failure { throw .store(failure) }
     return .ok(command.uid ? "UID MOVE completed" : "MOVE completed")
   }
 

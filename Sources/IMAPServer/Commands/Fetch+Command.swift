@@ -108,14 +108,30 @@ extension IMAPSession {
     var isWhole = true
     var damage: StoreError?
     var hasUnknownEncoding = false
+    // So many of the next messages are visited one by one, since a row among them cannot be read.
+    var careful = 0
     while !rest.isEmpty {
       guard !isOver else { throw .connectionClosed }
       let encoder = FetchEncoder(
         plan, shown, chunk: settings.outputChunk, wholeMessageLimit: settings.wholeMessageLimit, out: takeBuffer())
-      let slice = rest.prefix(settings.messagesPerVisit)
-      let done = try await storeCall { store throws(StoreError) in
-        try await store.visit(ref, slice, needs: plan.needs) { row throws(StoreError) in encoder.visit(row) }
+      let slice = rest.prefix(careful > 0 ? 1 : settings.messagesPerVisit)
+      let done: Int
+      do throws(StoreError) {
+        done = try await listener.store.visit(ref, slice, needs: plan.needs) { row throws(StoreError) in
+          encoder.visit(row)
+        }
+      } catch {
+        guard case .corrupt = error else { throw .store(error) }
+        if careful == 0 {
+          careful = slice.count
+        } else {
+          careful -= 1
+          if damage == nil { damage = error }
+          rest = rest.dropFirst()
+        }
+        continue
       }
+      careful = max(0, careful - done)
       guard !isOver else { throw .connectionClosed }
       if encoder.visited < done { isWhole = false }
       if damage == nil { damage = encoder.firstError }

@@ -76,22 +76,46 @@ extension IMAPSession {
     let uids = candidates.uids(in: told)
     var rest = uids[...]
     var result = VisitResult()
+    var careful = 0
     while !rest.isEmpty {
       guard !isOver else { throw .connectionClosed }
       let visitor = SearchVisitor(node, told, level, wholeMessageLimit: settings.searchWholeMessageLimit)
-      let slice = rest.prefix(settings.messagesPerVisit)
-      let done = try await storeCall { store throws(StoreError) in
-        try await store.visit(ref, slice, needs: wanted) { row throws(StoreError) in visitor.visit(row) }
+      let slice = rest.prefix(careful > 0 ? 1 : settings.messagesPerVisit)
+      let done: Int
+      do throws(CommandError) {
+        done = try await storeCall { store throws(StoreError) in
+          try await store.visit(ref, slice, needs: wanted) { row throws(StoreError) in visitor.visit(row) }
+        }
+      } catch {
+        try passOver(error)
+        if careful == 0 {
+          careful = slice.count
+        } else {
+          careful -= 1
+          rest = rest.dropFirst()
+        }
+        continue
       }
-      if let error = visitor.firstError { throw .store(error) }
+      careful = max(0, careful - done)
+      if let error = visitor.firstError { try passOver(.store(error)) }
       result.found += visitor.found.ranges
       result.undecided += visitor.undecided.ranges
-      for index in visitor.large where try await isFound(node, index, told, ref) {
-        result.found.append(index..<index + 1)
+      for index in visitor.large {
+        do throws(CommandError) {
+          if try await isFound(node, index, told, ref) { result.found.append(index..<index + 1) }
+        } catch {
+          try passOver(error)
+        }
       }
       rest = rest.dropFirst(max(done, 1))
     }
     return result
+  }
+
+  /// A damaged message is not found; the others are. One bad block on the disk must not end all searches of a mailbox.
+  private func passOver(_ error: CommandError) throws(CommandError) {
+    guard case .store(.corrupt) = error else { throw error }
+    _ = completion(for: error, of: .search)
   }
 
   // MARK: The answer

@@ -8,7 +8,7 @@ import NIOCore
 /// Messages too large to be held: read in pieces, sent in pieces.
 extension IMAPSession {
   enum StreamOutcome {
-    /// `damage`: a section could not be read and went out as NIL.
+    /// `damage`: a section could not be read and went out as NIL, or the message could not be opened and nothing did.
     case sent(unknownEncoding: Bool, damage: StoreError?)
     case gone
   }
@@ -20,7 +20,12 @@ extension IMAPSession {
   func stream(_ large: FetchEncoder.LargeMessage, _ plan: FetchPlan, _ ref: MailboxRef) async throws(CommandError)
     -> StreamOutcome
   {
-    let reader = try await storeCall { store throws(StoreError) in try await store.openMessage(large.uid, in: ref) }
+    let reader: (any MessageReader)?
+    do throws(StoreError) { reader = try await listener.store.openMessage(large.uid, in: ref) } catch {
+      // Nothing of it has been sent: one damaged message does not keep the others from being read.
+      guard case .corrupt = error else { throw .store(error) }
+      return .sent(unknownEncoding: false, damage: error)
+    }
     guard !isOver else { throw .connectionClosed }
     guard let reader else { return .gone }
     let index = reader.index

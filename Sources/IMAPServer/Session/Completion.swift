@@ -80,14 +80,25 @@ enum ErrorMapper {
     case .messageTooLarge(let limit): user(.tooBig, "Messages may have at most \(limit) octets")
     case .tooManyKeywords(let limit): user(.limit, "At most \(limit) keywords in a mailbox")
     case .tooManyMailboxes(let limit): user(.limit, "At most \(limit) mailboxes in an account")
+    case .tooManyMessages(let limit): user(.limit, "At most \(limit) messages at a time")
     case .mailboxGone: user(.nonExistent, "The mailbox was deleted")
     case .expunged: user(.expungeIssued, "Some of the messages no longer exist")
     case .hasChildren: user(.hasChildren, "The mailbox has children")
     // No IMAP command brings numbers along.
     case .importRefused: ours(.serverBug)
     case .noSuchAccount, .accountExists, .invalidAccountName: ours(.unavailable)
-    case .corrupt: ours(.corruption)
-    case .io, .shuttingDown, .folderInUse: ours(.unavailable)
+    // RFC 5530 §3: the code says that something is damaged; what, is for the log.
+    case .corrupt:
+      Outcome(
+        completion: .no(
+          "Some of the mail is damaged on the server's disk and cannot be read; tell the administrator: \(reference)",
+          code: .corruption), internalStory: "\(error)")
+    // RFC 5530 §3: UNAVAILABLE, not OVERQUOTA, since it is not the user's quota and no user can do anything about it.
+    case .io where error.isNoRoom:
+      Outcome(
+        completion: .no("No room left on the server's disk, try again later", code: .unavailable),
+        internalStory: "\(error)")
+    case .io, .shuttingDown, .folderInUse, .folderRefused: ours(.unavailable)
     case .database: ours(.serverBug)
     }
   }

@@ -19,8 +19,11 @@ public struct FileStatus: Sendable, Hashable {
   /// Change of the inode, nanoseconds since 1970: nobody can set it back.
   public var changed: Int64
   public var inode: UInt64
+  /// The number of the user.
+  public var owner: UInt32
 
-  public init(kind: Kind, size: Int64, modified: Int64, changed: Int64, inode: UInt64) {
+  public init(kind: Kind, size: Int64, modified: Int64, changed: Int64, inode: UInt64, owner: UInt32 = 0) {
+    self.owner = owner
     self.kind = kind
     self.size = size
     self.modified = modified

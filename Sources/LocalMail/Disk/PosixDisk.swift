@@ -21,7 +21,12 @@ public struct PosixDisk: LocalDisk {
       case .createNew: O_RDWR | O_CREAT | O_EXCL
       case .openOrCreate: O_RDWR | O_CREAT
       }
-    let descriptor = retrying { systemOpen(path, flags | O_CLOEXEC, Self.filePermissions) }
+    var descriptor = retrying { systemOpen(path, flags | O_CLOEXEC | O_NOFOLLOW, Self.filePermissions) }
+    if descriptor < 0, errno == ELOOP {
+      // A link: followed where it is our own.
+      _ = try trustedStatus(of: path)
+      descriptor = retrying { systemOpen(path, flags | O_CLOEXEC, Self.filePermissions) }
+    }
     guard descriptor >= 0 else { throw failure("open", path, errno) }
     return PosixFile(descriptor: descriptor, path: path)
   }
@@ -192,7 +197,7 @@ extension FileStatus {
     #endif
     self.init(
       kind: kind, size: Int64(info.st_size), modified: Self.nanoseconds(modified),
-      changed: Self.nanoseconds(changed), inode: UInt64(info.st_ino))
+      changed: Self.nanoseconds(changed), inode: UInt64(info.st_ino), owner: info.st_uid)
   }
 
   /// Times beyond the year 2262 stay there.

@@ -96,18 +96,28 @@ public struct MaildirTree: Sendable {
   }
 
   private func isMaildir(_ directory: String) throws(LocalMailError) -> Bool {
-    try disk.status(of: directory + "/cur", followingLinks: true)?.kind == .directory
+    guard try disk.trustedStatus(of: directory)?.kind == .directory,
+      try disk.trustedStatus(of: directory + "/cur")?.kind == .directory
+    else { return false }
+    try disk.checkLinks(in: directory)
+    return true
   }
 
   /// `directory` with all that makes it a Maildir, durable.
   private func makeMaildir(_ directory: String) throws(LocalMailError) {
     let parent = directory.parentDirectory
+    // The root is where its owner said; what stands in it may have been put there by others.
+    if directory != root { _ = try disk.trustedStatus(of: directory) }
+    try disk.checkLinks(in: directory)
     try disk.makeDirectory(directory)
     for name in ["tmp", "new", "cur"] { try disk.makeDirectory(directory + "/" + name) }
     // By this file Maildir++ tells a folder from a root.
     let marker = directory + "/maildirfolder"
     if directory != root, try disk.status(of: marker, followingLinks: false) == nil {
-      try disk.open(marker, .openOrCreate).close()
+      // Not through a link that somebody has just put there.
+      do throws(LocalMailError) { try disk.open(marker, .createNew).close() } catch {
+        guard error.isExisting else { throw error }
+      }
     }
     // Also what was there: a run that was killed may have made it and not synced it.
     try disk.syncDirectory(directory)

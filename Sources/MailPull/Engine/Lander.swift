@@ -43,15 +43,18 @@ actor Lander {
   /// The policy leaves mail on the server, so that TOP may have to recognise it one day.
   private let keepsTopHash: Bool
   private var claims: ClaimTable
+  private let unread: UnreadBefore
 
   init(
-    target: any PullTarget, journal: PullJournal, time: PullTime, keepsTopHash: Bool, claims: ClaimTable
+    target: any PullTarget, journal: PullJournal, time: PullTime, keepsTopHash: Bool, claims: ClaimTable,
+    unread: UnreadBefore = .notAsked
   ) {
     self.target = target
     self.journal = journal
     self.time = time
     self.keepsTopHash = keepsTopHash
     self.claims = claims
+    self.unread = unread
   }
 
   /// A batch that the target has and that does not count yet. Holds no bytes.
@@ -149,10 +152,11 @@ actor Lander {
       throw PullError(.target(target.name, "\(plan.count) places for \(items.count) messages"), account: "")
     }
     return items.indices.map { index in
-      JournalIntent(
+      let messageID = items[index].probe.messageID()
+      return JournalIntent(
         uidl: items[index].listing.uidl, octets: items[index].listing.octets, fingerprint: prints[index],
-        topHash: keepsTopHash ? items[index].probe.topHash() : nil, messageID: items[index].probe.messageID(),
-        receipt: plan[index])
+        topHash: keepsTopHash ? items[index].probe.topHash() : nil, messageID: messageID,
+        receipt: plan[index], unread: unread.holds(messageID) ? .beforeFetch : nil)
     }
   }
 

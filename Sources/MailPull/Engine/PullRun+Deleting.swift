@@ -73,7 +73,7 @@ extension PullRun {
       do {
         quota = try await pull.knowledge?.quota()
         if let knowledge = pull.knowledge {
-          protected = try await unseen(knowledge)
+          protected = try await self.protected(knowledge)
         } else {
           warn("POP3 does not tell which messages were looked at: keep-under goes by age alone")
         }
@@ -87,15 +87,13 @@ extension PullRun {
     let choice = Retention.choose(
       drop.messages, policy: options.policy, now: pull.time.now(), quota: quota, protected: protected)
     for warning in choice.warnings { warn(warning) }
+    if !choice.warnings.isEmpty, markedByServer > 0 {
+      warn(
+        "\(markedByServer) messages nobody had looked at are marked as read since they were fetched, perhaps by that: they "
+          + "stay (Dovecot: pop3_no_flag_updates = yes; or --keep-days)")
+    }
     let step = options.commitEvery.map { max(1, $0) } ?? choice.places.count
     return (try await proved(Array(choice.places.prefix(step)), session), choice.places.count > step)
-  }
-
-  /// Entries that nobody has looked at, and those without a Message-ID, of which nobody can tell.
-  private func unseen(_ knowledge: any DropKnowledge) async throws -> Set<Int64> {
-    let unseen = try await knowledge.unseenMessageIDs()
-    let entries = try await pull.journal.entries(Set(drop.messages.compactMap(\.entry)))
-    return Set(entries.filter { $0.messageID.map(unseen.contains) ?? true }.map(\.id))
   }
 
   /// Without those that were recognised by their first lines and turn out to be others. Reads the rest as a whole.

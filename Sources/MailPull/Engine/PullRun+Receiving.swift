@@ -18,7 +18,7 @@ extension PullRun {
     var deferred: PullError?
     let lander = Lander(
       target: pull.target, journal: pull.journal, time: pull.time, keepsTopHash: options.policy != .delete,
-      claims: claims)
+      claims: claims, unread: unread)
     let receiver = Receiver(
       wanted, target: pull.target, lander: lander, options: options, account: account,
       absorb: { [self] results in

@@ -25,6 +25,10 @@ final class PullRun {
   var claimedEntries: Set<Int64> = []
   /// The session under way may only delete.
   var isDeletionOnly = false
+  /// What nobody had looked at before this session fetched anything.
+  var unread = UnreadBefore.notAsked
+  /// Messages that were unread when they were fetched and are not called so any more, perhaps because they were fetched.
+  var markedByServer = 0
   private var loginDelay: Int?
 
   var account: String { pull.account }
@@ -126,6 +130,7 @@ final class PullRun {
     let listing = try await session.listing()
     drop = DropMatching.match(listing, lines)
     for warning in drop.warnings { warn(warning) }
+    unread = await unreadBefore()
     let claims = try await recognise(session)
     if report.sessions == 1 {
       report.seen = listing.count
@@ -135,6 +140,7 @@ final class PullRun {
     var deferred: PullError?
     if !isDeletionOnly { deferred = try await receive(session, claims) }
     try await settle()
+    try await noteUnread()
     return try await conclude(session, deferred: deferred)
   }
 

@@ -20,7 +20,7 @@ extension JournalDatabase {
     try entries(
       self(
         """
-        SELECT id, uidl, octets, state, landed_at, by_top, fingerprint, top_hash, message_id, receipt, first_seen
+        SELECT id, uidl, octets, state, landed_at, by_top, fingerprint, top_hash, message_id, receipt, first_seen, unread
         FROM message WHERE state < 2 ORDER BY id
         """))
   }
@@ -28,7 +28,7 @@ extension JournalDatabase {
   func entries(_ ids: Set<Int64>) throws -> [JournalEntry] {
     let statement = try self(
       """
-      SELECT id, uidl, octets, state, landed_at, by_top, fingerprint, top_hash, message_id, receipt, first_seen
+      SELECT id, uidl, octets, state, landed_at, by_top, fingerprint, top_hash, message_id, receipt, first_seen, unread
       FROM message WHERE id = ?1
       """)
     var result: [JournalEntry] = []
@@ -43,7 +43,7 @@ extension JournalDatabase {
   func gone(uidls: [String]) throws -> [JournalEntry] {
     let statement = try self(
       """
-      SELECT id, uidl, octets, state, landed_at, by_top, fingerprint, top_hash, message_id, receipt, first_seen
+      SELECT id, uidl, octets, state, landed_at, by_top, fingerprint, top_hash, message_id, receipt, first_seen, unread
       FROM message WHERE uidl = ?1 AND state = 4 ORDER BY id
       """)
     var result: [JournalEntry] = []
@@ -64,7 +64,8 @@ extension JournalDatabase {
           fingerprint: Fingerprint(bytes: statement.blob(6) ?? []), topHash: statement.blob(7),
           messageID: statement.text(8), state: try state(statement.int(3)), receipt: statement.text(9) ?? "",
           firstSeen: statement.int(10), landedAt: statement.isNull(4) ? nil : statement.int(4),
-          isBoundByTop: statement.int(5) != 0))
+          isBoundByTop: statement.int(5) != 0,
+          unread: statement.isNull(11) ? nil : JournalEntry.Unread(rawValue: statement.int(11))))
     }
     return result
   }
@@ -81,8 +82,8 @@ extension JournalDatabase {
   func insert(_ intent: JournalIntent, at now: Int64) throws -> Int64 {
     let statement = try self(
       """
-      INSERT INTO message (uidl, octets, state, fingerprint, top_hash, message_id, receipt, first_seen)
-      VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7)
+      INSERT INTO message (uidl, octets, state, fingerprint, top_hash, message_id, receipt, first_seen, unread)
+      VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8)
       """)
     statement.bind(1, intent.uidl)
     statement.bind(2, intent.octets)
@@ -91,6 +92,7 @@ extension JournalDatabase {
     statement.bind(5, intent.messageID)
     statement.bind(6, intent.receipt)
     statement.bind(7, now)
+    statement.bind(8, intent.unread?.rawValue)
     try statement.run()
     return lastRow
   }
@@ -126,6 +128,8 @@ extension JournalDatabase {
       statement.bind(2, witness.octets)
       try statement.run()
     case .present(let id): try run(self("UPDATE message SET state = 2, gone_at = NULL WHERE id = ?1"), id)
+    case .unread(let id, let unread):
+      try run(self("UPDATE message SET unread = ?2 WHERE id = ?1"), id, unread.rawValue)
     case .gone(let id): try run(self("UPDATE message SET state = 4, gone_at = ?2 WHERE id = ?1"), id, now)
     }
   }

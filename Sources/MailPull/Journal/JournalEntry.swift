@@ -33,6 +33,16 @@ public struct JournalEntry: Sendable, Hashable {
   public var landedAt: Int64?
   /// The UIDL was bound to this message by its first lines alone: enough not to fetch it again, not enough for DELE.
   public var isBoundByTop: Bool
+  /// Nil: the account's IMAP side was not asked.
+  public var unread: Unread?
+
+  /// Whether anybody had looked at a message before this program fetched it, as the account's IMAP side told.
+  public enum Unread: Int64, Sendable, Hashable {
+    /// Nobody had. What the IMAP side calls it since may be the doing of RETR: some servers mark as read what POP3 fetches.
+    case beforeFetch = 1
+    /// Nobody had, and after a session that fetched it was still called unread: this server leaves the mark to readers.
+    case told = 2
+  }
 }
 
 /// The part of an entry that every run needs, of every message still on the server.
@@ -53,6 +63,7 @@ public struct JournalIntent: Sendable, Hashable {
   public var topHash: [UInt8]?
   public var messageID: String?
   public var receipt: String
+  public var unread: JournalEntry.Unread?
 }
 
 /// One change of an entry.
@@ -70,6 +81,7 @@ public enum JournalChange: Sendable, Hashable {
   /// It is on the server, and nothing is asked.
   case present(Int64)
   case gone(Int64)
+  case unread(Int64, JournalEntry.Unread)
 }
 
 /// A message as the server listed it.

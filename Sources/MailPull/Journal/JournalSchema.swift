@@ -1,6 +1,6 @@
 /// Tables of the journal, by version (`user_version`).
 enum JournalSchema {
-  static let version: Int64 = 1
+  static let version: Int64 = 2
 
   static func prepare(_ database: JournalDatabase, account: String, target: String) throws {
     let found = try database.pragma("user_version")
@@ -10,9 +10,14 @@ enum JournalSchema {
     }
     if found == 0 {
       try database.transaction {
-        for statement in first { try database.execute(statement) }
+        for statement in first + second { try database.execute(statement) }
         try note(database, "account", account)
         try note(database, "target", target)
+        try database.execute("PRAGMA user_version = \(version)")
+      }
+    } else if found < version {
+      try database.transaction {
+        for statement in second { try database.execute(statement) }
         try database.execute("PRAGMA user_version = \(version)")
       }
     }
@@ -52,4 +57,7 @@ enum JournalSchema {
     "CREATE INDEX gone_uidl ON message (uidl) WHERE state = 4",
     "CREATE INDEX gone_at ON message (gone_at) WHERE state = 4",
   ]
+
+  /// `JournalEntry.Unread`.
+  private static let second = ["ALTER TABLE message ADD COLUMN unread INTEGER"]
 }

@@ -20,13 +20,15 @@ final class IncomingSQLMessage: IncomingMessage {
   private let spool: Spool
   private let packs: PackStore
   private let pool: WorkerPool<PrepareWorker>
+  private let freeSpace: FreeSpace
   private let limit: Int
   private let state = Mutex(State())
 
-  init(packs: PackStore, pool: WorkerPool<PrepareWorker>, limit: Int) {
+  init(packs: PackStore, pool: WorkerPool<PrepareWorker>, freeSpace: FreeSpace, limit: Int) {
     spool = packs.newSpool()
     self.packs = packs
     self.pool = pool
+    self.freeSpace = freeSpace
     self.limit = limit
   }
 
@@ -52,19 +54,23 @@ final class IncomingSQLMessage: IncomingMessage {
     if state.withLock({ $0.failure }) != nil { return }
     if !goesToDisk { return try take(bytes) }
     // Blocking work (files) never runs on an event loop (design §5).
-    try await pool.run { [self] _ throws(StoreError) in try take(bytes, toDisk: true) }
+    try await pool.run { [self] _ throws(StoreError) in
+      do throws(StoreError) { try freeSpace.take(Int64(packs.settings.spoolThreshold)) } catch { try refuse(error) }
+      try take(bytes, toDisk: true)
+    }
   }
 
   private func take(_ bytes: ByteBuffer, toDisk: Bool = false) throws(StoreError) {
     do throws(BlobError) {
       try spool.append(bytes)
       if toDisk { try spool.spill() }
-    } catch {
-      let error = StoreError(error)
-      state.withLock { $0.failure = error }
-      spool.discard()
-      throw error
-    }
+    } catch { try refuse(StoreError(error)) }
+  }
+
+  private func refuse(_ error: StoreError) throws(StoreError) -> Never {
+    state.withLock { $0.failure = error }
+    spool.discard()
+    throw error
   }
 
   func finish() async throws(StoreError) -> any PreparedMessage {

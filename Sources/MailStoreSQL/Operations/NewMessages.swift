@@ -74,52 +74,11 @@ extension Transaction {
     }
     account.counters.nextContent += 1
     let columns = message.columns
-    let thread = try thread(of: columns.identifiers, content: content, account: account)
-    let row = try db(
-      """
-      INSERT INTO content (key, blob, thread, size, version, envelope, structure, body, sort, headers, trace, parts,
-        preview)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-      """)
-    row.bind(1, ContentKey.key(account.id, content))
-    row.bind(2, blob)
-    row.bind(3, thread)
-    row.bind(4, message.size)
-    row.bind(5, Int64(columns.version))
-    row.bind(6, columns.envelope)
-    row.bind(7, columns.structure)
-    row.bind(8, columns.body)
-    row.bind(9, columns.sort)
-    row.bind(10, columns.headers)
-    row.bind(11, trace)
-    row.bind(12, columns.parts)
-    row.bind(13, columns.preview)
-    try row.run()
+    let thread = try ContentRow.thread(of: columns.identifiers, content: content, account: account.id, db)
+    try ContentRow.insert(
+      columns, key: ContentKey.key(account.id, content), blob: blob, thread: thread, size: Int64(message.size),
+      trace: trace, db)
     return content
-  }
-
-  /// The thread that the message's identifiers lead to, or a new one that is called after its first content
-  /// (RFC 8474 §5.2). Identifiers not known yet lead there from now on, so that an answer that comes before its question
-  /// meets it.
-  private func thread(of identifiers: [Int64], content: Int64, account: AccountBox) throws(StoreError) -> Int64 {
-    guard !identifiers.isEmpty else { return content }
-    let find = try db("SELECT thread FROM thread_reference WHERE account = ? AND hash = ?")
-    var found: Int64?
-    var unknown: [Int64] = []
-    for hash in identifiers {
-      find.bind(1, account.id)
-      find.bind(2, hash)
-      if let thread = try find.first({ $0.int(0) }) { found = found ?? thread } else { unknown.append(hash) }
-    }
-    let thread = found ?? content
-    let add = try db("INSERT INTO thread_reference (account, hash, thread) VALUES (?, ?, ?)")
-    for hash in unknown {
-      add.bind(1, account.id)
-      add.bind(2, hash)
-      add.bind(3, thread)
-      try add.run()
-    }
-    return thread
   }
 
   /// One more message refers to a content.

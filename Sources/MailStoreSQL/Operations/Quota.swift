@@ -6,7 +6,8 @@ extension Transaction {
   func charge(
     _ account: AccountBox, bytes: Int64, messages: Int64, ignoringLimits: Bool = false
   ) throws(StoreError) {
-    if !ignoringLimits {
+    // What adds nothing is not refused though a bound was lowered below what is there.
+    if !ignoringLimits, messages > 0 {
       let limits = QuotaLimits(of: directory.account(account.id), default: settings.defaultQuota)
       let usage = QuotaUsage(bytes: account.counters.bytes, messages: account.counters.messages)
       try limits.check(usage, addingBytes: bytes, messages: messages)

@@ -91,10 +91,13 @@ final class SQLMaildrop: Maildrop {
 
   func delete(_ indexes: [Int]) async throws(StoreError) {
     let uids = ascending(indexes.map { entries[$0].message.uid })
-    guard !uids.isEmpty else { return }
-    try await store.writer.write { [ref] transaction throws(StoreError) in
-      let (account, mailbox) = try transaction.mailbox(ref)
-      try transaction.remove(UIDRuns.consecutive(uids), from: mailbox, of: account, onlyDeleted: false)
+    // RFC 1939 §6 allows that some are removed when the rest fails; deliveries of others go between the parts.
+    for start in stride(from: 0, to: uids.count, by: StoreLimits.rowsPerSlice) {
+      let slice = uids[start..<min(start + StoreLimits.rowsPerSlice, uids.count)]
+      try await store.writer.write { [ref] transaction throws(StoreError) in
+        let (account, mailbox) = try transaction.mailbox(ref)
+        try transaction.remove(UIDRuns.consecutive(slice), from: mailbox, of: account, onlyDeleted: false)
+      }
     }
   }
 }

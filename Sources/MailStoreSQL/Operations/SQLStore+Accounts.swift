@@ -155,9 +155,12 @@ extension Writer {
     do throws(StoreError) { try directoryDB("COMMIT").run() } catch {
       // Taken back by us, or known not to have happened (see `makeDurable`): only this change is lost.
       if directoryDB.isInTransaction, (try? directoryDB("ROLLBACK").run()) != nil { throw error }
-      if case .io(_, _, let code) = error, code == noSpace { throw error }
+      if error.precedesSync { throw error }
       failDirectory(error)
       throw error
+    }
+    do throws(StoreError) { try directoryDB.checkpointIfDue() } catch {
+      if error.isFailedSync { failDirectory(error) }
     }
     return value
   }

@@ -5,6 +5,10 @@ extension SQLStore {
     _ uids: [UID], from ref: MailboxRef, to name: String
   ) async throws(StoreError) -> AssignedUIDs {
     let uids = ascending(uids)
+    // RFC 9051 §6.4.7: all or nothing, so one transaction; one that takes long would keep the deliveries of all waiting.
+    guard uids.count <= StoreLimits.copiedMessages else {
+      throw .tooManyMessages(limit: StoreLimits.copiedMessages)
+    }
     return try await writer.write { transaction throws(StoreError) in
       try transaction.copy(uids, from: ref, to: name)
     }
@@ -14,11 +18,40 @@ extension SQLStore {
     _ uids: [UID], from ref: MailboxRef, to name: String
   ) async throws(StoreError) -> AssignedUIDs {
     let uids = ascending(uids)
-    return try await writer.write { transaction throws(StoreError) in
+    let first = uids.prefix(StoreLimits.rowsPerMove)
+    let result = try await writer.write { transaction throws(StoreError) in
       let (account, source) = try transaction.mailbox(ref)
       let target = try transaction.target(name, in: account)
-      return try transaction.move(uids[...], from: source, to: target, of: account)
+      return try transaction.move(first, from: source, to: target, of: account)
     }
+    return await move(uids[first.endIndex...], from: ref, after: result)
+  }
+
+  /// RFC 6851 §3.3: each message must be moved or stay, the set need not be of one piece. So a long MOVE is done in parts,
+  /// and the deliveries of others go between them. What failed after the first part stands in the result.
+  func move(_ uids: ArraySlice<UID>, from ref: MailboxRef, after first: AssignedUIDs) async -> AssignedUIDs {
+    var result = first
+    // By its number: another mailbox may have got the name meanwhile.
+    let target = MailboxRef(account: ref.account, mailbox: first.destination)
+    var rest = uids
+    while !rest.isEmpty {
+      let slice = rest.prefix(StoreLimits.rowsPerMove)
+      rest = rest[slice.endIndex...]
+      do throws(StoreError) {
+        let part = try await writer.write { transaction throws(StoreError) in
+          let (account, source) = try transaction.mailbox(ref)
+          let (_, target) = try transaction.mailbox(target)
+          guard target.state.isSelectable else { throw .notSelectable(target.state.name) }
+          return try transaction.move(slice, from: source, to: target, of: account)
+        }
+        result.source += part.source
+        result.assigned += part.assigned
+      } catch {
+        result.failure = error
+        return result
+      }
+    }
+    return result
   }
 }
 
@@ -32,11 +65,14 @@ extension Transaction {
   /// Rows read before the first is written, so that a mailbox may be copied into itself; a part at a time keeps memory
   /// bounded.
   private static let rowsAtOnce = 4096
+  /// What a copy takes on the disk, roughly.
+  private static let rowOctets: Int64 = 256
 
   /// All or nothing (RFC 9051 §6.4.7).
   func copy(_ uids: [UID], from ref: MailboxRef, to name: String) throws(StoreError) -> AssignedUIDs {
     let (account, source) = try mailbox(ref)
     let target = try target(name, in: account)
+    try freeSpace.take(Int64(uids.count) * Self.rowOctets)
     var result = AssignedUIDs(
       destination: MailboxID(target.state.id), uidValidity: target.state.uidValidity, assigned: [])
     var keywords = KeywordMap()
@@ -58,7 +94,7 @@ extension Transaction {
     return result
   }
 
-  /// All or nothing; UIDLs are kept, and the quota is not asked, since nothing is added.
+  /// UIDLs are kept, and the quota is not asked, since nothing is added.
   func move(
     _ uids: ArraySlice<UID>, from source: MailboxBox, to target: MailboxBox, of account: AccountBox
   ) throws(StoreError) -> AssignedUIDs {

@@ -4,13 +4,20 @@ import NIOCore
 
 extension SQLStore {
   public func newIncomingMessage() -> any IncomingMessage {
-    IncomingSQLMessage(packs: packs, pool: preparers, limit: settings.maximumMessageBytes)
+    IncomingSQLMessage(
+      packs: packs, pool: preparers, freeSpace: freeSpace, limit: settings.maximumMessageBytes)
   }
 
   public func checkQuota(of account: AccountID, adding size: Int) async throws(StoreError) {
     let published = try await published(account)
     let limits = QuotaLimits(of: directory.account(account.rawValue), default: settings.defaultQuota)
     try limits.check(published.usage, addingBytes: Int64(size), messages: 1)
+    // Asking the file system may block, so a reader's thread does it; once a second at most.
+    if freeSpace.isStale {
+      try await readers.run { [freeSpace] _ throws(StoreError) in try freeSpace.check(Int64(size)) }
+    } else {
+      try freeSpace.check(Int64(size))
+    }
   }
 
   public func deliver(
@@ -51,6 +58,7 @@ extension Transaction {
   func deliver(
     _ message: PreparedSQLMessage, to targets: [DeliveryTarget], date: InternalDate
   ) throws(StoreError) -> [Result<Delivered, StoreError>] {
+    try freeSpace.take(Int64(message.size))
     let blob = nextBlob
     var owners: [FrameOwner] = []
     var results: [Result<Delivered, StoreError>] = []
@@ -114,6 +122,7 @@ extension Transaction {
   ) throws(StoreError) -> AssignedUIDs {
     let account = try account(id)
     let mailbox = try target(name, in: account)
+    try freeSpace.take(prepared.reduce(0) { $0 + Int64($1.size) })
     var uids: [UID] = []
     try charge(
       account, bytes: prepared.reduce(0) { $0 + Int64($1.size) }, messages: Int64(prepared.count),

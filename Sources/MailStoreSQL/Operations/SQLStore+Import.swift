@@ -99,6 +99,13 @@ extension Transaction {
     try row.run()
   }
 
+  /// For a mailbox that is about to end or to get another name: clients know its messages by the old one. An import must
+  /// not bring others under it (RFC 9051 §2.3.1.1).
+  func keepKnown(_ mailbox: MailboxBox, of account: AccountBox) throws(StoreError) {
+    guard mailbox.state.uidNext > 1 else { return }
+    try claim(mailbox.state.uidValidity, name: mailbox.state.name, mailbox.state.id, account: account.id)
+  }
+
   /// For a mailbox that has just got another name. Values given out here are all different; those that came by imports
   /// need not be, so a name may have been known with this value for other messages (RFC 9051 §6.3.6): then the mailbox
   /// gets a new one.

@@ -29,9 +29,12 @@ extension SQLStore {
   }
 
   public func renameMailbox(_ name: String, to newName: String, of account: AccountID) async throws(StoreError) {
-    try await writer.write { transaction throws(StoreError) in
+    let parts = try await writer.write { transaction throws(StoreError) in
       try transaction.renameMailbox(name, to: newName, of: transaction.account(account))
     }
+    guard let parts else { return }
+    let result = await move(parts.rest, from: parts.inbox, after: parts.moved)
+    if let failure = result.failure { throw failure }
   }
 
   public func setSubscribed(_ subscribed: Bool, _ name: String, of account: AccountID) async throws(StoreError) {
@@ -144,7 +147,8 @@ extension Transaction {
     }
     let modSeq = modSeq(account)
     // Ascending and never given out twice, whatever was deleted before (RFC 9051 §2.3.1.1).
-    let clock = UInt32(clamping: now)
+    // A date far in the future must not use the numbers up.
+    let clock = min(UInt32(clamping: now), StoreLimits.importedUIDValidity)
     guard account.counters.lastUIDValidity < UInt32.max else {
       throw .database(message: "account \(account.id) has no more UIDVALIDITY values")
     }
@@ -159,6 +163,8 @@ extension Transaction {
     let mailbox = MailboxBox(state)
     account.mailboxes[state.id] = mailbox
     account.names[name] = state.id
+    // Its mark is made with it, so that the first deliveries need not wait for one.
+    touch(mailbox, of: account)
     return mailbox
   }
 
@@ -181,11 +187,12 @@ extension Transaction {
   /// deleting a mailbox takes the same time however many messages it has.
   func bury(_ mailbox: MailboxBox, of account: AccountBox) throws(StoreError) {
     touch(mailbox, of: account)
+    try keepKnown(mailbox, of: account)
     refund(account, bytes: mailbox.state.bytes, messages: mailbox.state.messages)
     change(mailbox, of: account) { $0.isDeletion = true }
     let row = try db(
       """
-      UPDATE mailbox SET name = NULL, died = ?3, messages = 0, unseen = 0, deleted = 0, bytes = 0
+      UPDATE mailbox SET former_name = name, name = NULL, died = ?3, messages = 0, unseen = 0, deleted = 0, bytes = 0
       WHERE account = ?1 AND id = ?2
       """)
     row.bind(1, account.id)
@@ -197,7 +204,16 @@ extension Transaction {
     account.names[mailbox.state.name] = nil
   }
 
-  func renameMailbox(_ name: String, to newName: String, of account: AccountBox) throws(StoreError) {
+  /// What of a renamed INBOX is moved, and what is still to be moved.
+  struct RenamedInbox: Sendable {
+    var inbox: MailboxRef
+    var moved: AssignedUIDs
+    var rest: ArraySlice<UID>
+  }
+
+  func renameMailbox(
+    _ name: String, to newName: String, of account: AccountBox
+  ) throws(StoreError) -> RenamedInbox? {
     let target = Names.canonical(newName)
     guard let mailbox = account.mailbox(named: Names.canonical(name)) else { throw .noSuchMailbox(name) }
     let source = mailbox.state.name
@@ -219,6 +235,7 @@ extension Transaction {
     let row = try db("UPDATE mailbox SET name = ?3 WHERE account = ?1 AND id = ?2")
     for (box, name) in moved {
       touch(box, of: account)
+      try keepKnown(box, of: account)
       box.state.name = name
       account.names[name] = box.state.id
       try keepUIDValidityApart(box, of: account)
@@ -227,10 +244,13 @@ extension Transaction {
       row.bind(3, name)
       try row.run()
     }
+    return nil
   }
 
   /// RFC 9051 §6.3.6: the messages move to the new name; INBOX and the names below it stay.
-  private func renameInbox(_ inbox: MailboxBox, to target: String, of account: AccountBox) throws(StoreError) {
+  private func renameInbox(
+    _ inbox: MailboxBox, to target: String, of account: AccountBox
+  ) throws(StoreError) -> RenamedInbox {
     reshape(account)
     try addParents(of: target, account)
     let mailbox = try add(target, to: account, specialUse: nil)
@@ -239,7 +259,9 @@ extension Transaction {
     rows.bind(1, account.id)
     rows.bind(2, inbox.state.id)
     try rows.forEach { uids.append($0.uid(0)) }
-    _ = try move(uids[...], from: inbox, to: mailbox, of: account)
+    let first = uids.prefix(StoreLimits.rowsPerMove)
+    let moved = try move(first, from: inbox, to: mailbox, of: account)
+    return RenamedInbox(inbox: account.ref(inbox), moved: moved, rest: uids[first.endIndex...])
   }
 
   func setSubscribed(_ subscribed: Bool, _ name: String, of account: AccountBox) throws(StoreError) {

@@ -13,15 +13,18 @@ extension SQLStore {
     for account in all {
       guard case .days(let days) = account.pop3Expire, let inbox = try await inbox(of: account.id) else { continue }
       let ref = MailboxRef(account: account.id, mailbox: inbox.id)
-      let before = now - Int64(days) * 86_400
+      // Not `now` less so many days: the date may have jumped.
+      let before = ages.cutoff(days: days, now: now)
       // Found by a reader, so that the writer is not kept from deliveries by the search.
       let uids = try await readers.run { reader throws(StoreError) in try reader.retrieved(before: before, in: ref) }
-      guard !uids.isEmpty else { continue }
-      removed += try await writer.write { transaction throws(StoreError) in
-        let (account, mailbox) = try transaction.mailbox(ref)
-        return try transaction.remove(
-          UIDRuns.consecutive(uids), from: mailbox, of: account, onlyDeleted: false
-        ).count
+      for start in stride(from: 0, to: uids.count, by: StoreLimits.rowsPerSlice) {
+        let slice = uids[start..<min(start + StoreLimits.rowsPerSlice, uids.count)]
+        removed += try await writer.write { transaction throws(StoreError) in
+          let (account, mailbox) = try transaction.mailbox(ref)
+          return try transaction.remove(
+            UIDRuns.consecutive(slice), from: mailbox, of: account, onlyDeleted: false
+          ).count
+        }
       }
     }
     return removed
@@ -49,7 +52,11 @@ extension SQLStore {
         try db.beginReading()
         return directory.all()
       }
-      return try Checker(db: db, packs: upkeep.packs, accounts: accounts, isStopping: { upkeep.isStopping }).run()
+      var report = try Checker(
+        db: db, packs: upkeep.packs, accounts: accounts, isStopping: { upkeep.isStopping }
+      ).run()
+      report.problems = try Checker.problems(ofDirectory: upkeep.writer.directoryDB.path) + report.problems
+      return report
     }
   }
 }

@@ -17,6 +17,14 @@ final class PinRegistry: Sendable {
     }
   }
 
+  private let heldPacks = Atomic(0)
+
+  /// While a backup copies packs none is removed. Asked and changed on the writer's thread between two commits, released
+  /// from anywhere.
+  func holdPacks() { heldPacks.wrappingAdd(1, ordering: .acquiringAndReleasing) }
+  func releasePacks() { heldPacks.wrappingSubtract(1, ordering: .acquiringAndReleasing) }
+  var packsAreHeld: Bool { heldPacks.load(ordering: .acquiring) > 0 }
+
   /// What was expunged above this MODSEQ must stay; nil: nothing must.
   func floor(_ account: Int64) -> ModSeq? { pins.withLock { $0[account]?.keys.min() } }
 }

@@ -9,14 +9,16 @@ import NIOCore
 final class Reader: @unchecked Sendable {
   let db: SQLConnection
   let packs: PackStore
+  let damage: DamageReports
   var scratch = BlobScratch()
   /// For looking a blob up again that a compaction has moved since the read transaction began.
   private var fresh: SQLConnection?
   private var statements: [ContentSource: [UInt16: ContentQuery]] = [:]
 
-  init(path: String, packs: PackStore) throws(StoreError) {
+  init(path: String, packs: PackStore, damage: DamageReports) throws(StoreError) {
     db = try SQLConnection.reader(path: path)
     self.packs = packs
+    self.damage = damage
   }
 
   func close() {
@@ -38,16 +40,29 @@ final class Reader: @unchecked Sendable {
   /// Reads a whole message into `scratch`.
   func load(blob: Int64, at location: BlobLocation) throws(StoreError) {
     do throws(BlobError) { try packs.read(location, scratch: &scratch) } catch {
-      guard case .missing = error, let moved = try relocate(blob), moved != location else { throw StoreError(error) }
-      do { try packs.read(moved, scratch: &scratch) } catch { throw StoreError(error) }
+      guard case .missing = error, let moved = try relocate(blob), moved != location else {
+        throw report(error, location)
+      }
+      do { try packs.read(moved, scratch: &scratch) } catch { throw report(error, moved) }
     }
   }
 
   func reader(blob: Int64, at location: BlobLocation) throws(StoreError) -> BlobReader {
     do throws(BlobError) { return try packs.reader(location) } catch {
-      guard case .missing = error, let moved = try relocate(blob), moved != location else { throw StoreError(error) }
-      do { return try packs.reader(moved) } catch { throw StoreError(error) }
+      guard case .missing = error, let moved = try relocate(blob), moved != location else {
+        throw report(error, location)
+      }
+      do { return try packs.reader(moved) } catch { throw report(error, moved) }
     }
+  }
+
+  /// Damage is not only told to whoever asked: it is marked, and named in the log.
+  private func report(_ error: BlobError, _ location: BlobLocation) -> StoreError {
+    switch error {
+    case .corrupt, .missing: damage.add(location)
+    case .io: break
+    }
+    return StoreError(error)
   }
 
   /// Where the blob lies now, which the transaction under way cannot see.

@@ -9,9 +9,14 @@ final class SQLMessageReader: MessageReader {
   let trace: ByteBuffer
   let index: MessageIndex
   private let blob: BlobReader
+  private let location: BlobLocation
   private let pool: WorkerPool<Reader>
 
-  init(size: Int, trace: ByteBuffer, index: MessageIndex, blob: BlobReader, pool: WorkerPool<Reader>) {
+  init(
+    size: Int, trace: ByteBuffer, index: MessageIndex, blob: BlobReader, location: BlobLocation,
+    pool: WorkerPool<Reader>
+  ) {
+    self.location = location
     self.size = size
     self.trace = trace
     self.index = index
@@ -27,8 +32,12 @@ final class SQLMessageReader: MessageReader {
       length: max(0, min(range.upperBound, seam) - min(range.lowerBound, seam)))
     guard range.upperBound > seam else { return head ?? ByteBuffer() }
     let inner = max(range.lowerBound, seam) - seam..<range.upperBound - seam
-    let body = try await pool.run { [blob] _ throws(StoreError) in
-      try blobCall { () throws(BlobError) in try blob.read(inner) }
+    let body = try await pool.run { [blob, location] reader throws(StoreError) in
+      do throws(BlobError) { return try blob.read(inner) } catch {
+        // The next one who wants it is refused before the first octet.
+        if case .corrupt = error { reader.damage.add(location) }
+        throw StoreError(error)
+      }
     }
     guard var result = head, result.readableBytes > 0 else { return body }
     result.writeImmutableBuffer(body)
@@ -51,6 +60,11 @@ extension Reader {
       throw .corrupt(what: "content \(ContentKey.content(key)) of account \(ContentKey.account(key)) has no blob")
     }
     let location = BlobLocation(pack: row.int(4), offset: row.int(5), frameLength: row.int(6), rawSize: row.int(7))
+    // Once an answer has begun it cannot be taken back: what is known to be damaged is not begun.
+    if try DamagedFrames.isMarked(location, db) {
+      throw .corrupt(
+        what: "content \(ContentKey.content(key)) of account \(ContentKey.account(key)) is marked as damaged")
+    }
     let blob = try reader(blob: row.int(3), at: location)
     let trace = row.buffer(0)
     var index: MessageIndex?
@@ -59,7 +73,8 @@ extension Reader {
     if index == nil { index = try remake(key: key).index }
     guard let index else { return nil }
     return SQLMessageReader(
-      size: Int(row.int(2)) + trace.readableBytes, trace: trace, index: index, blob: blob, pool: pool)
+      size: Int(row.int(2)) + trace.readableBytes, trace: trace, index: index, blob: blob, location: location,
+      pool: pool)
   }
 
   /// The content of a message that is there, or is expunged and not purged.

@@ -54,7 +54,12 @@ final class SQLMessageRow: MessageRow {
     }
     // The parser's version has risen since the delivery: the answer is made from the bytes.
     guard query.statement.int(query.version) != Int64(MessageSummary.parserVersion) else { return }
-    remade = try reader.remake(key: query.statement.int(query.key))
+    do throws(StoreError) { remade = try reader.remake(key: query.statement.int(query.key)) } catch {
+      // The bytes are damaged: what the older parser made of them is still better than nothing, and the message itself is
+      // refused where it is asked for.
+      guard case .corrupt = error else { throw error }
+      return
+    }
     isLoaded = true
   }
 

@@ -19,17 +19,26 @@ import MailStore
 final class SQLConnection: @unchecked Sendable {
   let handle: OpaquePointer
   let path: String
-  private let queue: DatabaseQueue
+  /// Pages in the WAL as of the last commit (see `checkpointIfDue`).
+  let walFrames: UnsafeMutablePointer<Int32>
+  /// Nil: opened without GRDB.
+  private let queue: DatabaseQueue?
   private var statements: [UnsafePointer<UInt8>: SQLStatement] = [:]
   private var composed: [String: SQLStatement] = [:]
 
-  private init(queue: DatabaseQueue, handle: OpaquePointer, path: String) {
+  private init(queue: DatabaseQueue?, handle: OpaquePointer, path: String) {
     self.queue = queue
     self.handle = handle
     self.path = path
+    walFrames = .allocate(capacity: 1)
+    walFrames.initialize(to: 0)
   }
 
+  deinit { walFrames.deallocate() }
+
   // MARK: Opening
+
+  static let newerVersion = "was written by a newer version of this program"
 
   /// Opens for writing, creates what is missing, and makes every commit reach the disk before it returns.
   static func writer(path: String, migrator: DatabaseMigrator) throws(StoreError) -> SQLConnection {
@@ -50,14 +59,15 @@ final class SQLConnection: @unchecked Sendable {
       queue = try DatabaseQueue(path: path, configuration: configuration)
       try migrator.migrate(queue)
       if try queue.read({ try migrator.hasBeenSuperseded($0) }) {
-        throw StoreError.database(message: "\(path) was written by a newer version of this program")
+        throw StoreError.database(message: "\(path) \(newerVersion)")
       }
-    } catch { throw Self.error(error, path: path) }
+    } catch { throw SQLFailure.error(error, path: path) }
     let connection = try adopt(queue, path: path)
     // GRDB's set-up of WAL ends with `synchronous = NORMAL`, under which a power cut loses acknowledged mail
     // (design §4, Durability). Therefore FULL afterwards, and a look at what came of it.
     try connection.execute("PRAGMA synchronous = FULL")
-    try connection.execute("PRAGMA wal_autocheckpoint = \(SQLTuning.checkpointPages)")
+    try connection.execute("PRAGMA wal_autocheckpoint = 0")
+    connection.countWALFrames()
     // The WAL's file shrinks again after a burst.
     try connection.execute("PRAGMA journal_size_limit = \(SQLTuning.walKeptBytes)")
     guard try connection.pragma("synchronous") == 2 else {
@@ -65,6 +75,12 @@ final class SQLConnection: @unchecked Sendable {
     }
     guard try connection.pragma("auto_vacuum") == 2 else {
       throw .database(message: "\(path): auto_vacuum is not INCREMENTAL")
+    }
+    // A process that ended after a failed sync leaves a WAL of which some pages are in the system's memory and not on the
+    // disk, and look as if they were. Carried over and synced as a whole now, they are.
+    do throws(StoreError) { try connection.truncateWAL() } catch {
+      // A full or failing disk keeps nobody from reading: what cannot be carried over stays in the WAL.
+      guard !error.isFailedSync else { throw error }
     }
     return connection
   }
@@ -80,9 +96,28 @@ final class SQLConnection: @unchecked Sendable {
     }
     let queue: DatabaseQueue
     do { queue = try DatabaseQueue(path: path, configuration: configuration) } catch {
-      throw Self.error(error, path: path)
+      throw SQLFailure.error(error, path: path)
     }
     return try adopt(queue, path: path)
+  }
+
+  /// Opens a file that nobody changes, such as one of a backup: no lock, no WAL, nothing written beside it.
+  static func immutable(path: String) throws(StoreError) -> SQLConnection {
+    var escaped = ""
+    for byte in path.utf8 {
+      // What a URI gives a meaning of its own (RFC 3986 §2.2).
+      let isPlain = byte > 0x20 && byte < 0x7F && !"%?#".utf8.contains(byte)
+      escaped += isPlain ? String(UnicodeScalar(byte)) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+    }
+    var handle: OpaquePointer?
+    let code = sqlite3_open_v2(
+      "file:\(escaped)?immutable=1", &handle, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, nil)
+    guard code == SQLITE_OK, let handle else {
+      sqlite3_close_v2(handle)
+      throw SQLFailure.error(
+        code, "it cannot be opened", sql: path, path: path, systemError: SQLFailure.takeErrno())
+    }
+    return SQLConnection(queue: nil, handle: handle, path: path)
   }
 
   private static func adopt(_ queue: DatabaseQueue, path: String) throws(StoreError) -> SQLConnection {
@@ -108,7 +143,7 @@ final class SQLConnection: @unchecked Sendable {
   func close() {
     statements.removeAll()
     composed.removeAll()
-    try? queue.close()
+    if let queue { try? queue.close() } else { sqlite3_close_v2(handle) }
   }
 
   // MARK: Statements
@@ -116,7 +151,7 @@ final class SQLConnection: @unchecked Sendable {
   /// The prepared form of a literal; made at the first use, found by the literal's address later.
   func callAsFunction(_ sql: StaticString) throws(StoreError) -> SQLStatement {
     if let statement = statements[sql.utf8Start] { return statement }
-    let statement = try SQLStatement(sql.description, on: handle)
+    let statement = try SQLStatement(sql.description, on: handle, of: path)
     statements[sql.utf8Start] = statement
     return statement
   }
@@ -124,7 +159,7 @@ final class SQLConnection: @unchecked Sendable {
   /// The prepared form of a text put together from parts of our own.
   func statement(_ sql: String) throws(StoreError) -> SQLStatement {
     if let statement = composed[sql] { return statement }
-    let statement = try SQLStatement(sql, on: handle)
+    let statement = try SQLStatement(sql, on: handle, of: path)
     composed[sql] = statement
     return statement
   }
@@ -135,11 +170,16 @@ final class SQLConnection: @unchecked Sendable {
 
   func execute(_ sql: String) throws(StoreError) {
     let code = sqlite3_exec(handle, sql, nil, nil, nil)
-    guard code == SQLITE_OK else { throw Self.error(code, String(cString: sqlite3_errmsg(handle)), sql: sql) }
+    guard code == SQLITE_OK else { throw failure(code, sql) }
+  }
+
+  func failure(_ code: Int32, _ sql: String) -> StoreError {
+    SQLFailure.error(
+      code, String(cString: sqlite3_errmsg(handle)), sql: sql, path: path, systemError: SQLFailure.takeErrno(handle))
   }
 
   func pragma(_ name: String) throws(StoreError) -> Int64 {
-    let statement = try SQLStatement("PRAGMA \(name)", on: handle)
+    let statement = try SQLStatement("PRAGMA \(name)", on: handle, of: path)
     return try statement.first { $0.int(0) } ?? 0
   }
 
@@ -156,23 +196,6 @@ final class SQLConnection: @unchecked Sendable {
     // Nothing was written, so the outcome of ending it does not matter.
     defer { try? self("ROLLBACK").run() }
     return try body()
-  }
-
-  // MARK: Errors
-
-  static func error(_ code: Int32, _ message: String, sql: String) -> StoreError {
-    let primary = code & 0xFF
-    if primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB { return .corrupt(what: "the database: \(message)") }
-    if primary == SQLITE_FULL { return .io(operation: "write", path: "the database", errno: ENOSPC) }
-    return .database(message: "SQLite \(code): \(message) in: \(sql)")
-  }
-
-  static func error(_ error: any Error, path: String) -> StoreError {
-    if let error = error as? StoreError { return error }
-    if let error = error as? DatabaseError {
-      return Self.error(error.resultCode.rawValue, error.message ?? "", sql: path)
-    }
-    return .database(message: "\(path): \(error)")
   }
 }
 

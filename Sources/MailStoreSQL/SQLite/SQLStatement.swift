@@ -9,17 +9,22 @@ import NIOCore
 final class SQLStatement {
   let pointer: OpaquePointer
   private let connection: OpaquePointer
+  private let path: String
   /// The first failure of a `bind` since the last `reset`; told by `step`.
   private var bindFailure: Int32 = SQLITE_OK
 
-  init(_ sql: String, on connection: OpaquePointer) throws(StoreError) {
+  /// `path`: the database's file, for errors.
+  init(_ sql: String, on connection: OpaquePointer, of path: String) throws(StoreError) {
     var pointer: OpaquePointer?
     let code = sqlite3_prepare_v3(connection, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &pointer, nil)
     guard code == SQLITE_OK, let pointer else {
-      throw StoreError.database(message: "\(String(cString: sqlite3_errmsg(connection))) in: \(sql)")
+      throw SQLFailure.error(
+        code, String(cString: sqlite3_errmsg(connection)), sql: sql, path: path,
+        systemError: SQLFailure.takeErrno(connection))
     }
     self.pointer = pointer
     self.connection = connection
+    self.path = path
   }
 
   deinit { sqlite3_finalize(pointer) }
@@ -103,10 +108,12 @@ final class SQLStatement {
   }
 
   private func failure(_ code: Int32) -> StoreError {
+    let systemError = SQLFailure.takeErrno(connection)
     let message = String(cString: sqlite3_errmsg(connection))
     sqlite3_reset(pointer)
     bindFailure = SQLITE_OK
-    return SQLConnection.error(code, message, sql: sqlite3_sql(pointer).map { String(cString: $0) } ?? "")
+    return SQLFailure.error(
+      code, message, sql: sqlite3_sql(pointer).map { String(cString: $0) } ?? "", path: path, systemError: systemError)
   }
 
   // MARK: Columns

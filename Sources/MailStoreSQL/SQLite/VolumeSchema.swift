@@ -16,6 +16,13 @@ enum VolumeSchema {
     migrator.registerMigration("3 imports") { db in
       for statement in imports { try db.execute(sql: statement) }
     }
+    migrator.registerMigration("4 damaged") { db in
+      for statement in damaged { try db.execute(sql: statement) }
+    }
+    migrator.registerMigration("5 former names") { db in
+      // Of a deleted mailbox, for undelete.
+      try db.execute(sql: "ALTER TABLE mailbox ADD COLUMN former_name TEXT")
+    }
     return migrator
   }
 
@@ -234,8 +241,23 @@ enum VolumeSchema {
     """,
   ]
 
+  private static let damaged = [
+    // Frames known to be damaged, in use or not: by place, since a damaged frame is never copied elsewhere. See
+    // `DamagedFrames`.
+    """
+    CREATE TABLE damaged (
+      pack INTEGER NOT NULL,
+      offset INTEGER NOT NULL,
+      found INTEGER NOT NULL,
+      what TEXT NOT NULL,
+      PRIMARY KEY (pack, offset)
+    ) STRICT, WITHOUT ROWID
+    """
+  ]
+
   private static let imports = [
-    // Names that a UIDVALIDITY from outside was ever known under, and the mailbox that had them.
+    // Names that a UIDVALIDITY was ever known under, and the mailbox that had them: of imported mailboxes from the
+    // beginning, of others from the day they were deleted or renamed.
     """
     CREATE TABLE imported_uidvalidity (
       account INTEGER NOT NULL,

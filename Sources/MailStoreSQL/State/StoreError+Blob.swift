@@ -7,8 +7,6 @@ import MailStore
   import Darwin
 #endif
 
-let noSpace = ENOSPC
-
 /// Runs a call of BlobStore; its errors become the store's.
 func blobCall<Value: ~Copyable>(_ body: () throws(BlobError) -> Value) throws(StoreError) -> Value {
   do throws(BlobError) { return try body() } catch { throw StoreError(error) }

@@ -21,7 +21,24 @@ final class Monitor<State: ~Copyable>: @unchecked Sendable {
     pthread_mutex_init(mutex, nil)
     condition = .allocate(capacity: 1)
     condition.initialize(to: pthread_cond_t())
-    pthread_cond_init(condition, nil)
+    #if canImport(Glibc)
+      // Waiting with a time-out must not depend on the date, which may jump.
+      var attributes = pthread_condattr_t()
+      pthread_condattr_init(&attributes)
+      pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+      pthread_cond_init(condition, &attributes)
+      pthread_condattr_destroy(&attributes)
+    #else
+      pthread_cond_init(condition, nil)
+    #endif
+  }
+
+  private static var clock: clockid_t {
+    #if canImport(Glibc)
+      CLOCK_MONOTONIC
+    #else
+      CLOCK_REALTIME
+    #endif
   }
 
   deinit {
@@ -68,7 +85,7 @@ final class Monitor<State: ~Copyable>: @unchecked Sendable {
   /// As `wait`, but gives up after `milliseconds` and returns nil.
   func wait<Result>(milliseconds: Int, _ body: (inout State) -> Result?) -> Result? {
     var deadline = timespec()
-    clock_gettime(CLOCK_REALTIME, &deadline)
+    clock_gettime(Self.clock, &deadline)
     deadline.tv_sec += milliseconds / 1000
     deadline.tv_nsec += (milliseconds % 1000) * 1_000_000
     if deadline.tv_nsec >= 1_000_000_000 {

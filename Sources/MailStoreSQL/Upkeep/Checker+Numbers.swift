@@ -23,6 +23,19 @@ extension Checker {
     ) { "account \($0.int(0)), mailbox \($0.int(1)): it was deleted, and nothing will ever clear it away" }
     try each(
       """
+      SELECT e.account, e.mailbox, COUNT(*) FROM expunged e WHERE e.content IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM purge p WHERE p.account = e.account AND p.mailbox = e.mailbox
+          AND e.uid BETWEEN p.first_uid AND p.last_uid AND p.modseq >= e.modseq)
+      GROUP BY e.account, e.mailbox
+      """
+    ) {
+      """
+      account \($0.int(0)), mailbox \($0.int(1)): \($0.int(2)) expunged messages hold bytes, and nothing will ever clear \
+      them away
+      """
+    }
+    try each(
+      """
       SELECT b.account, COUNT(*) FROM mailbox b
       WHERE NOT EXISTS (SELECT 1 FROM account_state s WHERE s.account = b.account) GROUP BY b.account
       """

@@ -7,10 +7,11 @@ struct Checker {
   let db: SQLConnection
   let packs: PackStore
   let accounts: Set<Int64>
+  let names: [Int64: String]
   let isStopping: @Sendable () -> Bool
-  private(set) var report = CheckReport()
+  var report = CheckReport()
   /// A damaged store could name a million things; the first ones are enough to act on.
-  private static let problemLimit = 1000
+  private static let problemLimit = StoreLimits.namedProblems
 
   /// `db` is in a read transaction; `accounts` are those of the directory at its beginning. `isStopping` is asked before
   /// every query and every pack.
@@ -20,6 +21,7 @@ struct Checker {
     self.db = db
     self.packs = packs
     self.accounts = Set(accounts.map(\.id.rawValue))
+    names = Dictionary(uniqueKeysWithValues: accounts.map { ($0.id.rawValue, $0.name) })
     self.isStopping = isStopping
   }
 
@@ -33,6 +35,7 @@ struct Checker {
     try checker.survive { (checker) throws(StoreError) in try checker.checkNumbers() }
     try checker.survive { (checker) throws(StoreError) in try checker.checkPacks() }
     try checker.survive { (checker) throws(StoreError) in try checker.checkContents() }
+    try checker.survive { (checker) throws(StoreError) in try checker.nameKnownDamage() }
     return checker.report
   }
 
@@ -294,6 +297,7 @@ struct Checker {
     let rows = try db("SELECT DISTINCT pack FROM blob ORDER BY pack")
     try rows.forEach { numbers.append($0.int(0)) }
     for number in numbers where !all.contains(where: { $0.number == number }) {
+      if try isKnownDamage(number) { continue }
       note("pack \(number): the file is missing, and blobs refer to it")
     }
     for pack in all { try survive { (checker) throws(StoreError) in try checker.checkPack(pack) } }
@@ -315,6 +319,9 @@ struct Checker {
       let location = BlobLocation(pack: pack.number, offset: row.int(1), frameLength: row.int(2), rawSize: row.int(3))
       expected.append((row.int(0), location))
     }
+    // What is marked is no news: `nameKnownDamage` tells whom it concerns.
+    let marked = try marks(pack.number)
+    expected.removeAll { marked.contains($0.location.offset) }
     var next = 0
     var problems: [String] = []
     var bytes: Int64 = 0
@@ -343,10 +350,26 @@ struct Checker {
       next += 1
     }
     for problem in problems { note(problem) }
-    // Damage in dead space harms nobody, but says something about the disk.
-    for damaged in result.damaged { note("pack \(pack.number): \(damaged.what)") }
+    // Damage in dead space harms nobody, but says something about the disk; except where a crash has left what it cut
+    // short, and where it is known already.
+    let cut = try leftByCrash(pack.number)
+    for damaged in result.damaged
+    where !marked.contains(damaged.frame.location.offset)
+      && !cut.contains(where: { $0.contains(damaged.frame.location.offset) })
+    {
+      note("pack \(pack.number): \(damaged.what)")
+    }
     report.blobs += expected.count
     report.blobBytes += bytes
+  }
+
+  /// Where the pack has what a crash explains (see `StrayFrames`).
+  private func leftByCrash(_ pack: Int64) throws(StoreError) -> [Range<Int64>] {
+    var ranges: [Range<Int64>] = []
+    let rows = try db("SELECT offset, bytes FROM stray WHERE pack = ? AND NOT alarming")
+    rows.bind(1, pack)
+    try rows.forEach { ranges.append($0.int(0)..<$0.int(0) + max($0.int(1), 0)) }
+    return ranges
   }
 
   private static func missing(_ blob: (id: Int64, location: BlobLocation), _ pack: Int64) -> String {

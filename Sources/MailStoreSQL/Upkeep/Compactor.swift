@@ -24,6 +24,8 @@ extension Upkeep {
   }
 
   func compactPacks(_ report: inout CompactionReport) throws(StoreError) {
+    // Copies would only need more room while the old packs have to stay for a backup.
+    if pins.packsAreHeld { return }
     let (live, kept) = try writer.aloneBlocking { writer throws(StoreError) in
       var live: [Int64: Int64] = [:]
       let rows = try writer.transaction.db("SELECT id, live_bytes FROM pack")
@@ -49,6 +51,7 @@ extension Upkeep {
       } catch {
         // A pack that cannot be read does not keep the others from their turn.
         failure = failure ?? error
+        writer.poisonIfPacksFailed(error)
         if error == .shuttingDown || packs.hasFailed || writer.hasFailed != nil { break }
         logger.error("compaction of pack \(pack.number): \(error)")
       }
@@ -78,8 +81,10 @@ extension Upkeep {
   /// yet its rows cannot be under way.
   private func removeIfDead(_ pack: Int64) throws(StoreError) -> Bool {
     let packs = packs
+    let pins = pins
     return try writer.aloneBlocking { writer throws(StoreError) in
       if let error = writer.hasFailed { throw error }
+      if pins.packsAreHeld { return false }
       guard packs.packs().contains(where: { $0.number == pack && !$0.isActive && $0.bytes > 0 }) else { return false }
       let row = try writer.transaction.db("SELECT 1 FROM blob WHERE pack = ? LIMIT 1")
       row.bind(1, pack)
@@ -87,9 +92,12 @@ extension Upkeep {
       try blobCall { () throws(BlobError) in try packs.remove(pack) }
       try writer.inTransaction { transaction throws(StoreError) in
         transaction.hasWritten = true
-        let row = try transaction.db("DELETE FROM pack WHERE id = ?")
-        row.bind(1, pack)
-        try row.run()
+        for row in [
+          try transaction.db("DELETE FROM pack WHERE id = ?"), try transaction.db("DELETE FROM damaged WHERE pack = ?"),
+        ] {
+          row.bind(1, pack)
+          try row.run()
+        }
       }
       return true
     }
@@ -126,7 +134,11 @@ extension Upkeep {
     of pack: Int64, after offset: Int64, _ db: SQLConnection
   ) throws(StoreError) -> [(id: Int64, location: BlobLocation)] {
     let rows = try db(
-      "SELECT id, offset, frame, size FROM blob WHERE pack = ? AND offset > ? ORDER BY offset LIMIT ?")
+      """
+      SELECT id, offset, frame, size FROM blob b WHERE pack = ? AND offset > ?
+        AND NOT EXISTS (SELECT 1 FROM damaged d WHERE d.pack = b.pack AND d.offset = b.offset)
+      ORDER BY offset LIMIT ?
+      """)
     rows.bind(1, pack)
     rows.bind(2, offset)
     rows.bind(3, StoreLimits.compactionSlice)

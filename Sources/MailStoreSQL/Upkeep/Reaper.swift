@@ -11,7 +11,8 @@ extension Upkeep {
   }
 
   func purge(_ report: inout CompactionReport) throws(StoreError) {
-    let before = settings.now() - Int64(settings.expungedRetentionDays) * 86_400
+    // Without retention the date does not matter, and may have been set back since.
+    let before = settings.expungedRetentionDays > 0 ? ages.cutoff(days: settings.expungedRetentionDays) : .max
     var last: Int64 = 0
     while !isStopping {
       let start = last
@@ -66,7 +67,7 @@ extension Upkeep {
 
   /// Old lines of the expunge log; mailboxes remember up to where it is complete (RFC 7162 §3.2.5.1).
   func trimExpungeLog() throws(StoreError) {
-    let before = settings.now() - Int64(settings.expungeLogDays) * 86_400
+    let before = ages.cutoff(days: settings.expungeLogDays)
     let db = try SQLConnection.reader(path: database)
     defer { db.close() }
     var old: [(account: Int64, mailbox: Int64, modSeq: ModSeq)] = []

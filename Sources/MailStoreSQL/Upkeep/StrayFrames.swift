@@ -25,7 +25,6 @@ enum StrayFrames {
     var offset: Int64
     var end: Int64
     var frames = 0
-    var isWholePack: Bool { offset == 0 }
   }
 
   /// For the opening, before anything is written to a pack. `hadWAL`: the database had one before it was opened.
@@ -60,11 +59,14 @@ enum StrayFrames {
   }
 
   /// For the closing, when nobody writes any more. `hasFailed`: the outcome of the last commit is in doubt.
-  static func close(_ db: SQLConnection, _ packs: PackStore, hasFailed: Bool) throws(StoreError) {
+  static func close(
+    _ db: SQLConnection, _ packs: PackStore, _ ages: AgeKeeper, hasFailed: Bool
+  ) throws(StoreError) {
     // What lies beyond the last commit was written by this process, for commits that it took back.
     let tails = hasFailed ? [] : try tails(db, packs)
     try inTransaction(db) { () throws(StoreError) in
       try setKnown(tails, db)
+      try ages.save(db)
       try set(hasFailed ? .failed : .closed, db)
     }
   }
@@ -74,8 +76,8 @@ enum StrayFrames {
   private static func isMoreThanACrash(_ strays: [Stray], _ left: Left, hadWAL: Bool) -> Bool {
     guard !strays.isEmpty else { return false }
     if left == .closed || left == .open && !hadWAL { return true }
+    // How many packs they fill says nothing: one commit can fill several, since packs may be small and messages large.
     return strays.reduce(0) { $0 + $1.frames } > StoreLimits.jobsPerCommit + StoreLimits.compactionSlice
-      || strays.count(where: \.isWholePack) > 2
   }
 
   /// Where packs go on beyond what commits know of.

@@ -25,8 +25,10 @@ final class Upkeep: Sendable {
   let packs: PackStore
   let cache: MailCache
   let pins: PinRegistry
+  let ages: AgeKeeper
   let database: String
   let settings: StoreSettings
+  let damage: DamageReports
   let logger: Logger
   private let queue = Monitor(Queue())
   private let thread = Mutex<StoreThread?>(nil)
@@ -34,15 +36,17 @@ final class Upkeep: Sendable {
   private let nextTrim = Atomic<Int64>(0)
 
   init(
-    writer: Writer, packs: PackStore, cache: MailCache, pins: PinRegistry, database: String, settings: StoreSettings,
-    logger: Logger
+    writer: Writer, packs: PackStore, cache: MailCache, pins: PinRegistry, ages: AgeKeeper, database: String,
+    settings: StoreSettings, damage: DamageReports, logger: Logger
   ) {
     self.writer = writer
     self.packs = packs
     self.cache = cache
     self.pins = pins
+    self.ages = ages
     self.database = database
     self.settings = settings
+    self.damage = damage
     self.logger = logger
   }
 
@@ -50,6 +54,7 @@ final class Upkeep: Sendable {
     let started = StoreThread { [self] in main() }
     guard let started else { throw .io(operation: "start a thread", path: "store-upkeep", errno: 0) }
     thread.withLock { $0 = started }
+    damage.onReport { [queue] in queue.signal { if !$0.isStopped { $0.tasks.append { $0.noteReportedDamage() } } } }
   }
 
   /// Ends after the step under way. Blocks.
@@ -115,10 +120,11 @@ final class Upkeep: Sendable {
   private func backgroundRound() {
     do throws(StoreError) {
       var report = CompactionReport()
+      try noteDate()
       try purge(&report)
-      let now = settings.now()
+      let now = Clock.milliseconds()
       if now >= nextTrim.load(ordering: .relaxed) {
-        nextTrim.store(now + StoreLimits.expungeLogTrimInterval, ordering: .relaxed)
+        nextTrim.store(now + StoreLimits.expungeLogTrimInterval * 1000, ordering: .relaxed)
         try trimExpungeLog()
       }
       try rollActivePacks(from: StoreLimits.rolledPackBytes)
@@ -134,6 +140,15 @@ final class Upkeep: Sendable {
     } catch {
       // The next round tries again; a store that is closing or has failed says so itself.
       if error != .shuttingDown { logger.error("upkeep: \(error)") }
+    }
+  }
+
+  /// What the next process has to know of the date.
+  private func noteDate() throws(StoreError) {
+    guard ages.isDue else { return }
+    try writer.writeBlocking { [ages] transaction throws(StoreError) in
+      transaction.hasWritten = true
+      try ages.save(transaction.db)
     }
   }
 
@@ -218,19 +233,22 @@ final class Upkeep: Sendable {
         let free = try db.pragma("freelist_count")
         // In the background only when it is worth it: pages that are free now are used by the next deliveries.
         guard free > (all ? 0 : Self.freePagesKept) else { return Int64(0) }
-        try db.execute("PRAGMA incremental_vacuum(\(Self.vacuumStep))")
+        if let error = writer.hasFailed { throw error }
+        // A transaction of its own, outside the writer's commits: its sync counts as much as theirs.
+        do throws(StoreError) { try db.execute("PRAGMA incremental_vacuum(\(Self.vacuumStep))") } catch {
+          if error.isFailedSync { writer.poison(error) }
+          throw error
+        }
         return free
       }
       if free <= Self.vacuumStep { break }
     }
     guard all else { return }
-    // Fails when somebody reads for longer than a moment; then the WAL is cut at the next occasion. The writer must not
+    // Not when somebody reads for longer than a moment; then the WAL is cut at the next occasion. The writer must not
     // wait for readers.
     try? writer.aloneBlocking { writer throws(StoreError) in
-      let db = writer.transaction.db
-      try db.execute("PRAGMA busy_timeout = 50")
-      defer { try? db.execute("PRAGMA busy_timeout = 10000") }
-      try db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+      if let error = writer.hasFailed { throw error }
+      do throws(StoreError) { try writer.transaction.db.truncateWAL() } catch { writer.checkpointFailed(error) }
     }
   }
 

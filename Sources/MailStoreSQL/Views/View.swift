@@ -18,7 +18,8 @@ final class View: Sendable {
     var phase: Phase = .loading([])
     var info: MailboxInfo?
     var pending: [MailboxChange] = []
-    var sessions: [ObjectIdentifier: MailboxSession.Slot] = [:]
+    /// In the order in which they opened the mailbox, which is that in which they are told.
+    var sessions: [MailboxSession.Slot] = []
   }
 
   let ref: MailboxRef
@@ -108,15 +109,17 @@ final class View: Sendable {
         state.phase = .loaded(
           changes.reduce(current) { $1.modSeq > $0.highestModSeq ? $0.applying($1) : $0 })
       }
-      return Array(state.sessions.values)
+      return state.sessions
     }
   }
 
   // MARK: Sessions
 
-  func add(_ slot: MailboxSession.Slot) { state.withLock { $0.sessions[ObjectIdentifier(slot)] = slot } }
+  func add(_ slot: MailboxSession.Slot) { state.withLock { $0.sessions.append(slot) } }
 
   func remove(_ slot: MailboxSession.Slot) {
-    _ = state.withLock { $0.sessions.removeValue(forKey: ObjectIdentifier(slot)) }
+    state.withLock { state in
+      if let index = state.sessions.lastIndex(where: { $0 === slot }) { state.sessions.remove(at: index) }
+    }
   }
 }

@@ -11,6 +11,7 @@ final class Transaction {
   let settings: StoreSettings
   let directory: DirectoryCache
   let views: ViewRegistry
+  let freeSpace: FreeSpace
 
   private var accounts: [Int64: AccountBox] = [:]
   var nextBlob: Int64
@@ -57,13 +58,14 @@ final class Transaction {
     fileprivate let packDeltas: [Int64: PackDelta]
   }
 
-  init(db: SQLConnection, settings: StoreSettings, directory: DirectoryCache, views: ViewRegistry)
-    throws(StoreError)
-  {
+  init(
+    db: SQLConnection, settings: StoreSettings, directory: DirectoryCache, views: ViewRegistry, freeSpace: FreeSpace
+  ) throws(StoreError) {
     self.db = db
     self.settings = settings
     self.directory = directory
     self.views = views
+    self.freeSpace = freeSpace
     let row = try db("SELECT value FROM volume_state WHERE name = 'next_blob'")
     nextBlob = try row.first { $0.int(0) } ?? 1
   }

@@ -27,20 +27,25 @@ final class Writer: @unchecked Sendable {
   let packs: PackStore
   let cache: MailCache
   let views: ViewRegistry
+  let marks: Marks
   private let logger: Logger
   private let queue = Monitor(Queue())
   /// Why nothing is acknowledged any more.
   private let failure = Mutex<StoreError?>(nil)
   /// Why the directory is changed no more: what became of its last commit is not known. The writer's thread only.
   private(set) var directoryFailure: StoreError?
+  /// The writer's thread only.
+  private var checkpointFails = false
   private var thread: StoreThread?
   private var work: [Work] = []
 
   init(
     db: SQLConnection, directoryDB: SQLConnection, directory: DirectoryCache, packs: PackStore, cache: MailCache,
-    views: ViewRegistry, settings: StoreSettings, logger: Logger
+    views: ViewRegistry, marks: Marks, freeSpace: FreeSpace, settings: StoreSettings, logger: Logger
   ) throws(StoreError) {
-    transaction = try Transaction(db: db, settings: settings, directory: directory, views: views)
+    self.marks = marks
+    transaction = try Transaction(
+      db: db, settings: settings, directory: directory, views: views, freeSpace: freeSpace)
     self.directoryDB = directoryDB
     self.directory = directory
     self.packs = packs
@@ -143,15 +148,27 @@ final class Writer: @unchecked Sendable {
   /// Nothing is acknowledged after this: what the disk holds is not known any more (a later fsync would report success
   /// for pages the kernel has dropped).
   func poison(_ error: StoreError) {
-    failure.withLock { $0 = $0 ?? error }
+    let isFirst = failure.withLock { failure in
+      defer { failure = failure ?? error }
+      return failure == nil
+    }
+    guard isFirst else { return }
     logger.critical("a write could not be made durable; the store refuses writes until it is opened again: \(error)")
+    transaction.settings.onFailure(error)
   }
 
   /// The volume is a file of its own: mail comes and goes on.
   func failDirectory(_ error: StoreError) {
-    directoryFailure = directoryFailure ?? error
+    guard directoryFailure == nil else { return }
+    directoryFailure = error
     logger.critical(
       "a change of the accounts could not be made durable; they cannot be changed until the next start: \(error)")
+    transaction.settings.onFailure(error)
+  }
+
+  /// What the packs refuse after a failed sync of theirs, the rows refuse as well.
+  func poisonIfPacksFailed(_ error: StoreError) {
+    if packs.hasFailed { poison(error) }
   }
 
   private func commit(_ batch: inout [WriteJob]) {
@@ -183,6 +200,25 @@ final class Writer: @unchecked Sendable {
       views.publish(publication, cache: cache)
     }
     for (job, outcome) in zip(batch, outcomes) { job.finish(outcome) }
+    if publication != nil { checkpoint() }
+  }
+
+  /// After the answers, so that nobody waits for it but the next commit.
+  private func checkpoint() {
+    do throws(StoreError) {
+      try transaction.db.checkpointIfDue()
+      if checkpointFails { logger.notice("the WAL is carried over again") }
+      checkpointFails = false
+    } catch {
+      checkpointFailed(error)
+    }
+  }
+
+  /// The WAL keeps what could not be carried over, unless it was the sync that failed: see `SQLConnection.checkpointIfDue`.
+  func checkpointFailed(_ error: StoreError) {
+    if error.isFailedSync { return poison(error) }
+    if !checkpointFails { logger.error("the WAL cannot be carried over, and grows: \(error)") }
+    checkpointFails = true
   }
 
   /// Runs one job in its own savepoint: a failing one rolls back alone. Throws only when the whole commit is lost.
@@ -211,19 +247,27 @@ final class Writer: @unchecked Sendable {
       transaction.end()
       return nil
     }
+    // Before anybody can hear of numbers beyond the marks (design §4, high-water mark).
+    do throws(StoreError) { try marks.reserve(for: transaction) } catch {
+      // Nothing was given out. Only after a failed sync is it unknown what the marks' file holds.
+      if !error.precedesSync { poison(error) }
+      throw error
+    }
     let locations: [BlobLocation]
     do { locations = try packs.append(transaction.frames) } catch { throw StoreError(error) }
     try transaction.flush(locations)
-    // First the bytes: a row must never point to bytes that a power cut may take away.
-    do { try packs.sync(.appended) } catch {
-      let error = StoreError(error)
-      poison(error)
-      throw error
+    // First the bytes: a row must never point to bytes that a power cut may take away. Without bytes there is nothing to
+    // sync, and STORE or EXPUNGE need no file descriptor.
+    if !locations.isEmpty {
+      do { try packs.sync(.appended) } catch {
+        let error = StoreError(error)
+        poisonIfPacksFailed(error)
+        throw error
+      }
     }
     // Then the rows. With synchronous = FULL this returns after the WAL was synced.
     do throws(StoreError) { try transaction.db("COMMIT").run() } catch {
-      // A full disk is found while the WAL is written, before any sync; the commit has not happened and that is known.
-      if case .io(_, _, let code) = error, code == noSpace { throw error }
+      if error.precedesSync { throw error }
       poison(error)
       throw error
     }

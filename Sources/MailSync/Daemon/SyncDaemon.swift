@@ -51,13 +51,13 @@ public struct SyncDaemon: Sendable {
   private func passes(_ signals: AsyncStream<Void>, _ each: @Sendable (SyncReport) -> Void) async throws {
     // Connections stay open from pass to pass.
     let job = engine.job()
-    let workers = engine.makeWorkers()
+    let workers = engine.makeWorkers(job)
     var backoff = Backoff()
     do {
       for await _ in signals {
         while true {
           do {
-            let report = try await SyncPass(job: job, workers: workers).run()
+            let report = try await SyncPass.complete(job: job, workers: workers)
             backoff.reset()
             each(report)
             break

@@ -1,119 +1,87 @@
-import IMAPClient
-public import IMAPCore
-public import NIOCore
-
-/// A message of the header replica.
-public struct ReplicaMessage: Sendable {
-  let row: Int64
-  public var uid: UInt32
-  /// As the server had them at the last pass.
-  public var flags: SyncFlags
-  /// RFC822.SIZE.
-  public var size: Int64
-  /// INTERNALDATE.
-  public var date: IMAPDateTime?
-  /// All lines up to the empty one, as the server sent them.
-  public var header: ByteBuffer
-  public var structure: BodyStructureValue?
-}
-
-/// A mailbox of the header replica.
-public struct ReplicaMailbox: Sendable, Hashable {
-  /// As the server spells it.
-  public var name: String
-  public var uidValidity: UInt32?
-  public var uidNext: UInt32?
-}
+import Synchronization
 
 /// What `pull imap --mode headers` brought: mailboxes that can be listed without the server. Bodies and parts are fetched
 /// when they are asked for, and kept.
+///
+/// It works beside a run that holds the folder: each step is one transaction, and one that finds its message changed
+/// meanwhile says so.
 public struct HeaderReplica: Sendable {
-  private let state: SyncState
-  private let connect: RemoteFactory
+  let state: SyncState
+  /// Nil: the server may not be asked.
+  let connect: RemoteFactory?
+  let counter: OctetCounter
 
-  init(state: SyncState, connect: @escaping RemoteFactory) {
+  init(state: SyncState, connect: RemoteFactory?) {
     self.state = state
     self.connect = connect
+    counter = OctetCounter()
   }
 
-  public func mailboxes() async throws -> [ReplicaMailbox] {
-    try await state.mailboxes().map {
-      ReplicaMailbox(name: $0.remote, uidValidity: $0.uidValidity, uidNext: $0.uidNext)
+  /// The replica of a Maildir tree, whether a run is at work there or not. Blocks for some milliseconds.
+  /// - connect: makes a connection when something is not at home; nil refuses that.
+  /// - Throws: `ReplicaError.noReplica`, `SyncError.state`.
+  public static func open(folder: String, connect: RemoteFactory?) throws -> HeaderReplica {
+    HeaderReplica(state: try SyncState(sharing: folder), connect: connect)
+  }
+
+  /// The same with another way to the server.
+  public func connecting(_ connect: RemoteFactory?) -> HeaderReplica {
+    HeaderReplica(state: state, connect: connect)
+  }
+
+  /// Ends what `open` began.
+  public func close() { state.close() }
+
+  /// Octets of the protocol that came for this replica.
+  public var octetsReceived: Int64 { counter.value }
+
+  /// The account it is of: its name in the file of accounts, or `user@host`.
+  public func account() async throws -> String? { try await state.info("account") }
+
+  /// Where it came from. Nil too where the file is somebody else's, or others may write to it: who says where a password is
+  /// sent must be its owner.
+  public func server() async throws -> ReplicaServer? {
+    guard state.isOwn else { return nil }
+    return try await state.info(SyncEngine.serverKey).flatMap(ReplicaServer.init(text:))
+  }
+
+  public func mailboxes() async throws -> [ReplicaMailbox] { try await state.replicaMailboxes() }
+
+  /// - name: as the server spells it; INBOX in any case (RFC 9051 §5.1).
+  public func mailbox(_ name: String) async throws -> ReplicaMailbox {
+    let all = try await mailboxes()
+    let isInbox = name.uppercased() == "INBOX"
+    guard let found = all.first(where: { $0.name == name || (isInbox && $0.name.uppercased() == "INBOX") }) else {
+      throw ReplicaError.noSuchMailbox(name, known: all.prefix(SyncLimits.namesInErrors).map(\.name))
     }
+    // Messages with files and without headers are those of another mode.
+    guard found.replicatedAt != nil || found.headers > 0 || found.files == 0 else {
+      throw ReplicaError.noHeaders(path: state.folder)
+    }
+    return found
   }
 
   /// Messages by UID; without the server.
   /// - limit: messages held in memory; the next call begins behind the last UID.
+  /// - newestFirst: the highest UIDs, downwards; the next call ends before the last one.
   public func list(
-    _ mailbox: String, uids: ClosedRange<UInt32> = 1...UInt32.max, limit: Int = 1000
+    _ mailbox: String, uids: ClosedRange<UInt32> = 1...UInt32.max, limit: Int = 1000, newestFirst: Bool = false
   ) async throws -> [ReplicaMessage] {
-    try await state.replica(of: known(mailbox).id, uids: uids, limit: limit)
+    try await state.replica(of: self.mailbox(mailbox).id, uids: uids, limit: limit, newestFirst: newestFirst)
   }
 
-  /// The whole message, in pieces. From the state where it is kept already.
-  public func fetchBody(_ mailbox: String, _ uid: UInt32, _ handle: (ByteBuffer) async throws -> Void) async throws {
-    try await fetch(mailbox, uid, BodySection(), handle)
+  public func message(_ mailbox: String, _ uid: UInt32) async throws -> ReplicaMessage {
+    let known = try await self.mailbox(mailbox)
+    guard uid > 0, let message = try await state.replica(of: known.id, uids: uid...uid, limit: 1).first else {
+      throw ReplicaError.noSuchMessage(mailbox: known.name, uid: uid)
+    }
+    return message
   }
+}
 
-  /// One part as it travels (with its transfer encoding), in pieces: `[2, 1]` is `BODY[2.1]`.
-  public func fetchPart(
-    _ mailbox: String, _ uid: UInt32, part: [UInt32], _ handle: (ByteBuffer) async throws -> Void
-  ) async throws {
-    try await fetch(mailbox, uid, BodySection(part: part), handle)
-  }
-
-  private func known(_ mailbox: String) async throws -> KnownMailbox {
-    guard let known = try await state.mailboxes().first(where: { $0.remote == mailbox }) else {
-      throw SyncError.noSuchMessage(mailbox)
-    }
-    return known
-  }
-
-  private func fetch(
-    _ mailbox: String, _ uid: UInt32, _ section: BodySection, _ handle: (ByteBuffer) async throws -> Void
-  ) async throws {
-    let known = try await known(mailbox)
-    guard let message = try await state.replica(of: known.id, uids: uid...uid, limit: 1).first else {
-      throw SyncError.noSuchMessage("\(mailbox), UID \(uid)")
-    }
-    let name = section.part.map(String.init).joined(separator: ".")
-    var part = try await state.part(of: message.row, section: name)
-    if part?.isComplete != true {
-      try await load(known, uid, section, name, message.row, from: part?.octets ?? 0)
-      part = try await state.part(of: message.row, section: name)
-    }
-    guard let part, part.isComplete else { throw SyncError.noSuchMessage("\(mailbox), UID \(uid), part \(name)") }
-    var number = 0
-    while let piece = try await state.piece(number, of: part.id) {
-      try await handle(piece)
-      number += 1
-    }
-  }
-
-  /// Goes on where an earlier call ended.
-  private func load(
-    _ mailbox: KnownMailbox, _ uid: UInt32, _ section: BodySection, _ name: String, _ message: Int64, from start: Int64
-  ) async throws {
-    let remote = try await connect()
-    do {
-      let selected = try await remote.select(mailbox.remote, readOnly: true, resync: nil)
-      guard selected.uidValidity == mailbox.uidValidity else {
-        throw SyncError.mailboxChanged(mailbox: mailbox.remote)
-      }
-      var offset = start
-      while true {
-        guard
-          let bytes = try await remote.piece(uid, section, offset: offset, count: SyncLimits.partPiece)
-        else { throw SyncError.noSuchMessage("\(mailbox.remote), UID \(uid)") }
-        let isLast = bytes.readableBytes < SyncLimits.partPiece
-        try await state.append(bytes, to: name, of: message, isLast: isLast)
-        offset += Int64(bytes.readableBytes)
-        if isLast { break }
-      }
-    } catch {
-      await remote.close()
-      throw error
-    }
-    await remote.close()
-  }
+/// Octets over all connections of a replica.
+final class OctetCounter: Sendable {
+  private let sum = Atomic<Int64>(0)
+  var value: Int64 { sum.load(ordering: .relaxed) }
+  func add(_ octets: Int64) { sum.wrappingAdd(octets, ordering: .relaxed) }
 }

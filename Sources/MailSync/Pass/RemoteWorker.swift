@@ -64,6 +64,7 @@ actor RemoteWorker {
     let remote = try await connection()
     if isStale || selected?.name != mailbox.remote { _ = try await select(mailbox.remote, resync: nil) }
     guard selected?.uidValidity == mailbox.uidValidity else {
+      job.replaced.note(mailbox.remote)
       throw SyncError.mailboxChanged(mailbox: mailbox.remote)
     }
     return remote

@@ -13,6 +13,7 @@ struct SyncJob: Sendable {
   /// Seconds since 1970.
   let now: @Sendable () -> Int64
   let refusals = UploadRefusals()
+  let replaced = ReplacedMailboxes()
 
   /// The server is right, and nothing is written there.
   var isReadOnly: Bool { settings.mode != .sync }

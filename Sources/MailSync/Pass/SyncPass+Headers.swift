@@ -51,6 +51,8 @@ extension SyncPass {
       case .failure(let error): surveys[index].report.fail(error.sentence)
       }
     }
+    let current = open.filter { surveys[$0].report.failed == 0 && surveys[$0].presence == .both }
+    try await job.state.setReplicated(current.map { surveys[$0].mailbox.id }, at: job.now())
     return surveys
   }
 }

@@ -14,11 +14,14 @@ import Synchronization
 struct SyncPass: Sendable {
   let job: SyncJob
   let workers: [RemoteWorker]
+  /// Another one may follow at once, or this is the one that does.
+  var mayGoOn = false
+  var isSecond = false
 
   func run() async throws -> SyncReport {
     let before = await octets()
     if job.settings.mode != .headers { try await RootMark.check(job.local, job.state, account: job.account) }
-    job.progress.say(.started)
+    if !isSecond { job.progress.say(.started) }
     // A daemon's connections have been away from their mailboxes.
     for worker in workers { await worker.expire() }
     // While the server is reached, what is here is read. What changes here later is found by the next pass.
@@ -36,6 +39,7 @@ struct SyncPass: Sendable {
     report.mailboxes.sort { $0.mailbox < $1.mailbox }
     try await PartialFile.tidy(job.state)
     report.octetsReceived = await octets() - before
+    if mayGoOn, !job.replaced.isEmpty { return report }
     for brake in report.brakes { job.progress.say(.warning, brake.description) }
     job.progress.say(.finished)
     return report
@@ -111,8 +115,7 @@ struct SyncPass: Sendable {
       }
     }
     try await settle(state.free.map { (state.surveys[$0], plans[$0]) })
-    try await Quarantine(state: job.state, local: job.local).purge(
-      before: job.now() - Int64(job.settings.quarantineDays) * 86_400)
+    try await Quarantine(state: job.state, local: job.local).purge(days: job.settings.quarantineDays, now: job.now())
     return state.surveys
   }
 

@@ -113,9 +113,25 @@ public final class IMAPRemote: SyncRemote {
     let item = FetchItem.bodySection(section, partial: Partial(offset: offset, count: Int64(count)), peek: true)
     try await client.fetch(MessageSet([.init(uid)]), [.uid, item], changedSince: nil, vanished: false) { event in
       guard let message = try streamed.take(event), message.uid == uid else { return }
-      result = message.sections.first { $0.section == section }?.bytes ?? streamed.bytes(of: section)
+      let found = message.sections.first { $0.section == section && $0.bytes != nil }
+      guard let bytes = found?.bytes ?? streamed.bytes(of: section) else { return }
+      result = try placed(bytes, origin: found.map(\.origin) ?? streamed.origin(of: section), offset, count)
     }
     return result
+  }
+
+  /// RFC 9051 §7.5.2: what is part of a section says where it begins. What does not say so is the whole of it, from a server
+  /// that does not know partial fetches; what begins elsewhere would be put at a wrong place.
+  private func placed(_ bytes: ByteBuffer, origin: UInt32?, _ offset: Int64, _ count: Int) throws -> ByteBuffer {
+    if let origin {
+      guard Int64(origin) == offset else {
+        throw ClientError(
+          .protocolViolation("octets from \(origin) on, where those from \(offset) on were asked for"), server: server)
+      }
+      return bytes
+    }
+    let range = Partial(offset: offset, count: Int64(count)).range(in: bytes.readableBytes)
+    return bytes.getSlice(at: bytes.readerIndex + range.lowerBound, length: range.count) ?? ByteBuffer()
   }
 
   // MARK: Changes
@@ -146,7 +162,7 @@ public final class IMAPRemote: SyncRemote {
 /// Sections that the client hands out in pieces because they are large, put together again.
 private struct StreamedSections {
   let server: String
-  private var sections: [(section: BodySection, bytes: ByteBuffer)] = []
+  private var sections: [(section: BodySection, origin: UInt32?, bytes: ByteBuffer)] = []
 
   init(server: String) { self.server = server }
 
@@ -154,12 +170,12 @@ private struct StreamedSections {
   mutating func take(_ event: FetchEvent) throws -> FetchedMessage? {
     switch event {
     case .message(let message): return message
-    case .sectionBegin(_, let section, _, let size):
+    case .sectionBegin(_, let section, let origin, let size):
       guard size <= SyncLimits.wrongSizeBody else {
         throw ClientError(
           .protocolViolation("a message of \(size) octets, more than it was said to have"), server: server)
       }
-      sections.append((section, ByteBuffer()))
+      sections.append((section, origin, ByteBuffer()))
     case .sectionPiece(let bytes):
       if !sections.isEmpty { sections[sections.count - 1].bytes.writeImmutableBuffer(bytes) }
     case .sectionEnd, .vanished: break
@@ -168,6 +184,7 @@ private struct StreamedSections {
   }
 
   func bytes(of section: BodySection) -> ByteBuffer? { sections.last { $0.section == section }?.bytes }
+  func origin(of section: BodySection) -> UInt32? { sections.last { $0.section == section }?.origin }
   mutating func clear() { sections = [] }
 }
 

@@ -10,8 +10,14 @@ enum StateSchema {
     migrator.registerMigration("2") { db in
       try db.execute(sql: second)
     }
+    migrator.registerMigration("3") { db in
+      try db.execute(sql: third)
+    }
     return migrator
   }
+
+  /// When the header replica of a mailbox was last brought up to date; seconds since 1970.
+  private static let third = "ALTER TABLE mailbox ADD COLUMN replicated_at INTEGER;"
 
   /// Mailboxes in which there was nothing left to do, and how both sides looked then.
   private static let second = """

@@ -22,7 +22,8 @@ final class SyncState: Sendable {
   /// Partial files lie beside the database.
   let folder: String
   private let queue: DatabaseQueue
-  private let lock: StateLock
+  /// Nil: a reader beside the runs, which takes no part in their order.
+  private let lock: StateLock?
   private let crash: CrashPoint
 
   /// Blocks: a few milliseconds.
@@ -32,15 +33,14 @@ final class SyncState: Sendable {
     path = "\(folder)/\(Self.fileName)"
     self.crash = crash
     if account == nil, access(path, F_OK) != 0 { throw SyncError.state(path: path, String(cString: strerror(errno))) }
-    lock = try StateLock(path: "\(folder)/.merpati-sync.lock", folder: folder)
+    let lock = try StateLock(path: "\(folder)/.merpati-sync.lock", folder: folder)
+    self.lock = lock
     let path = path
     // SQLite gives its own files (WAL, shared memory) the mode of the database.
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw SyncError.state(path: path, String(cString: strerror(errno))) }
     _ = Glibc.close(descriptor)
-    var configuration = Configuration()
-    configuration.busyMode = .timeout(10)
-    configuration.foreignKeysEnabled = true
+    var configuration = Self.configuration
     configuration.prepareDatabase { db in
       // Not by `journalMode`: that ends with `synchronous = NORMAL`, under which a power cut loses what was journalled, and
       // writes and flushes a table that nobody needs at every opening.
@@ -71,10 +71,48 @@ final class SyncState: Sendable {
     }
   }
 
+  /// Beside runs that hold the lock, for the header replica: reads, and adds parts by short transactions, each of which
+  /// makes sure that what it adds to is still what it was. Makes no file and changes no table.
+  init(sharing folder: String) throws {
+    self.folder = folder
+    let path = "\(folder)/\(Self.fileName)"
+    self.path = path
+    crash = { _ in }
+    lock = nil
+    guard access(path, F_OK) == 0 else { throw ReplicaError.noReplica(path: folder) }
+    var configuration = Self.configuration
+    configuration.readonly = access(path, W_OK) != 0
+    configuration.prepareDatabase { db in try db.execute(sql: "PRAGMA synchronous = FULL") }
+    do {
+      queue = try DatabaseQueue(path: path, configuration: configuration)
+      let migrator = StateSchema.migrator
+      let (isNewer, isComplete) = try queue.read {
+        (try migrator.hasBeenSuperseded($0), try migrator.hasCompletedMigrations($0))
+      }
+      if isNewer { throw SyncError.state(path: path, "it was written by a newer version of this program") }
+      guard isComplete else { throw ReplicaError.noReplica(path: folder) }
+    } catch let error as DatabaseError {
+      throw SyncError.state(path: path, error.message ?? "SQLite \(error.resultCode.rawValue)")
+    }
+  }
+
+  /// The file belongs to this user, and nobody else may write to it.
+  var isOwn: Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_uid == geteuid() && status.st_mode & 0o022 == 0
+  }
+
+  private static var configuration: Configuration {
+    var configuration = Configuration()
+    configuration.busyMode = .timeout(10)
+    configuration.foreignKeysEnabled = true
+    return configuration
+  }
+
   func close() {
     // A file that can't be closed properly is recovered by the next opening.
     try? queue.close()
-    lock.release()
+    lock?.release()
   }
 
   func read<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {

@@ -76,7 +76,8 @@ public struct MailExport {
       }
       try await target.finish(listing, names: mailboxes.map(\.name))
     } catch {
-      report.stopped = ProblemText.of(error)
+      // A call that was cut off by it throws anything.
+      report.stopped = ProblemText.of(Task.isCancelled ? CancellationError() : error)
     }
     progress.finished(report)
     return report

@@ -50,7 +50,8 @@ public struct MailImport {
         try await bring(mailbox, into: &report, progress)
       }
     } catch {
-      report.stopped = ProblemText.of(error)
+      // A call that was cut off by it throws anything.
+      report.stopped = ProblemText.of(Task.isCancelled ? CancellationError() : error)
     }
     progress.finished(report)
     return report

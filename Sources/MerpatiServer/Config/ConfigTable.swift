@@ -97,10 +97,25 @@ public enum ConfigTable {
     ConfigRow("quota.default-messages", .text, "none", "For accounts with no bound of their own."),
 
     ConfigRow("store.compression", .choice(["zstd", "none"]), "zstd", "Of message bytes at rest."),
+    ConfigRow(
+      "store.pack-size", .size(optional: false), "64M",
+      "Of one file of message bytes, 64K to 4G. Small ones give the disk of deleted mail back with less copying."),
     ConfigRow("store.keep-expunged-days", .integer(0...3650), "0", "How long the bytes of expunged messages are kept."),
+    ConfigRow(
+      "store.free-space-floor", .size(optional: true), "128M",
+      "Free space on the data folder's volume below which no new mail is taken. none: until the disk is full."),
     ConfigRow("store.compact-interval", .duration, "60s", "Between looks for packs worth rewriting."),
     ConfigRow(
+      "store.scrub-rate", .size(optional: false), "1M",
+      "Octets a second that are read to verify all mail in the background. 0: none."),
+    ConfigRow("store.scrub-interval", .duration, "7d", "Between the end of one round of that and the next."),
+    ConfigRow(
       "store.expire-interval", .duration, "1h", "Between looks for mail whose days after POP3 retrieval are over."),
+
+    ConfigRow(
+      "process.user", .text, "", flag: "user",
+      "The user to become when the ports are open, where the server is started by root. Empty: none."),
+    ConfigRow("process.group", .text, "", "The group to become with it. Empty: the user's own."),
 
     ConfigRow(
       "log.level", .choice(["trace", "debug", "info", "notice", "warning", "error"]), "info",

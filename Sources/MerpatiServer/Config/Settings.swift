@@ -34,13 +34,23 @@ public struct Settings: Sendable {
   public var postmaster: String?
   public var defaultQuota: QuotaLimits
   public var compressed: Bool
+  public var packOctets: Int64
   public var keepExpungedDays: Int
+  /// Octets; 0: no floor.
+  public var freeSpaceFloor: Int64
   public var compactIntervalSeconds: Int
+  /// Octets a second; 0: off.
+  public var scrubRate: Int64
+  public var scrubIntervalSeconds: Int
   public var expireIntervalSeconds: Int
   public var logLevel: String
   public var logFile: String
   public var logJSON: Bool
   public var pidFile: String
+  public var processUser: String
+  public var processGroup: String
+  /// No `listen` key is set: `listeners` are the ports everybody expects.
+  public var listensByDefault: Bool
 
   public enum ListenerKind: String, Sendable, CaseIterable { case imap, imaps, pop3, pop3s, lmtp }
 
@@ -86,13 +96,23 @@ public struct Settings: Sendable {
     defaultQuota = QuotaLimits(
       bytes: ConfigValues.octets(config["quota.default-bytes"]), messages: Int64(messages))
     compressed = config["store.compression"] == "zstd"
+    packOctets = ConfigValues.octets(config["store.pack-size"]) ?? 0
+    guard ((64 << 10)...(4 << 30)).contains(packOctets) else {
+      throw ConfigError("store.pack-size: \(config["store.pack-size"]) is not between 64K and 4G")
+    }
     keepExpungedDays = Self.number(config, "store.keep-expunged-days")
+    freeSpaceFloor = ConfigValues.octets(config["store.free-space-floor"]) ?? 0
     compactIntervalSeconds = Self.seconds(config, "store.compact-interval")
+    scrubRate = ConfigValues.octets(config["store.scrub-rate"]) ?? 0
+    scrubIntervalSeconds = Self.seconds(config, "store.scrub-interval")
     expireIntervalSeconds = Self.seconds(config, "store.expire-interval")
     logLevel = config["log.level"]
     logFile = config["log.file"]
     logJSON = config["log.format"] == "json"
     pidFile = config["pid-file"]
+    processUser = config["process.user"]
+    processGroup = config["process.group"]
+    listensByDefault = ListenerKind.allCases.allSatisfy { config["\($0.rawValue).listen"].isEmpty }
   }
 
   /// `/var/lib/merpati` for root, else the user's own data folder (XDG).

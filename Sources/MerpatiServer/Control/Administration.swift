@@ -57,8 +57,15 @@ struct Administration: Sendable {
       reply.quota = QuotaReport(
         account: account.name, storage: .init(usage: usage.bytes, limit: limits.bytes),
         messages: .init(usage: usage.messages, limit: limits.messages))
+      if let kept = try await (store as? any MailStoreUpkeep)?.keptForUndelete(of: account.id) {
+        reply.quota?.kept = .init(usage: kept.bytes, limit: nil)
+      }
     case .check:
       reply.check = try await store.check()
+    case .repair(let options):
+      reply.repair = try await repairable().repairOnline(options)
+    case .scrubStatus:
+      reply.scrub = try await repairable().scrubStatus()
     case .compact:
       reply.compaction = try await store.compact()
     case .expire:
@@ -75,10 +82,23 @@ struct Administration: Sendable {
       try Self.check(uids)
       let (found, done) = try await work.fingerprints(mailbox, of: account, uids)
       reply.fingerprints = .init(found: found.mapValues(\.hexText), done: done)
-    case .deliver, .append, .read:
+    case .accountRestore(let account):
+      reply.message = try await restore(account)
+    case .deletedMessages(let name, let filter):
+      reply.deleted = try await upkeep().deletedMessages(of: account(name).id, filter)
+    case .undelete(let name, let filter, let ignoringQuota):
+      reply.undeleted = try await upkeep().undelete(of: account(name).id, filter, ignoringQuota: ignoringQuota)
+    case .deliver, .append, .read, .backup:
       throw ControlFailure(.software, "a request that carries messages does not come this way")
     }
     return reply
+  }
+
+  private func repairable() throws(ControlFailure) -> any RepairableStore {
+    guard let store = store as? any RepairableStore else {
+      throw ControlFailure(.unavailable, "this store cannot be repaired while it runs")
+    }
+    return store
   }
 
   var work: StoreWork { StoreWork(store: store) }
@@ -153,12 +173,15 @@ extension ControlFailure {
         "the account is full: \(over.usage) of \(over.limit) \(over.resource == .storage ? "octets" : "messages")")
     case .messageTooLarge(let limit): self.init(.data, "the message is larger than \(limit) octets")
     case .corrupt(let what): self.init(.inputOutput, "damaged: \(what); 'merpati check' tells more")
+    case .io(let operation, let path, let code) where error.isNoRoom:
+      self.init(.temporary, "\(path): \(operation): \(String(cString: strerror(code))); try again when there is room")
     case .io(let operation, let path, let code):
       self.init(.inputOutput, "\(path): \(operation): \(String(cString: strerror(code)))")
     case .database(let message): self.init(.inputOutput, message)
     case .folderInUse(let folder, let process):
       self.init(
         .temporary, "\(folder): in use by \(process.map { "process \($0)" } ?? "another process"); try again later")
+    case .folderRefused(let folder, let reason): self.init(.noPermission, "\(folder): \(reason)")
     case .shuttingDown: self.init(.temporary, "the server is shutting down; try again")
     case .importRefused(let refusal): self.init(.data, Self.sentence(refusal))
     case .notSelectable(let name): self.init(.data, "\(name): this name holds no messages")
@@ -166,6 +189,7 @@ extension ControlFailure {
     case .tooManyKeywords(let limit):
       self.init(.data, "a mailbox has at most \(limit) keywords, each of at most 255 octets")
     case .tooManyMailboxes(let limit): self.init(.data, "an account has at most \(limit) mailboxes")
+    case .tooManyMessages(let limit): self.init(.data, "at most \(limit) messages at a time")
     default: self.init(.data, "\(error)")
     }
     store = error

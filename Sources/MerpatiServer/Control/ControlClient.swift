@@ -32,6 +32,10 @@ public struct ControlClient: ~Copyable {
       }
       throw Self.failure("connect", path)
     }
+    guard SocketOwner.isTrusted(descriptor, path) else {
+      close(descriptor)
+      throw SocketOwner.refusal(path)
+    }
     self.descriptor = descriptor
   }
 

@@ -20,6 +20,7 @@ final class ControlConversation {
 
   /// Nil: nobody listens there, so no server runs on this folder.
   static func open(socket path: String) async throws -> ControlConversation? {
+    guard SocketOwner.isTrusted(path) else { throw SocketOwner.refusal(path) }
     // Nothing secret crosses the socket that its file mode does not guard: no TLS, no login.
     let security = TransportSecurity(encryption: .none, trust: .system, allowsCleartextLogin: false)
     var timeouts = ClientTimeouts()
@@ -82,6 +83,12 @@ final class ControlConversation {
 
   private func finalReply() async throws -> ControlReply {
     try Self.decode(try await line())
+  }
+
+  /// Ends what `backup` began. Throws when the server has not been there all the time.
+  func endHold() async throws {
+    try await send(ByteBuffer(string: "end\n"))
+    _ = try await reply()
   }
 
   /// The messages of a `read`, up to the reply.

@@ -15,6 +15,9 @@ public enum ControlRequest: Codable, Sendable {
   case accountPassword(name: String, password: String)
   case quotaShow(name: String)
   case check
+  /// What can be mended while the server runs.
+  case repair(RepairOptions)
+  case scrubStatus
   case compact
   case expire
   /// Measures an account and recommends POP3 or IMAP.
@@ -28,6 +31,12 @@ public enum ControlRequest: Codable, Sendable {
   /// `uids` ascending, at most `ControlLimits.uidsPerRequest`.
   case fingerprints(account: String, mailbox: String, uids: [UID])
   case read(account: String, mailbox: String, uids: [UID])
+  /// After the answer the connection stays: packs are kept until another line comes, or the connection ends.
+  case backup
+  /// Makes an account as a backup has it, unless there is one of that name.
+  case accountRestore(RestoredAccount)
+  case deletedMessages(account: String, filter: DeletedFilter)
+  case undelete(account: String, filter: DeletedFilter, ignoringQuota: Bool)
 
   public struct Delivery: Codable, Sendable {
     public var recipient: String
@@ -108,6 +117,8 @@ public struct ControlReply: Codable, Sendable {
   public var accounts: [AccountReport]?
   public var quota: QuotaReport?
   public var check: CheckReport?
+  public var repair: RepairReport?
+  public var scrub: ScrubStatus?
   public var compaction: CompactionReport?
   public var count: Int?
   public var message: String?
@@ -117,6 +128,9 @@ public struct ControlReply: Codable, Sendable {
   public var fingerprints: Fingerprints?
   public var assigned: Assigned?
   public var advice: Report?
+  public var backup: BackupSnapshot?
+  public var deleted: DeletedListing?
+  public var undeleted: UndeleteReport?
   public init() {}
 
   public struct Fingerprints: Codable, Sendable {
@@ -135,9 +149,10 @@ public struct ControlReply: Codable, Sendable {
 
   /// Something is said: silence must not count as success.
   var isAnswer: Bool {
-    failure != nil || accounts != nil || quota != nil || check != nil || compaction != nil || count != nil
+    failure != nil || accounts != nil || quota != nil || check != nil || repair != nil
+      || scrub != nil || compaction != nil || count != nil
       || message != nil || listing != nil || mailbox != nil || page != nil || fingerprints != nil || assigned != nil
-      || advice != nil
+      || advice != nil || backup != nil || deleted != nil || undeleted != nil
   }
 }
 
@@ -187,4 +202,29 @@ public struct QuotaReport: Codable, Sendable {
   /// Octets.
   public var storage: Resource
   public var messages: Resource
+  /// Deleted mail that is kept for `undelete`; it is in no quota.
+  public var kept: Resource?
+}
+
+/// An account as it was when a backup was taken.
+public struct RestoredAccount: Codable, Sendable {
+  public var name: String
+  /// As stored (see `Account.credentials`).
+  public var credentials: String
+  public var enabled: Bool
+  public var quotaBytes: Int64?
+  public var quotaMessages: Int64?
+  public var pop3Expire: String
+  /// An account of that name gets this name before, and can no longer log in; nil: it stays as it is.
+  public var setAside: String?
+
+  init(_ account: Account, name: String, setAside: String?) {
+    self.name = name
+    credentials = account.credentials
+    enabled = account.isEnabled
+    quotaBytes = account.quota.bytes
+    quotaMessages = account.quota.messages
+    pop3Expire = account.pop3Expire.text
+    self.setAside = setAside
+  }
 }

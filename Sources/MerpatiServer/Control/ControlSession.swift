@@ -4,11 +4,22 @@ import MailStore
 import MailTransfer
 import NIOCore
 
-/// One request on the control socket. The socket's file mode is what lets only the server's user in.
+/// One request on the control socket. Only the server's user and root get in: by the mode of the socket's file and its
+/// folder, and by the kernel's word on who has connected.
 actor ControlSession: ConnectionSession {
   /// What a connection over a limit hears.
   static let refusal =
     #"{"failure":{"code":75,"sentence":"the server takes no more commands at the moment; try again"}}"# + "\n"
+
+  static func listenerSettings(directory: String) -> ListenerSettings {
+    var settings = ListenerSettings(
+      name: "control", address: .unix(path: DataFolder.controlSocket(directory), mode: 0o600),
+      implicitTLS: false, refusalLine: refusal,
+      // An export reads no faster than its disk takes it.
+      writeTimeout: .seconds(Int64(ControlLimits.silence)), maxBuffered: 2 * maximumLine)
+    settings.admitsOwnUserOnly = true
+    return settings
+  }
 
   /// Longest request line.
   static let maximumLine = ControlLimits.requestLine
@@ -18,6 +29,8 @@ actor ControlSession: ConnectionSession {
     case chunkLength(any ControlIntake)
     case chunk(any ControlIntake, left: Int)
     case busy
+    /// A backup copies packs; whatever comes next ends that.
+    case holding(any BackupHold)
     case done
   }
 
@@ -39,13 +52,18 @@ actor ControlSession: ConnectionSession {
   nonisolated func deadlineReached() {}
   nonisolated func shutdownRequested() {
     assumeIsolated { session in
-      if case .request = session.state { session.connection.close() }
+      switch session.state {
+      // A backup is begun anew rather than waited for.
+      case .request, .holding: session.connection.close()
+      default: break
+      }
     }
   }
   nonisolated func closed(_ why: CloseReason) {
     assumeIsolated { session in
       switch session.state {
       case .chunkLength(let intake), .chunk(let intake, _): Task { await intake.discard() }
+      case .holding(let hold): Task { await hold.end() }
       default: break
       }
       session.isClosed = true
@@ -75,6 +93,14 @@ actor ControlSession: ConnectionSession {
           return
         }
         begin(line)
+      case .holding(let hold):
+        guard Self.line(&buffer) != nil else { return }
+        run {
+          await hold.end()
+          var reply = ControlReply()
+          reply.count = 1
+          return reply
+        }
       case .chunkLength(let intake):
         guard let line = Self.line(&buffer) else { return }
         guard let length = Int(String(buffer: line)), (0...ControlLimits.chunk).contains(length) else {
@@ -106,11 +132,24 @@ actor ControlSession: ConnectionSession {
       case .deliver(let delivery): await self.expect(self.deliveries.begin(delivery), left: 0)
       case .append(let append):
         await self.expect(try AppendIntake(store: self.administration.store, request: append), left: 0)
+      case .backup: try await self.hold()
       case .read(let account, let mailbox, let uids): return try await self.read(account, mailbox, uids)
       default: return try await self.administration.perform(request)
       }
       return nil
     }
+  }
+
+  /// Begins a backup, says so, and keeps packs for as long as the other end stays.
+  private func hold() async throws {
+    let hold = try await administration.upkeep().beginBackup(into: nil)
+    var reply = ControlReply()
+    reply.backup = hold.snapshot
+    connection.out.writeImmutableBuffer(try await ControlCoding.line(reply))
+    try await connection.writable()
+    if isClosed { return await hold.end() }
+    state = .holding(hold)
+    connection.resumeReading()
   }
 
   private func take(_ bytes: ByteBuffer, _ intake: any ControlIntake, _ left: Int) {

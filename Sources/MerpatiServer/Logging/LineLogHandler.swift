@@ -35,41 +35,16 @@ public struct LineLogHandler: LogHandler {
   }
 
   static func text(_ level: Logger.Level, _ label: String, _ message: String, _ pairs: [(String, String)]) -> String {
-    var line = "\(timestamp()) \(level.rawValue) \(label): \(escaped(message))"
-    for (key, value) in pairs {
-      let safe = escaped(value)
-      line += " \(key)=" + (safe.contains(" ") || safe.isEmpty ? "\"\(safe.replacing("\"", with: "\\\""))\"" : safe)
-    }
+    var line = "\(timestamp()) \(level.rawValue) \(label): \(LogEscape.text(message))"
+    for (key, value) in pairs { line += " \(key)=" + LogEscape.value(value) }
     return line + "\n"
   }
 
   static func json(_ level: Logger.Level, _ label: String, _ message: String, _ pairs: [(String, String)]) -> String {
-    func quoted(_ text: String) -> String {
-      "\"" + escaped(text.replacing("\\", with: "\\\\")).replacing("\"", with: "\\\"") + "\""
-    }
-    var line = "{\"time\":\"\(timestamp())\",\"level\":\"\(level.rawValue)\",\"room\":\(quoted(label))"
-    line += ",\"event\":\(quoted(message))"
-    for (key, value) in pairs { line += ",\(quoted(key)):\(quoted(value))" }
+    var line = "{\"time\":\"\(timestamp())\",\"level\":\"\(level.rawValue)\",\"room\":\(LogEscape.json(label))"
+    line += ",\"event\":\(LogEscape.json(message))"
+    for (key, value) in pairs { line += ",\(LogEscape.json(key)):\(LogEscape.json(value))" }
     return line + "}\n"
-  }
-
-  /// Control characters (C0, DEL, C1, line separators) as `\u00XX`.
-  static func escaped(_ text: String) -> String {
-    guard text.unicodeScalars.contains(where: needsEscape) else { return text }
-    var result = ""
-    for scalar in text.unicodeScalars {
-      if needsEscape(scalar) {
-        let hex = String(scalar.value, radix: 16)
-        result += "\\u" + String(repeating: "0", count: max(0, 4 - hex.count)) + hex
-      } else {
-        result.unicodeScalars.append(scalar)
-      }
-    }
-    return result
-  }
-
-  private static func needsEscape(_ scalar: Unicode.Scalar) -> Bool {
-    scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) || scalar.value == 0x2028 || scalar.value == 0x2029
   }
 
   private static func timestamp() -> String {
@@ -90,34 +65,80 @@ public struct LineLogHandler: LogHandler {
 public final class LogSink: Sendable {
   let json: Bool
   private let path: String
-  private let descriptor: Mutex<Int32>
+  private let output: Mutex<Output>
+
+  private struct Output {
+    var descriptor: Int32 = STDERR_FILENO
+    /// Lines that could not be written, or not wholly.
+    var lost = 0
+    /// The file ends within a line.
+    var isTorn = false
+  }
 
   /// - Throws: `ConfigError` when the file cannot be opened for appending.
-  public init(path: String, json: Bool) throws(ConfigError) {
+  ///
+  /// - Parameter opensNow: false: standard error until the first `reopen`, for a file that another user is to own.
+  public init(path: String, json: Bool, opensNow: Bool = true) throws(ConfigError) {
     self.json = json
     self.path = path
-    descriptor = Mutex(STDERR_FILENO)
-    if !path.isEmpty { try reopen() }
+    output = Mutex(Output())
+    if opensNow { try reopen() }
   }
+
+  private init() {
+    json = false
+    path = ""
+    output = Mutex(Output())
+  }
+
+  /// For commands: what goes wrong, as text.
+  static let standardError = LogSink()
 
   /// After the file was rotated away (SIGHUP).
   public func reopen() throws(ConfigError) {
     guard !path.isEmpty else { return }
     let fresh = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o640)
     guard fresh >= 0 else { throw ConfigError("log.file: \(path): \(String(cString: strerror(errno)))") }
-    descriptor.withLock { old in
-      if old != STDERR_FILENO { close(old) }
-      old = fresh
+    output.withLock { output in
+      if output.descriptor != STDERR_FILENO { close(output.descriptor) }
+      output.descriptor = fresh
+      output.isTorn = false
     }
   }
 
+  /// A log that cannot be written (a full disk) must not stop the mail. How many lines are missing is said when it can.
   func write(_ line: String) {
-    var line = line
-    line.withUTF8 { bytes in
-      descriptor.withLock { descriptor in
-        // A log that cannot be written must not stop the mail.
-        _ = Foundation.write(descriptor, bytes.baseAddress, bytes.count)
+    output.withLock { output in
+      if output.lost > 0 {
+        let notice = lossNotice(output.lost)
+        guard Self.put((output.isTorn ? "\n" : "") + notice, &output) else { return output.lost += 1 }
+        output.lost = 0
       }
+      if !Self.put(line, &output) { output.lost += 1 }
+    }
+  }
+
+  private func lossNotice(_ lost: Int) -> String {
+    let text = "lines were lost while the log could not be written"
+    let pairs = [("lines", "\(lost)")]
+    return json ? LineLogHandler.json(.error, "log", text, pairs) : LineLogHandler.text(.error, "log", text, pairs)
+  }
+
+  private static func put(_ text: String, _ output: inout Output) -> Bool {
+    var text = text
+    return text.withUTF8 { bytes in
+      var done = 0
+      while done < bytes.count {
+        let count = Foundation.write(output.descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done)
+        if count < 0, errno == EINTR { continue }
+        guard count > 0 else {
+          if done > 0 { output.isTorn = true }
+          return false
+        }
+        done += count
+      }
+      output.isTorn = false
+      return true
     }
   }
 }

@@ -1,3 +1,4 @@
+import BlobStore
 import Crypto
 import Foundation
 import SwiftASN1
@@ -5,7 +6,8 @@ import X509
 
 /// The certificate of a first run: self-signed, so that TLS works before the administrator has a real one.
 public enum SelfSigned {
-  /// Writes `certificate` and `key` (mode 0600) unless both exist.
+  /// Writes `certificate` and `key` (mode 0600), in one folder, unless both exist. Whenever the power goes, the next start
+  /// finds a pair that fits or makes a new one.
   ///
   /// - Returns: true when new files were made.
   public static func ensure(certificate: String, key: String, hostname: String) throws -> Bool {
@@ -32,10 +34,32 @@ public enum SelfSigned {
     var serializer = DER.Serializer()
     try certificateValue.serialize(into: &serializer)
     let pem = PEMDocument(type: "CERTIFICATE", derBytes: serializer.serializedBytes).pemString
-    // Key first: a certificate without its key would look complete to the next start.
-    try write(privateKey.pemRepresentation + "\n", to: key, mode: 0o600)
-    try write(pem + "\n", to: certificate, mode: 0o644)
+    // Half a pair must not look whole to the next start. A certificate whose key is gone goes first, so that it never
+    // stands beside the new key; then the key, and only when that is on the disk, its certificate.
+    if files.fileExists(atPath: certificate) {
+      try files.removeItem(atPath: certificate)
+      try syncFolder(of: certificate)
+    }
+    // The folder has perhaps been made just now.
+    try syncFolder(of: URL(fileURLWithPath: certificate).deletingLastPathComponent().path)
+    try place(privateKey.pemRepresentation + "\n", at: key, mode: 0o600)
+    try place(pem + "\n", at: certificate, mode: 0o644)
     return true
+  }
+
+  /// Under its name a file is whole: written beside, synced, renamed, and the name synced.
+  private static func place(_ text: String, at path: String, mode: mode_t) throws {
+    let beside = path + ".new"
+    try write(text, to: beside, mode: mode)
+    guard rename(beside, path) == 0 else { throw ConfigError("\(path): \(String(cString: strerror(errno)))") }
+    try syncFolder(of: path)
+  }
+
+  private static func syncFolder(of path: String) throws {
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    do throws(BlobError) { try PosixFileSystem().syncDirectory(folder) } catch {
+      throw ConfigError("\(folder): \(error)")
+    }
   }
 
   private static func write(_ text: String, to path: String, mode: mode_t) throws {

@@ -36,7 +36,8 @@ struct AccountCommand: AsyncParsableCommand {
   }
 
   struct Add: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Add an account with INBOX and the usual mailboxes.")
+    static let configuration = CommandConfiguration(
+      commandName: "add", abstract: "Add an account with INBOX and the usual mailboxes.")
     @Argument(help: "user or user@domain") var name: String
     @OptionGroup var data: DataOptions
     @Flag(help: "Read the password from the first line of standard input.") var passwordStdin = false
@@ -57,12 +58,12 @@ struct AccountCommand: AsyncParsableCommand {
         ? .accountImportHash(name: name, hash: secret, settings: settings)
         : .accountAdd(name: name, password: secret, settings: settings)
       let reply = try await Terminal.call(request, in: data.directory)
-      print(reply.message ?? "added \(name)")
+      Terminal.say(reply.message ?? "added \(name)")
     }
   }
 
   struct List: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "List accounts with their usage.")
+    static let configuration = CommandConfiguration(commandName: "list", abstract: "List accounts with their usage.")
     @OptionGroup var data: DataOptions
     @Flag(help: "Print JSON.") var json = false
 
@@ -82,17 +83,18 @@ struct AccountCommand: AsyncParsableCommand {
   }
 
   struct Remove: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Remove an account and all its mail.")
+    static let configuration = CommandConfiguration(
+      commandName: "remove", abstract: "Remove an account and all its mail.")
     @Argument var name: String
     @OptionGroup var data: DataOptions
     func run() async throws {
       let reply = try await Terminal.call(.accountRemove(name: name), in: data.directory)
-      print(reply.message ?? "removed \(name)")
+      Terminal.say(reply.message ?? "removed \(name)")
     }
   }
 
   struct Passwd: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Set an account's password.")
+    static let configuration = CommandConfiguration(commandName: "passwd", abstract: "Set an account's password.")
     @Argument var name: String
     @OptionGroup var data: DataOptions
     @Flag(help: "Read the password from the first line of standard input.") var passwordStdin = false
@@ -102,12 +104,13 @@ struct AccountCommand: AsyncParsableCommand {
       }
       let reply = try await Terminal.call(
         .accountPassword(name: name, password: try Terminal.readPassword()), in: data.directory)
-      print(reply.message ?? "changed")
+      Terminal.say(reply.message ?? "changed")
     }
   }
 
   struct Set: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Change quota, POP3 policy or state of an account.")
+    static let configuration = CommandConfiguration(
+      commandName: "set", abstract: "Change quota, POP3 policy or state of an account.")
     @Argument var name: String
     @OptionGroup var data: DataOptions
     @OptionGroup var policy: Policy
@@ -116,7 +119,7 @@ struct AccountCommand: AsyncParsableCommand {
     func run() async throws {
       let reply = try await Terminal.call(
         .accountChange(name: name, settings: policy.settings(enabled: login)), in: data.directory)
-      print(reply.message ?? "changed")
+      Terminal.say(reply.message ?? "changed")
     }
   }
 }

@@ -47,8 +47,9 @@ struct ChooseCommand: AsyncParsableCommand {
           throw Refusal(code: .cannotCreate, sentence: "\(chart): cannot be written")
         }
       }
-      if json { return print(try report.json(), terminator: "") }
-      print(report.text(width: max(80, min(100, Terminal.width))), terminator: "")
+      if json { return print(LogEscape.finishedJSON(try report.json()), terminator: "") }
+      let text = report.text(width: max(80, min(100, Terminal.width)))
+      Terminal.say(text.hasSuffix("\n") ? String(text.dropLast()) : text)
     }
   }
 

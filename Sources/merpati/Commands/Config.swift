@@ -3,7 +3,7 @@ import MerpatiServer
 
 struct Config: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Print the effective configuration, and where each value comes from.")
+    commandName: "config", abstract: "Print the effective configuration, and where each value comes from.")
   @OptionGroup var options: ServeOptions
   @Flag(help: "Print JSON.") var json = false
   @Flag(help: "Describe every key instead.") var keys = false

@@ -4,7 +4,7 @@ import MerpatiServer
 
 struct Deliver: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Deliver one message from standard input to an account.",
+    commandName: "deliver", abstract: "Deliver one message from standard input to an account.",
     discussion: """
       For pipes of an MTA. Ends with a code of sysexits(3): 0 delivered, 67 no such account, 73 the account is full \
       (75 when lmtp.quota-full is 452), 65 the message is refused, 75 try again later.

@@ -25,18 +25,22 @@ struct Export: AsyncParsableCommand {
       var options = ExportOptions()
       options.verifies = !noVerify
       options.mailboxes = mailbox.isEmpty ? nil : Set(mailbox)
-      let target: any ExportTarget
-      switch try TransferPlace(to) {
-      case .maildir(let path):
-        target = MaildirTarget(MaildirTree(root: path), threads: NIOThreadPool.singleton)
-      case .mbox(let path): target = MboxTarget(path, threads: NIOThreadPool.singleton)
-      case .server: throw Refusal.usage("--to: export takes maildir:DIR or mbox:FOLDER")
-      }
-      let door = try await StoreDoor.open(directory: try await data.directory)
+      let place = try TransferPlace(to)
       let display = TransferDisplay(json: json)
-      let report = await MailExport(from: door.account(account), to: target, options: options)
-        .run(account: account, reporter: { display.report($0) })
-      await door.close()
+      let report = try await Interruption.ending { [options] in
+        let target: any ExportTarget
+        switch place {
+        case .maildir(let path):
+          target = MaildirTarget(MaildirTree(root: path), threads: NIOThreadPool.singleton)
+        case .mbox(let path): target = MboxTarget(path, threads: NIOThreadPool.singleton)
+        case .server: throw Refusal.usage("--to: export takes maildir:DIR or mbox:FOLDER")
+        }
+        let door = try await StoreDoor.open(directory: try await data.directory)
+        let report = await MailExport(from: door.account(account), to: target, options: options)
+          .run(account: account, reporter: { display.report($0) })
+        await door.close()
+        return report
+      }
       try display.show(report)
     }
   }

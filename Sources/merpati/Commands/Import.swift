@@ -41,17 +41,19 @@ struct Import: AsyncParsableCommand {
       options.keepsUIDs = !newUids
       options.verifies = !noVerify
       options.mailboxes = mailbox.isEmpty ? nil : Set(mailbox)
-      let door = try await StoreDoor.open(directory: try await data.directory)
-      let destination = door.account(account, ignoringQuota: ignoreQuota)
       let display = TransferDisplay(json: json)
-      do {
-        let report = try await transfer(to: destination, options, display)
-        await door.close()
-        try display.show(report)
-      } catch {
-        await door.close()
-        throw error
+      let report = try await Interruption.ending { [options] in
+        let door = try await StoreDoor.open(directory: try await data.directory)
+        do {
+          let report = try await transfer(to: door.account(account, ignoringQuota: ignoreQuota), options, display)
+          await door.close()
+          return report
+        } catch {
+          await door.close()
+          throw error
+        }
       }
+      try display.show(report)
     }
   }
 

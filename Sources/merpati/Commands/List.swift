@@ -5,6 +5,7 @@ import IMAPCore
 import MailBrowse
 import MailClient
 import MailNet
+import MailSync
 import MerpatiServer
 import NIOCore
 import NIOPosix
@@ -12,14 +13,21 @@ import POP3Client
 
 struct ListMail: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "list", abstract: "Show a mailbox on a server as a table, from headers only.",
+    commandName: "list", abstract: "Show a mailbox as a table, from headers only: on a server, or as last pulled.",
     discussion: """
       Nothing is downloaded but headers and structure, nothing changes on the server, no message becomes read. Without a \
       mailbox in the URL INBOX is shown. Over pop3:// headers come by TOP; attachments cannot be seen that way.
+
+      maildir:DIR shows what 'merpati pull imap URL --to maildir:DIR --mode headers' brought, without any network; so does \
+      the name of an account with mode headers, behind --config FILE.
       """)
 
-  @Argument(help: ArgumentHelp("imaps://user@host/MAILBOX, imap://, pop3s:// or pop3://", valueName: "url")) var url:
-    String
+  @Argument(
+    help: ArgumentHelp(
+      "imaps://user@host/MAILBOX, imap://, pop3s://, pop3://, maildir:DIR, or with --config an account",
+      valueName: "place"))
+  var place: String
+  @OptionGroup var options: PlaceOptions
   @OptionGroup var remote: RemoteOptions
   @Option(name: .shortAndLong, help: ArgumentHelp("The newest this many.", valueName: "n")) var number = 50
   @Flag(name: .shortAndLong, help: "All messages.") var all = false
@@ -34,50 +42,61 @@ struct ListMail: AsyncParsableCommand {
   func run() async throws {
     try await Terminal.run {
       guard number > 0 else { throw Refusal.usage("--number: \(number) is not above 0") }
-      let remote = try Remote(url, self.remote)
-      let group = MultiThreadedEventLoopGroup.singleton
-      switch remote.server.mailProtocol {
-      case .imap:
-        let client = try await IMAPClient.connect(to: remote.server, group: group, timeouts: .init())
-        do {
-          try await client.logIn(user: remote.user, remote.credential, compress: true)
-          if mailboxes {
-            try await showMailboxes(client)
-          } else {
-            try await show(client, remote.url.mailbox ?? "INBOX")
-          }
-          await client.logOut()
-        } catch {
-          await client.abandon()
-          throw error
-        }
-      case .pop3:
-        guard !mailboxes, !unseen, from == nil, subject == nil, since == nil else {
-          throw Refusal.usage("POP3 has one mailbox and no search; use an imap:// or imaps:// URL")
-        }
-        let client = try await POP3Client.connect(to: remote.server, group: group, timeouts: .init())
-        do {
-          try await client.logIn(user: remote.user, remote.credential)
-          try print(await MailboxTable.read(client, ListSelection(newest: all ? nil : number)))
-          // Without QUIT: TOP may count as reading on servers that delete what was read.
-          await client.abandon()
-        } catch {
-          await client.abandon()
-          throw error
-        }
+      let filter = try self.filter()
+      switch try await MailPlace.find(place, options, remote) {
+      case .replica(let kept):
+        defer { kept.replica.close() }
+        if mailboxes { return try showMailboxes(await kept.replica.mailboxes().map(Row.init)) }
+        try print(
+          await MailboxTable.read(kept.replica, mailbox: kept.mailbox, newest: all ? nil : number, filter))
+      case .server(let server) where server.server.mailProtocol == .imap: try await showIMAP(server, filter)
+      case .server(let server): try await showPOP3(server, filter)
       }
     }
   }
 
-  private func show(_ client: IMAPClient, _ mailbox: String) async throws {
-    var keys: [SearchKey] = []
-    if unseen { keys.append(.unflag(.seen)) }
-    if let from { keys.append(.address(.from, ByteBuffer(string: from))) }
-    if let subject { keys.append(.subject(ByteBuffer(string: subject))) }
-    if let since { keys.append(.since(try Self.day(since))) }
-    let key: SearchKey? = keys.count > 1 ? .and(keys) : keys.first
-    try print(
-      await MailboxTable.read(client, mailbox: mailbox, ListSelection(newest: all ? nil : number, key: key)))
+  private func showIMAP(_ place: MailPlace.Server, _ filter: ListFilter) async throws {
+    let client = try await IMAPClient.connect(
+      to: place.server, group: MultiThreadedEventLoopGroup.singleton, timeouts: .init())
+    do {
+      try await client.logIn(user: place.user, place.credential, compress: true)
+      if mailboxes {
+        try showMailboxes(await client.mailboxes(status: true).map(Row.init))
+      } else {
+        let selection = ListSelection(newest: all ? nil : number, key: filter.key)
+        try print(await MailboxTable.read(client, mailbox: place.mailbox, selection))
+      }
+      await client.logOut()
+    } catch {
+      await client.abandon()
+      throw error
+    }
+  }
+
+  private func showPOP3(_ place: MailPlace.Server, _ filter: ListFilter) async throws {
+    guard !mailboxes, filter.isEmpty, options.mailbox == nil else {
+      throw Refusal.usage("POP3 has one mailbox and no search; use an imap:// or imaps:// URL")
+    }
+    let client = try await POP3Client.connect(
+      to: place.server, group: MultiThreadedEventLoopGroup.singleton, timeouts: .init())
+    do {
+      try await client.logIn(user: place.user, place.credential)
+      try print(await MailboxTable.read(client, ListSelection(newest: all ? nil : number)))
+      // Without QUIT: TOP may count as reading on servers that delete what was read.
+      await client.abandon()
+    } catch {
+      await client.abandon()
+      throw error
+    }
+  }
+
+  private func filter() throws -> ListFilter {
+    var filter = ListFilter()
+    filter.unseen = unseen
+    filter.from = from
+    filter.subject = subject
+    filter.since = try since.map(Self.day)
+    return filter
   }
 
   static func day(_ text: String) throws -> IMAPDay {
@@ -95,16 +114,16 @@ struct ListMail: AsyncParsableCommand {
 
   private func print(_ table: MailboxTable) throws {
     if json { return try Terminal.json(table) }
+    let now = Int64(Date().timeIntervalSince1970)
     if table.messages.isEmpty {
-      Swift.print(table.exists == 0 ? "\(table.mailbox) is empty" : "\(table.mailbox): nothing matches")
-      return
+      Terminal.say(table.exists == 0 ? "\(table.mailbox) is empty" : "\(table.mailbox): nothing matches")
+      return noteAge(table, now)
     }
     let width = Terminal.width
     let uidWidth = table.messages.map { String($0.uid).count }.max() ?? 1
     let fixed = uidWidth + 2 + 2 + 12 + 2 + 9 + 2
     let fromWidth = max(12, min(24, (width - fixed) / 3))
     let subjectWidth = max(16, width - fixed - fromWidth - 2)
-    let now = Int64(Date().timeIntervalSince1970)
     for message in table.messages {
       let mark = message.flags.contains("Flagged") ? "!" : message.isSeen ? " " : "•"
       let clip = message.attachments.isEmpty ? "" : "📎 "
@@ -118,21 +137,37 @@ struct ListMail: AsyncParsableCommand {
     Terminal.note(
       "\(table.messages.count)\(shown) messages in \(table.mailbox), \(Text.size(table.octetsListed)); "
         + "\(Text.size(table.octetsReceived)) travelled")
+    noteAge(table, now)
   }
 
-  private func showMailboxes(_ client: IMAPClient) async throws {
-    struct Row: Codable {
-      var mailbox: String
-      var messages: Int?
-      var unseen: Int?
-      var octets: Int64?
-      var attributes: [String]
+  /// Of what is at home.
+  private func noteAge(_ table: MailboxTable, _ now: Int64) {
+    if let asOf = table.asOf { Terminal.note("as pulled on \(Text.date(asOf, now: now))") }
+    if let missing = table.withoutHeader {
+      Terminal.note("\(missing) more are known whose headers have not come yet: run 'merpati pull' again")
     }
-    let rows = try await client.mailboxes(status: true).map { box in
-      Row(
-        mailbox: box.name, messages: box.status?.messages, unseen: box.status?.unseen, octets: box.status?.size,
-        attributes: box.attributes.sorted())
+  }
+
+  private struct Row: Codable {
+    var mailbox: String
+    var messages: Int?
+    var unseen: Int?
+    var octets: Int64?
+    var attributes: [String]?
+
+    init(_ box: RemoteMailbox) {
+      mailbox = box.name
+      (messages, unseen, octets) = (box.status?.messages, box.status?.unseen, box.status?.size)
+      attributes = box.attributes.sorted()
     }
+
+    init(_ box: ReplicaMailbox) {
+      mailbox = box.name
+      (messages, unseen, octets) = (box.messages, box.unseen, box.octets)
+    }
+  }
+
+  private func showMailboxes(_ rows: [Row]) throws {
     if json { return try Terminal.json(rows) }
     Terminal.table(
       ["MAILBOX", "MESSAGES", "UNREAD", "SIZE"],

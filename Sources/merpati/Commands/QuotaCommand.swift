@@ -6,7 +6,7 @@ struct QuotaCommand: AsyncParsableCommand {
     commandName: "quota", abstract: "Show what an account uses of its quota.", subcommands: [Show.self])
 
   struct Show: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Usage and bounds of one account.")
+    static let configuration = CommandConfiguration(commandName: "show", abstract: "Usage and bounds of one account.")
     @Argument var name: String
     @OptionGroup var data: DataOptions
     @Flag(help: "Print JSON.") var json = false
@@ -24,6 +24,9 @@ struct QuotaCommand: AsyncParsableCommand {
           row("storage", quota.storage, ConfigValues.readable(octets:)),
           row("messages", quota.messages, { String($0) }),
         ], right: [1, 2, 3])
+      if let kept = quota.kept?.usage, kept > 0 {
+        print("kept for undelete: \(ConfigValues.readable(octets: kept)), in no quota")
+      }
     }
   }
 }

@@ -4,6 +4,7 @@ import IMAPClient
 import MailBrowse
 import MailClient
 import MailNet
+import MailSync
 import MerpatiServer
 import NIOCore
 import NIOPosix
@@ -14,11 +15,18 @@ struct ReadMail: AsyncParsableCommand {
     discussion: """
       Without an option the headers, the text and the list of attachments are shown; only the text part travels. \
       --part gives one part's content as a file: merpati read imaps://user@host/INBOX 4211 --part 2 > photo.jpg
+
+      maildir:DIR reads from what 'merpati pull imap --mode headers' keeps: what was read before is at home; anything else \
+      is fetched from the server it came from, that part alone, and kept.
       """)
 
-  @Argument(help: ArgumentHelp("imaps://user@host/MAILBOX or imap://; INBOX if no mailbox is named", valueName: "url"))
-  var url: String
+  @Argument(
+    help: ArgumentHelp(
+      "imaps://user@host/MAILBOX, imap://, maildir:DIR, or with --config an account", valueName: "place")
+  )
+  var place: String
   @Argument(help: "The message's UID, as 'merpati list' shows it.") var uid: UInt32
+  @OptionGroup var options: PlaceOptions
   @OptionGroup var remote: RemoteOptions
   @Option(help: ArgumentHelp("This part's content, transfer encoding undone.", valueName: "n")) var part: String?
   @Flag(help: "As it is stored: the whole message, or with --part the part as it travels.") var raw = false
@@ -33,29 +41,44 @@ struct ReadMail: AsyncParsableCommand {
       }
       let reading =
         try part.map { Reading.part(try Reading.path($0), raw: raw) } ?? (raw ? .raw : header ? .header : nil)
-      let remote = try Remote(url, self.remote)
-      guard remote.server.mailProtocol == .imap else {
-        throw Refusal.usage(
-          "POP3 knows whole messages only; use an imap:// or imaps:// URL, or 'merpati pull pop3 --keep' for all of them"
-        )
-      }
-      let client = try await IMAPClient.connect(
-        to: remote.server, group: MultiThreadedEventLoopGroup.singleton, timeouts: .init())
-      do {
-        try await client.logIn(user: remote.user, remote.credential, compress: true)
-        let message = try await MessageReading.open(client, mailbox: remote.url.mailbox ?? "INBOX", markSeen: markSeen)
-        if let reading {
-          try await message.read(uid, reading, markSeen: markSeen) { try Self.write($0) }
-        } else {
-          try await show(message)
+      switch try await MailPlace.find(place, options, remote) {
+      case .replica(let kept):
+        defer { kept.replica.close() }
+        guard !markSeen else {
+          throw Refusal.usage("--mark-seen is the server's business: give its URL in place of \(place)")
         }
-        if isatty(STDERR_FILENO) == 1 { Terminal.note("\(Text.size(client.counters.received)) travelled") }
-        await client.logOut()
-      } catch {
-        await client.abandon()
-        throw error
+        try await read(MessageReading.open(kept.replica, mailbox: kept.mailbox), reading)
+        noteOctets(kept.replica.octetsReceived)
+      case .server(let server): try await readOnline(server, reading)
       }
     }
+  }
+
+  private func readOnline(_ place: MailPlace.Server, _ reading: Reading?) async throws {
+    guard place.server.mailProtocol == .imap else {
+      throw Refusal.usage(
+        "POP3 knows whole messages only; use an imap:// or imaps:// URL, or 'merpati pull pop3 --keep' for all of them")
+    }
+    let client = try await IMAPClient.connect(
+      to: place.server, group: MultiThreadedEventLoopGroup.singleton, timeouts: .init())
+    do {
+      try await client.logIn(user: place.user, place.credential, compress: true)
+      try await read(MessageReading.open(client, mailbox: place.mailbox, markSeen: markSeen), reading)
+      noteOctets(client.counters.received)
+      await client.logOut()
+    } catch {
+      await client.abandon()
+      throw error
+    }
+  }
+
+  private func read(_ message: MessageReading, _ reading: Reading?) async throws {
+    guard let reading else { return try await show(message) }
+    try await message.read(uid, reading, markSeen: markSeen) { try Self.write($0) }
+  }
+
+  private func noteOctets(_ octets: Int64) {
+    if isatty(STDERR_FILENO) == 1 { Terminal.note("\(Text.size(octets)) travelled") }
   }
 
   private func show(_ reading: MessageReading) async throws {

@@ -16,6 +16,7 @@ struct ServeOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Listen for LMTP.", valueName: "addr:port|unix:path")) var lmtp: String?
   @Flag(help: "Take passwords without TLS from other machines too.") var allowCleartextLogin = false
   @Option(help: ArgumentHelp("Write the process number here when ready.", valueName: "file")) var pidFile: String?
+  @Option(help: ArgumentHelp("Become this user when the ports are open.", valueName: "name")) var user: String?
   @Option(name: .customLong("set"), help: ArgumentHelp("Set any other key.", valueName: "key=value"))
   var set: [String] = []
 
@@ -28,6 +29,7 @@ struct ServeOptions: ParsableArguments {
     flags["pop3s.listen"] = pop3s
     flags["lmtp.listen"] = lmtp
     flags["pid-file"] = pidFile
+    flags["process.user"] = user
     if allowCleartextLogin { flags["auth.allow-cleartext-login"] = "true" }
     do {
       for pair in set {
@@ -45,7 +47,7 @@ struct ServeOptions: ParsableArguments {
 
 struct Serve: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Serve mail: IMAP, POP3 and LMTP.",
+    commandName: "serve", abstract: "Serve mail: IMAP, POP3 and LMTP.",
     discussion: """
       Prints one line for each listener with the address it is bound to, then 'ready'. Ends cleanly on SIGTERM and SIGINT; \
       SIGHUP reads certificates again and reopens the log. Every key of 'merpati config' can be set by --set, by the \

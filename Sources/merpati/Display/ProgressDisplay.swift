@@ -1,5 +1,6 @@
 import Foundation
 import MailClient
+import MerpatiServer
 import Synchronization
 
 /// Shows the events of long work: bars that are redrawn on a terminal, quiet lines in cron, a JSON line each with --json.
@@ -40,7 +41,7 @@ final class ProgressDisplay: Sendable {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     guard let line = try? encoder.encode(event) else { return }
-    Terminal.write(String(decoding: line, as: UTF8.self) + "\n", to: STDOUT_FILENO)
+    Terminal.write(LogEscape.finishedJSON(String(decoding: line, as: UTF8.self)) + "\n", to: STDOUT_FILENO)
   }
 
   /// Cron sends mail for every line: the beginning and the way say nothing.

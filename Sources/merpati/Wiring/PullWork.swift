@@ -78,8 +78,10 @@ struct PullWork: Sendable {
         },
         report: { display.report($0) })
       defer { engine.close() }
+      try await engine.remember(work.server)
       if work.watches {
-        try await StopSignals.cancelling { try await SyncDaemon(engine).run { report in _ = tell(report, work.name) } }
+        // Signals cancel the command's task (`Interruption`): a second handler of the same signal would undo the first.
+        try await SyncDaemon(engine).run { report in _ = tell(report, work.name) }
         return EX_OK
       }
       return tell(try await engine.run(), work.name)

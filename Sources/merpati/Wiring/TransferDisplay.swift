@@ -44,7 +44,7 @@ struct TransferDisplay {
     if json {
       try Terminal.json(Output(report))
     } else {
-      print(report.text)
+      Terminal.say(report.text)
     }
     guard !report.isClean else { return }
     throw ExitCode(report.stopped == nil ? EX_DATAERR : EX_TEMPFAIL)

@@ -67,11 +67,11 @@ struct AuthBench {
   private let listener: Listener
   private let connections: AsyncStream<Connection>
 
-  private init(_ settings: AuthSettings, _ path: String?) {
+  private init(_ settings: AuthSettings, _ path: String?, _ secret: [UInt8]?, _ verify: @escaping PasswordCheck) {
     let lines = lines
     authenticator = Authenticator(
       store: store, settings: settings, logger: Logger(label: "test") { _ in KeepingLog(lines: lines) },
-      threads: .singleton, clock: time.clock)
+      threads: .singleton, clock: time.clock, decoySecret: secret, verify: verify)
     let (stream, continuation) = AsyncStream.makeStream(of: Connection.self)
     connections = stream
     listener = Listener(
@@ -85,12 +85,13 @@ struct AuthBench {
   /// Few rounds, so that a debug build gets through.
   static func with(
     allowCleartext: Bool = false, trustsLoopback: Bool = true, perAccount: Int = 50, unixSocket path: String? = nil,
+    decoySecret: [UInt8]? = nil, verify: @escaping PasswordCheck = { $0.verify($1, iterations: $2) },
     _ body: (AuthBench) async throws -> Void
   ) async throws {
     let bench = AuthBench(
       AuthSettings(
         allowCleartext: allowCleartext, trustsLoopback: trustsLoopback, maxConnectionsPerAccount: perAccount,
-        scramIterations: rounds), path)
+        scramIterations: rounds), path, decoySecret, verify)
     try await bench.listener.bind()
     let result: Result<Void, any Error>
     do {

@@ -48,6 +48,45 @@ import Testing
   }
 
   @Test(arguments: Engine.allCases)
+  func `Messages of a deleted mailbox are read until the purge, moved ones not under their old UIDs`(_ engine: Engine)
+    async throws
+  {
+    try await withStore(engine) { store, _ in
+      let ana = try await store.add("ana")
+      try await store.put(Mail.text("Last"), in: "Junk", of: ana)
+      let junk = try await store.ref("Junk", of: ana)
+      try await store.deleteMailbox("Junk", of: ana.id)
+      #expect(try await store.body(1, in: junk) == Mail.text("Last"))
+      try await store.put(of: ana)
+      let inbox = try await store.ref("INBOX", of: ana)
+      _ = try await store.move([1], from: inbox, to: "Sent")
+      #expect(try await store.body(1, in: inbox) == nil)
+      #expect(try await store.compact().purgedMessages == 1)
+      #expect(try await store.body(1, in: junk) == nil)
+      #expect(try await store.visit(junk, [1], needs: .dates) { _ throws(StoreError) in .next } == 1)
+    }
+  }
+
+  @Test(arguments: Engine.allCases)
+  func `A maildrop holds whatever is expunged in its account while it is open`(_ engine: Engine) async throws {
+    try await withStore(engine) { store, _ in
+      let ana = try await store.add("ana")
+      let budi = try await store.add("budi")
+      for account in [ana, budi] { try await store.fill(2, in: "Sent", of: account, flags: .deleted) }
+      let sent = try await store.ref("Sent", of: ana)
+      _ = try await store.expunge([1], in: sent)
+      let drop = try await store.openMaildrop(of: ana.id)
+      _ = try await store.expunge([2], in: sent)
+      _ = try await store.expunge(nil, in: try await store.ref("Sent", of: budi))
+      #expect(try await store.compact().purgedMessages == 3)
+      #expect(try await store.body(1, in: sent) == nil)
+      #expect(try await store.body(2, in: sent) != nil)
+      drop.close()
+      #expect(try await store.compact().purgedMessages == 1)
+    }
+  }
+
+  @Test(arguments: Engine.allCases)
   func `An open reader outlives the message, its purge and its pack`(_ engine: Engine) async throws {
     try await withStore(engine) { store, _ in
       let ana = try await store.add("ana")
@@ -55,13 +94,15 @@ import Testing
       let ref = try await store.ref("INBOX", of: ana)
       let reader = try #require(try await store.openMessage(1, in: ref))
       _ = try await store.expunge(nil, in: ref)
-      #expect(try await store.compact().removedPacks == 1)
+      let report = try await store.compact()
+      #expect(report.purgedMessages == 1)
+      if engine.hasPacks { #expect(report.removedPacks == 1) }
       #expect(String(buffer: try await reader.read(0..<reader.size)) == Mail.text("Kept"))
       #expect(try await store.openMessage(1, in: ref) == nil)
     }
   }
 
-  @Test(arguments: Engine.allCases)
+  @Test(arguments: Engine.allCases.filter(\.hasPacks))
   func `Deleting mail and compacting shrinks the data folder`(_ engine: Engine) async throws {
     try await withStore(engine, BedSettings(packBytes: 1 << 20)) { store, bed in
       let ana = try await store.add("ana")
@@ -99,7 +140,7 @@ import Testing
       _ = try await store.changeFlags(FlagChange(.add, .deleted), of: gone, in: ref)
       _ = try await store.expunge(nil, in: ref)
       let report = try await store.compact()
-      #expect(report.rewrittenPacks > 2)
+      if engine.hasPacks { #expect(report.rewrittenPacks > 2) }
       for uid in stride(from: UID(3), through: 60, by: 3) {
         #expect(try await store.body(uid, in: ref) == Mail.large(30_000, seed: UInt64(uid - 1)))
       }

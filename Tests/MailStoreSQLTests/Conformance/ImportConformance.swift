@@ -208,6 +208,30 @@ import Testing
   }
 
   @Test(arguments: Engine.allCases)
+  func `A UIDVALIDITY that the store itself gave to a name does not come back with other messages`(_ engine: Engine)
+    async throws
+  {
+    try await withStore(engine) { store, _ in
+      let ana = try await store.add("ana")
+      let deleted = try await store.createMailbox("Deleted", of: ana.id, specialUse: nil)
+      let renamed = try await store.createMailbox("Renamed", of: ana.id, specialUse: nil)
+      for name in ["Deleted", "Renamed"] { try await store.put(in: name, of: ana) }
+      try await store.deleteMailbox("Deleted", of: ana.id)
+      try await store.renameMailbox("Renamed", to: "Elsewhere", of: ana.id)
+      for (name, value) in [("Deleted", deleted.uidValidity), ("Renamed", renamed.uidValidity)] {
+        let wanted = ImportedMailbox(name: name, uidValidity: value)
+        #expect(
+          await thrown { _ = try await store.prepareImport(wanted, of: ana.id) }
+            == .importRefused(.uidValidityUsed(mailbox: name, value)))
+      }
+      // Under another name nobody knows it, and the old mailbox may have its name back.
+      _ = try await store.prepareImport(ImportedMailbox(name: "Third", uidValidity: deleted.uidValidity), of: ana.id)
+      try await store.renameMailbox("Elsewhere", to: "Renamed", of: ana.id)
+      #expect(try await store.info("Renamed", of: ana).uidValidity == renamed.uidValidity)
+    }
+  }
+
+  @Test(arguments: Engine.allCases)
   func `A session on a mailbox that gets another UIDVALIDITY sees its end`(_ engine: Engine) async throws {
     try await withStore(engine) { store, _ in
       let ana = try await store.add("ana")

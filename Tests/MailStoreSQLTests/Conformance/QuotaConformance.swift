@@ -30,6 +30,19 @@ import Testing
     }
   }
 
+  @Test(arguments: Engine.allCases)
+  func `What adds nothing is not refused when the bound was lowered`(_ engine: Engine) async throws {
+    try await withStore(engine) { store, _ in
+      let ana = try await store.add("ana")
+      try await store.fill(2, of: ana)
+      _ = try await store.updateAccount(ana.id, AccountChange(quota: QuotaLimits(messages: 1)))
+      let ref = try await store.ref("INBOX", of: ana)
+      #expect(try await store.copy([7], from: ref, to: "Sent").assigned == [])
+      #expect(try await store.append([], to: "Sent", of: ana.id).assigned == [])
+      #expect(await thrown { _ = try await store.copy([1], from: ref, to: "Sent") } != nil)
+    }
+  }
+
   /// Usage by the account's counter, by its mailboxes and by the messages must be one number after any sequence of calls.
   @Test(arguments: Engine.allCases, [1, 2, 3] as [UInt64])
   func `Usage is exact after any sequence of calls`(_ engine: Engine, _ seed: UInt64) async throws {

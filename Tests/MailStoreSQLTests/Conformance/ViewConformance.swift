@@ -32,6 +32,42 @@ import Testing
   }
 
   @Test(arguments: Engine.allCases)
+  func `Sessions are told in the order in which they came, before the change is acknowledged`(_ engine: Engine)
+    async throws
+  {
+    try await withStore(engine) { store, _ in
+      let ana = try await store.add("ana")
+      let told = Gathered<Int>()
+      var open: [any OpenMailbox] = []
+      for number in 0..<20 { open.append(try await store.openMailbox("INBOX", of: ana.id) { told.add(number) }) }
+      try await store.put(of: ana)
+      #expect(told.values == Array(0..<20))
+      open[7].close()
+      for mailbox in open { _ = mailbox.current }
+      try await store.put(of: ana)
+      #expect(told.values.suffix(19) == Array(0..<7) + Array(8..<20))
+      for (number, mailbox) in open.enumerated() where number != 7 { mailbox.close() }
+    }
+  }
+
+  @Test(arguments: Engine.allCases)
+  func `All changes of one call have one MODSEQ`(_ engine: Engine) async throws {
+    try await withStore(engine) { store, _ in
+      let ana = try await store.add("ana")
+      try await store.fill(3, of: ana)
+      let before = try await store.info("INBOX", of: ana).highestModSeq
+      try await store.renameMailbox("INBOX", to: "Old/Mail", of: ana.id)
+      let open = try await store.openMailbox("Old/Mail", of: ana.id) {}
+      let snapshot = try #require(open.current)
+      open.close()
+      let modSeqs = Set((0..<3).map { snapshot[$0].modSeq })
+      #expect(modSeqs == [snapshot.highestModSeq] && snapshot.highestModSeq > before)
+      #expect(try await store.info("INBOX", of: ana).highestModSeq == snapshot.highestModSeq)
+      #expect(try await store.info("Old", of: ana).highestModSeq == snapshot.highestModSeq)
+    }
+  }
+
+  @Test(arguments: Engine.allCases)
   func `Sessions on one mailbox share the snapshot`(_ engine: Engine) async throws {
     try await withStore(engine) { store, _ in
       let ana = try await store.add("ana")

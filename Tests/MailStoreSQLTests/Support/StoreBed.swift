@@ -1,6 +1,7 @@
 import BlobStore
 import Logging
 import MailStore
+import MailStoreMemory
 import MailStoreSQL
 import MailTestKit
 import NIOCore
@@ -15,7 +16,11 @@ import Testing
 /// The engines that the conformance suite runs against; later ones are added here.
 enum Engine: String, CaseIterable, Sendable, CustomTestStringConvertible {
   case sqlite
+  /// The oracle of the simulation: where the two differ, the contract's text decides who is wrong.
+  case memory
   var testDescription: String { rawValue }
+  /// Keeps bytes in files that a compaction rewrites and removes.
+  var hasPacks: Bool { self == .sqlite }
 }
 
 /// What a test sets; engines map it to their own settings.
@@ -35,6 +40,8 @@ final class StoreBed: Sendable {
   let engine: Engine
   let path: String
   let clock = TestClock()
+  /// What the store in memory finds when it is opened again.
+  private let disk = MemoryStore.Disk()
   private let fileSystem: any FileSystem
 
   init(_ engine: Engine = .sqlite, fileSystem: any FileSystem = PosixFileSystem()) throws {
@@ -52,6 +59,11 @@ final class StoreBed: Sendable {
   func open(_ settings: BedSettings = BedSettings()) throws -> any MailStore {
     switch engine {
     case .sqlite: try openSQL(settings)
+    case .memory:
+      MemoryStore(
+        MemoryStore.Settings(
+          defaultQuota: settings.quota, maximumMessageBytes: settings.maximumMessageBytes,
+          expungedRetentionDays: settings.retentionDays, now: { [clock] in clock.now }), disk: disk)
     }
   }
 

@@ -1,0 +1,281 @@
+"""Nobody reaches another account's mail: every command of every protocol, and every control request, is pointed at it.
+
+The lists of commands are those of the sources; a command that is new and not tried here turns a test red."""
+
+import base64
+import json
+import re
+import socket
+import unittest
+
+import harness
+from harness import PASSWORD, ROOT
+from lines import IMAP, LMTP, POP3
+
+MARK = "HANYA-UNTUK-ANA"
+
+
+def rows(pattern, *path):
+    text = ROOT.joinpath("Sources", *path).read_text()
+    found = re.findall(pattern, text, re.M)
+    assert found, path
+    return set(found)
+
+
+def message(subject):
+    return f"From: a@example.org\r\nMessage-ID: <{subject}@example.org>\r\nSubject: {subject}\r\n\r\n{subject}\r\n".encode()
+
+
+#: What somebody might call another's mailbox, here or on other servers.
+NAMES = ("Rahasia", "Rahasia/Dalam", "ana", "ana/INBOX", "ana/Rahasia", "~ana/Rahasia", "#user/ana/INBOX", "user.ana",
+         "user/ana/INBOX", "Other Users/ana/INBOX", "../ana/INBOX", "/ana/INBOX", "INBOX/../../ana", "ana@example.org")
+
+#: For each row of the IMAP table what is tried; `{name}` stands for each of NAMES. Selected: budi's INBOX of one message.
+IMAP_ATTEMPTS = {
+    "append": ["APPEND \"{name}\" {{4+}}\r\nx: y"],
+    "authenticate": [],  # see test_acting_as_somebody_else
+    "capability": ["CAPABILITY"],
+    "check": ["CHECK"],
+    "close": ["CLOSE", "SELECT INBOX"],
+    "copy": ["COPY 1 \"{name}\"", "UID COPY 1:* \"{name}\"", "UID COPY 1:4294967295 Curian"],
+    "create": ["CREATE \"{name}\""],
+    "delete": ["DELETE \"{name}\""],
+    "enable": ["ENABLE IMAP4rev2 UTF8=ACCEPT CONDSTORE QRESYNC"],
+    "examine": ["EXAMINE \"{name}\"", "SELECT INBOX"],
+    "expunge": ["EXPUNGE", "UID EXPUNGE 1:*"],
+    "fetch": ["FETCH 1:* (UID FLAGS ENVELOPE BODY[])", "UID FETCH 1:* (UID FLAGS ENVELOPE BODY.PEEK[])",
+              "UID FETCH 1:4294967295 BODY.PEEK[]", "FETCH 2 BODY[]", "FETCH 3 BODY[]"],
+    "getQuota": ["GETQUOTA \"\"", "GETQUOTA ana", "GETQUOTA \"ana\"", "GETQUOTA \"User quota:ana\""],
+    "getQuotaRoot": ["GETQUOTAROOT \"{name}\""],
+    "id": ["ID (\"name\" \"ana\" \"user\" \"ana\")"],
+    "idle": ["IDLE\r\nDONE"],
+    "list": ["LIST \"\" *", "LIST \"\" \"{name}\"", "LIST \"{name}\" *", "LIST ana *", "LIST (SUBSCRIBED) \"\" *",
+             "LIST \"\" * RETURN (SUBSCRIBED CHILDREN STATUS (MESSAGES))", "LIST \"\" \"~ana/%\""],
+    "login": ["LOGIN ana {password}"],
+    "logout": [],  # ends the session that tries the others
+    "lsub": ["LSUB \"\" *", "LSUB \"{name}\" %"],
+    "move": ["UID MOVE 1:* Curian", "MOVE 1 \"{name}\""],
+    "namespace": ["NAMESPACE"],
+    "noop": ["NOOP"],
+    "rename": ["RENAME \"{name}\" Curian2", "RENAME INBOX \"{name}\""],
+    "search": ["SEARCH ALL", "UID SEARCH UID 1:*", "SEARCH SUBJECT " + MARK, "SEARCH TEXT " + MARK],
+    "select": ["SELECT \"{name}\"", "SELECT INBOX"],
+    "setQuota": ["SETQUOTA ana (STORAGE 1)", "SETQUOTA \"\" (STORAGE 999999999)"],
+    "startTLS": [],  # not while logged in; what it changes is the line
+    "status": ["STATUS \"{name}\" (MESSAGES UIDNEXT UIDVALIDITY UNSEEN SIZE)"],
+    "store": ["STORE 1:* +FLAGS (\\Deleted)", "UID STORE 1:* FLAGS (\\Deleted)", "UID STORE 1:4294967295 +FLAGS (curi)"],
+    "subscribe": ["SUBSCRIBE \"{name}\""],
+    "uid": [],  # with copy, expunge, fetch, move, search, store
+    "unselect": ["UNSELECT", "SELECT INBOX"],
+    "unsubscribe": ["UNSUBSCRIBE \"{name}\""],
+}
+
+POP3_ATTEMPTS = {
+    "CAPA": ["CAPA"], "STLS": [], "USER": ["USER ana"], "PASS": ["PASS " + PASSWORD], "AUTH": ["AUTH PLAIN"],
+    "UTF8": ["UTF8"], "LANG": ["LANG en"], "STAT": ["STAT"], "LIST": ["LIST", "LIST 2", "LIST 3"],
+    "UIDL": ["UIDL", "UIDL 2", "UIDL {uidl}"], "RETR": ["RETR 1", "RETR 2", "RETR 3", "RETR {uidl}", "RETR -1"],
+    "TOP": ["TOP 1 100", "TOP 2 100", "TOP {uidl} 1"], "DELE": ["DELE 2", "DELE {uidl}", "DELE 1"], "NOOP": ["NOOP"],
+    "RSET": ["RSET"], "QUIT": ["QUIT"],
+}
+
+LMTP_ATTEMPTS = {
+    "LHLO": ["LHLO ana"], "STARTTLS": [], "MAIL": ["MAIL FROM:<ana>"], "RCPT": ["RCPT TO:<budi+Rahasia>"],
+    "DATA": ["DATA"], "BDAT": ["BDAT 0"], "RSET": ["RSET"], "NOOP": ["NOOP ana"],
+    "VRFY": ["VRFY ana", "VRFY tiada"], "HELP": ["HELP ana"], "QUIT": ["QUIT"],
+}
+
+#: Requests that are about one account, with the fields that could name another's mail. The socket is for administrators,
+#: so the account itself may be any; but what is asked of one account must never come from another.
+UIDS = [1, 2, 3]
+CONTROL_ATTEMPTS = {
+    "accountAdd": [{"name": "ana", "password": "lain", "settings": {}}],
+    "accountImportHash": [{"name": "ana", "hash": "{SHA}nU4eI71bcnBGqeO0t9tXvY1u5oQ=", "settings": {}}],
+    "accountChange": [{"name": "budi", "settings": {"quotaBytes": 1 << 30}}],
+    "accountPassword": [{"name": "budi", "password": PASSWORD}],
+    "quotaShow": [{"name": "budi"}],
+    "choose": [],  # a report of numbers; its mailboxes are those of `mailboxes`
+    "deliver": [],  # names no mailbox but the recipient's
+    "mailboxes": [{"account": "budi"}],
+    "prepareImport": [],  # makes budi's mailbox of that name
+    "append": [{"_0": {"account": "budi", "mailbox": "{name}", "ignoringQuota": True, "messages": []}}],
+    "describe": [{"account": "budi", "mailbox": "{name}", "after": 0}],
+    "fingerprints": [{"account": "budi", "mailbox": "{name}", "uids": UIDS}],
+    "read": [{"account": "budi", "mailbox": "{name}", "uids": UIDS}, {"account": "budi", "mailbox": "INBOX", "uids": UIDS}],
+    "accountRestore": [{"_0": {"name": "ana", "credentials": "{}", "enabled": True, "pop3Expire": "never"}}],
+    "deletedMessages": [{"account": "budi", "filter": {}}, {"account": "budi", "filter": {"mailbox": "{name}", "uids": UIDS}}],
+    "undelete": [{"account": "budi", "ignoringQuota": True, "filter": {"mailbox": "{name}", "uids": UIDS}}],
+}
+#: Nothing to do is no failure; what matters is that ana's state is the same after it.
+CONTROL_MAYBE_NOTHING = {"deletedMessages", "undelete", "accountRestore"}
+#: For the whole server; they name nobody.
+CONTROL_WHOLE = {"accountList", "check", "repair", "scrubStatus", "compact", "expire", "backup"}
+#: Names its account only, and does what it says.
+CONTROL_OWN = {"accountRemove"}
+
+
+class Apart(unittest.TestCase):
+    def setUp(self):
+        self.server = harness.Server("--set", "auth.failure-delay=0s", "--set", "auth.failures-per-connection=100",
+                                     "--set", "store.keep-expunged-days=7")
+        self.addCleanup(self.server.destroy)
+        self.server.start()
+        for name in ("ana", "budi"):
+            self.server.add_account(name, password=PASSWORD if name == "budi" else "kata-sandi-ana")
+        with IMAP(self.server.ports["imap"]) as peer:
+            self.good(peer.login("ana", "kata-sandi-ana"))
+            self.good(peer.command("CREATE Rahasia"))
+            self.good(peer.command("CREATE Rahasia/Dalam"))
+            self.good(peer.command("SUBSCRIBE Rahasia"))
+            for box in ("INBOX", "INBOX", "INBOX", "Rahasia"):
+                text = message(MARK)
+                self.good(peer.command(b"APPEND %s (\\Flagged) {%d+}\r\n%s" % (box.encode(), len(text), text)))
+            # And something that she has deleted, to be brought back by nobody else.
+            text = message(MARK)
+            self.good(peer.command(b"APPEND Rahasia (\\Deleted) {%d+}\r\n%s" % (len(text), text)))
+            self.good(peer.command("SELECT Rahasia"))
+            self.good(peer.command("EXPUNGE"))
+        with IMAP(self.server.ports["imap"]) as peer:
+            self.good(peer.login("budi", PASSWORD))
+            text = message("punya-budi")
+            self.good(peer.command(b"APPEND INBOX {%d+}\r\n%s" % (len(text), text)))
+            self.good(peer.command("CREATE Curian"))
+        self.before = self.state()
+
+    def good(self, answer):
+        self.assertTrue(answer[0].startswith(b"OK"), answer)
+
+    def state(self):
+        """All that ana has, as she sees it."""
+        with IMAP(self.server.ports["imap"]) as peer:
+            self.good(peer.login("ana", "kata-sandi-ana"))
+            seen = [peer.command("LIST \"\" * RETURN (SUBSCRIBED STATUS (MESSAGES UIDNEXT UIDVALIDITY UNSEEN))")[1],
+                    peer.command("GETQUOTAROOT INBOX")[1]]
+            for box in ("INBOX", "Rahasia"):
+                self.good(peer.command(f"EXAMINE {box}"))
+                seen.append(peer.command("UID FETCH 1:* (FLAGS INTERNALDATE BODY.PEEK[])")[1])
+        return seen
+
+    def unharmed(self):
+        self.assertEqual(self.state(), self.before)
+        self.assertEqual(self.server.check()["problems"], [])
+
+    def test_imap(self):
+        self.assertEqual(rows(r"^    row\(\.(\w+),", "IMAPServer", "Session", "CommandTable.swift"), set(IMAP_ATTEMPTS))
+        for name, attempts in IMAP_ATTEMPTS.items():
+            with self.subTest(name), IMAP(self.server.ports["imap"]) as peer:
+                self.good(peer.login("budi", PASSWORD))
+                self.good(peer.command("SELECT INBOX"))
+                for attempt in attempts:
+                    for box in NAMES if "{name}" in attempt else ("",):
+                        text = attempt.format(name=box, password="kata-sandi-ana")
+                        if "DONE" in text:
+                            peer.send("z IDLE\r\nDONE\r\n")
+                            completion, untagged = peer.answer("z")
+                        else:
+                            completion, untagged = peer.command(text)
+                        heard = completion + b"".join(untagged)
+                        self.assertNotIn(MARK.encode(), heard, text)
+                        self.assertNotIn(b"Flagged) UID", heard)
+                        if name in ("select", "examine", "status") and box and box not in ("", "INBOX"):
+                            self.assertTrue(completion.startswith((b"NO", b"BAD")), (text, heard))
+                # What budi made of those names is budi's own, and goes.
+                for box in NAMES:
+                    peer.command(f'DELETE "{box}"')
+                    peer.command(f'UNSUBSCRIBE "{box}"')
+            self.unharmed()
+
+    def test_pop3(self):
+        table = rows(r'CommandRow\("(\w+)"', "POP3Server", "CommandTable.swift")
+        self.assertEqual(table, set(POP3_ATTEMPTS))
+        with POP3(self.server.ports["pop3"]) as peer:
+            peer.login("ana", "kata-sandi-ana")
+            peer.command("UIDL")
+            uidl = peer.listing()[0].split()[1].decode()
+        for name, attempts in POP3_ATTEMPTS.items():
+            with self.subTest(name), POP3(self.server.ports["pop3"]) as peer:
+                self.assertTrue(peer.login("budi", PASSWORD).startswith(b"+OK"))
+                for attempt in attempts:
+                    text = attempt.format(uidl=uidl)
+                    peer.send(text + "\r\nNOOP\r\n" if name != "QUIT" else "QUIT\r\n")
+                    heard = [peer.line()]
+                    if name != "QUIT" and not heard[0].startswith(b"-ERR") and (
+                            name in ("CAPA", "RETR", "TOP") or text in ("LIST", "UIDL")):
+                        heard += peer.listing()
+                    self.assertNotIn(MARK.encode(), b"\n".join(heard), text)
+                    if name != "QUIT":
+                        self.assertRegex(peer.line(), rb"^\+OK")
+                    if re.search(r" (2|3|-1)\b|" + re.escape(uidl), text):
+                        self.assertTrue(heard[0].startswith(b"-ERR"), (text, heard))
+            self.unharmed()
+
+    def test_lmtp(self):
+        """It has no accounts of its own: it may add mail to the one named and tell nothing of what is there."""
+        self.assertEqual(rows(r'CommandRow\("(\w+)"', "LMTPServer", "CommandTable.swift"), set(LMTP_ATTEMPTS))
+        with LMTP(self.server.ports["lmtp"]) as peer:
+            peer.command("LHLO localhost")
+            answers = {}
+            for name, attempts in LMTP_ATTEMPTS.items():
+                for text in attempts:
+                    answer = peer.command(text)
+                    answers[text] = answer
+                    self.assertNotIn(MARK.encode(), answer)
+                    if answer.startswith(b"354"):
+                        peer.send(b"Subject: untuk budi\r\n\r\nx\r\n.\r\n")
+                        peer.reply()
+                        peer.command("MAIL FROM:<a@example.org>")
+            self.assertEqual(answers["VRFY ana"].replace(b"ana", b""), answers["VRFY tiada"].replace(b"tiada", b""))
+        self.unharmed()
+
+    def control(self, request):
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.settimeout(60)
+            peer.connect(str(self.server.data / "control.sock"))
+            peer.sendall(json.dumps(request).encode() + b"\n")
+            heard = b""
+            while piece := peer.recv(65536):
+                heard += piece
+        return heard
+
+    def test_control(self):
+        source = (ROOT / "Sources" / "MerpatiServer" / "Control" / "ControlMessages.swift").read_text()
+        body = source[source.index("enum ControlRequest"):source.index("public struct Delivery")]
+        cases = set(re.findall(r"^  case (\w+)", body, re.M))
+        self.assertEqual(cases, set(CONTROL_ATTEMPTS) | CONTROL_WHOLE | CONTROL_OWN)
+        for name, attempts in CONTROL_ATTEMPTS.items():
+            for attempt in attempts:
+                text = json.dumps(attempt)
+                for box in NAMES if "{name}" in text else ("",):
+                    with self.subTest(name, box=box):
+                        heard = self.control({name: json.loads(text.replace("{name}", box))})
+                        self.assertNotIn(MARK.encode(), heard)
+                        self.assertTrue(heard.endswith(b"}\n"), heard)
+                        if name not in CONTROL_MAYBE_NOTHING and (box or "ana" in str(attempt.values())):
+                            self.assertIn(b'"failure"', heard)
+                        if name == "mailboxes":
+                            self.assertNotIn(b"Rahasia", heard)
+        self.unharmed()
+
+    def test_acting_as_somebody_else(self):
+        """AUTHENTICATE and AUTH with budi's password and ana's name as the authorization identity (RFC 4616 §2)."""
+        for words in (f"ana\0budi\0{PASSWORD}", f"ana\0ana\0{PASSWORD}", f"Ana\0budi\0{PASSWORD}", f"ana \0budi\0{PASSWORD}",
+                      f"\uff41na\0budi\0{PASSWORD}", f"a\u00adna\0budi\0{PASSWORD}"):
+            encoded = base64.b64encode(words.encode()).decode()
+            with IMAP(self.server.ports["imap"]) as peer:
+                self.assertTrue(peer.command(f"AUTHENTICATE PLAIN {encoded}")[0].startswith(b"NO"), words)
+            with POP3(self.server.ports["pop3"]) as peer:
+                self.assertTrue(peer.command(f"AUTH PLAIN {encoded}").startswith(b"-ERR"), words)
+        self.unharmed()
+
+    def test_names_that_look_alike(self):
+        """Another's name in other letters is either that account, which wants its password, or nobody."""
+        for name in ("\uff41na", "a\u00adna", "ANA", "\u0430na", "ana\u200b", "ana@", "@ana", "ana/", "../ana", "ana\u0301",
+                     "ana+x", "*", "%", "ana*", "an\u0430"):
+            with IMAP(self.server.ports["imap"]) as peer:
+                octets = name.encode()
+                answer = peer.command(b"LOGIN {%d+}\r\n%s \"%s\"" % (len(octets), octets, PASSWORD.encode()))[0]
+                self.assertTrue(answer.startswith(b"NO"), name)
+        self.unharmed()
+
+
+if __name__ == "__main__":
+    unittest.main()
