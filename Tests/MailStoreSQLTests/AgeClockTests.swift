@@ -123,6 +123,22 @@ private let years = Int(year)
     await store.close()
   }
 
+  @Test func `What a store has lived through counts after it was closed`() async throws {
+    let bed = try StoreBed()
+    let steady = TestClock()
+    var store = try open(bed, steady, retentionDays: 3)
+    let ana = try await store.add("ana")
+    try await store.put(of: ana, flags: .deleted)
+    let ref = try await store.ref("INBOX", of: ana)
+    _ = try await store.expunge(nil, in: ref)
+    bed.clock.advance(3 * days)
+    steady.advance(3 * days)
+    await store.close()
+    store = try open(bed, steady, retentionDays: 3)
+    #expect(try await store.compact().purgedMessages == 1)
+    await store.close()
+  }
+
   @Test func `Without retention a date that was set back keeps no disk occupied`() async throws {
     let bed = try StoreBed()
     let store = try bed.openSQL()

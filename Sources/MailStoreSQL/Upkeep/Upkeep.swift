@@ -108,6 +108,10 @@ final class Upkeep: Sendable {
       case .task(let task): task(self)
       case .stop:
         saveFloors()
+        // Or the time since the last note would look like time in which nobody was there.
+        do throws(StoreError) { try noteDate() } catch {
+          if error != .shuttingDown { logger.warning("upkeep: the date could not be noted: \(error)") }
+        }
         return
       case .round, nil:
         saveFloors()
