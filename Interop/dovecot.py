@@ -38,6 +38,7 @@ class Dovecot:
         self.mail.mkdir()
         config = self.folder / "dovecot.conf"
         config.write_text(f"""
+mail_max_userip_connections = 1000
 base_dir = {self.folder}/run
 state_dir = {self.folder}/state
 log_path = {self.folder}/log
