@@ -118,7 +118,14 @@ read_all = {str(not INCREMENTAL).lower()}
         who = {"user": "nobody", "group": "nogroup", "extra_groups": []}
         for path in (folder, *folder.rglob("*")):
             shutil.chown(path, "nobody", "nogroup")
-    done = run(["getmail", f"--getmaildir={folder}", f"--rcfile={config}"], folder, env={"HOME": str(folder), "PATH": "/usr/bin:/bin"}, **who)
+    for _ in range(3):
+        done = run(["getmail", f"--getmaildir={folder}", f"--rcfile={config}"], folder, env={"HOME": str(folder), "PATH": "/usr/bin:/bin"}, **who)
+        # On a busy machine it gives up on its own child that delivers, and leaves the rest for the next time.
+        if not re.search(rb"waiting child pid \d+ timed out", done.stdout + done.stderr):
+            break
+        if not INCREMENTAL:
+            for file in (*box.glob("cur/*"), *box.glob("new/*")):
+                file.unlink()
     return done, maildir(box)
 
 
