@@ -139,10 +139,11 @@ def campaigns(base, chosen):
     for file, text in syncs.strangers():
         failed = True
         print(f"  NOT IN THE TABLE Crash/syncs.py, or gone from the sources  {file}: {text}")
-    for file, values in syncs.pragmas().items():
-        if set(values) != {"FULL"}:
+    for file in sorted({*syncs.PRAGMAS, *syncs.pragmas()}):
+        values, wanted = syncs.pragmas().get(file), syncs.PRAGMAS.get(file)
+        if values != wanted:
             failed = True
-            print(f"  {file}: PRAGMA synchronous = {values}")
+            print(f"  {file}: PRAGMA synchronous = {values}, and not {wanted}")
 
     if not chosen.only:
         print(f"power cuts, the disk keeps its word ({chosen.seconds} s):", flush=True)

@@ -45,6 +45,12 @@ LINES = {
     ("RepairFolder.swift", "let isWritten = write(descriptor, bytes, bytes.count) == bytes.count && fsync(descriptor) == 0"): None,
     ("RepairFolder.swift", "let result = fsync(descriptor)"): None,
 }
+#: What `synchronous` is set to, by file. OFF stands only where a copy is written that nobody uses before it was synced as a whole.
+PRAGMAS = {
+    "SQLConnection.swift": ["FULL"],
+    "DatabaseCopy.swift": ["OFF"],
+    "StoreRepair.swift": ["OFF", "FULL"],
+}
 #: Classes whose loss cannot be shown, and why they stay. (kind of file, source file)
 NEEDLESS = {
     ("the data folder", "SQLStore.swift"):

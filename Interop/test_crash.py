@@ -38,10 +38,7 @@ class PowerCuts(unittest.TestCase):
     def test_2_every_sync_has_its_row(self):
         """every line of the sources that asks for a sync stands in the table of Crash/syncs.py, and SQLite syncs fully"""
         self.assertEqual(syncs.strangers(), [])
-        self.assertEqual(syncs.pragmas(), {
-            "SQLConnection.swift": ["FULL"],
-            # Copies that count only when they were synced as a whole.
-            "DatabaseCopy.swift": ["OFF"], "StoreRepair.swift": ["OFF", "FULL"]})
+        self.assertEqual(syncs.pragmas(), syncs.PRAGMAS)
 
     def test_3_nothing_acknowledged_is_lost(self):
         """cuts at points all over the load, unsynced writes kept, dropped, torn or reordered"""
