@@ -31,7 +31,7 @@ extension SQLStore {
         marks = try await writer.alone { writer throws(StoreError) in
           if let error = writer.hasFailed { throw error }
           // Between two commits: directory, volume, epoch and packs are of one moment.
-          let epoch = try writer.marks.beginEpoch()
+          let epoch = try writer.beginMarkEpoch()
           try mail.beginReading()
           try directory("BEGIN").run()
           _ = try directory("SELECT COUNT(*) FROM account").first { $0.int(0) }

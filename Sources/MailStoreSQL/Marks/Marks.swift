@@ -222,7 +222,10 @@ final class Marks: @unchecked Sendable {
 
   private func inTransaction(_ body: () throws(StoreError) -> Void) throws(StoreError) {
     try db.transaction(body)
-    try db.checkpointIfDue()
+    do throws(StoreError) { try db.checkpointIfDue() } catch {
+      // What cannot be carried over stays in the WAL; a failed sync is the writer's to judge.
+      if error.isFailedSync { throw error }
+    }
   }
 }
 

@@ -203,6 +203,14 @@ final class Writer: @unchecked Sendable {
     if publication != nil { checkpoint() }
   }
 
+  /// For a backup, on the writer's thread. A failed sync of the marks counts as one of the rows: what they hold is not known.
+  func beginMarkEpoch() throws(StoreError) -> Int64 {
+    do throws(StoreError) { return try marks.beginEpoch() } catch {
+      if error.isFailedSync { poison(error) }
+      throw error
+    }
+  }
+
   /// After the answers, so that nobody waits for it but the next commit.
   private func checkpoint() {
     do throws(StoreError) {
