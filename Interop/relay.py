@@ -22,7 +22,8 @@ class Relay:
         self.port = self.door.getsockname()[1]
         self.open = set()
         self.lock = threading.Lock()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.porter = threading.Thread(target=self._accept, daemon=True)
+        self.porter.start()
 
     def __enter__(self):
         return self
@@ -31,6 +32,9 @@ class Relay:
         self.close()
 
     def close(self):
+        # A socket closed while a thread waits in accept() takes one more connection: woken first, the door is shut at once.
+        self.door.shutdown(socket.SHUT_RDWR)
+        self.porter.join()
         self.door.close()
         self.drop()
 
