@@ -306,10 +306,14 @@ class Household:
     def do_compact(self, _):
         return self._command("compact")
 
+    def do_backup(self, token):
+        """A copy of its own each time, beside the data folder."""
+        return self._command("backup", str(pathlib.Path(self.server.data).parent / token))
+
     OPERATIONS = [
         "lmtp_small", "lmtp_large", "append_small", "append_large", "store", "copy", "move", "expunge", "create",
         "fetch_small", "fetch_large", "search", "select", "status", "retr_small", "retr_large", "dele", "deliver",
-        "account", "compact"]
+        "account", "compact", "backup"]
 
     # What came of it.
 

@@ -16,7 +16,7 @@ import unittest
 import harness
 import household
 from faults import (
-    DATABASE, DIRECTORY, EVERYTHING, MAKE_DIRECTORY, MAP, OPEN_READ, OPEN_WRITE, PACK_FOLDER, PACKS, READ, RENAME, SPOOL,
+    DATABASE, DIRECTORY, EVERYTHING, MAKE_DIRECTORY, MAP, MARKS, OPEN_READ, OPEN_WRITE, PACK_FOLDER, PACKS, READ, RENAME, SPOOL,
     SYNC, TRUNCATE, UNLINK, WAL, WRITE, Faults, available)
 
 ANY_CHANGE = WRITE | OPEN_WRITE | UNLINK | RENAME | TRUNCATE | MAKE_DIRECTORY
@@ -35,7 +35,7 @@ def door(operation):
         return "lmtp"
     if operation == "deliver":
         return "deliver"
-    if operation in ("account", "compact"):
+    if operation in ("account", "compact", "backup"):
         return "command"
     return "pop3" if operation in ("retr_small", "retr_large", "dele") else "imap"
 
@@ -179,6 +179,7 @@ class FaultsOfTheDisk(unittest.TestCase):
             yield f"{word} on the WAL after 9,000 octets", [(WRITE, WAL, code, 9000)], mail, reading
             yield f"{word} on the spool", [(WRITE | OPEN_WRITE, SPOOL, code)], large, rows + reading + ["lmtp_small"]
             yield f"{word} on the directory", [(WRITE, DIRECTORY, code)], ["account"], mail + rows + reading
+            yield f"{word} on the marks", [(WRITE, MARKS, code)], ["backup"], mail + reading + ["account"]
         yield "EROFS on everything", [(ANY_CHANGE, EVERYTHING, errno.EROFS)], mail + rows + ["account"], reading
         yield "EIO on writing packs", [(WRITE, PACKS, errno.EIO)], mail, rows + reading
         yield "EIO on writing the WAL", [(WRITE, WAL, errno.EIO)], mail + rows, reading
@@ -211,6 +212,7 @@ class FaultsOfTheDisk(unittest.TestCase):
         ended += self.run_failed_sync("folder of packs", PACK_FOLDER, ["lmtp_small", "compact"])
         ended += self.run_failed_sync("WAL", WAL, self.MAIL_IN + self.ROWS + ["account", "compact"])
         ended += self.run_failed_sync("database", DATABASE, ["compact"])
+        ended += self.run_failed_sync("marks", MARKS, ["backup", "expunge", "move"])
         ended += self.run_failed_sync("directory", DIRECTORY, ["account"])
         for files in (PACKS, PACK_FOLDER, WAL, DATABASE):
             ended += self.run_failed_syncs_of_compact(files)

@@ -76,6 +76,36 @@ import Testing
     }
   }
 
+  @Test(arguments: ["whole", "another store's", "damaged", "lost"])
+  func `A UIDNEXT that has fallen behind is put right from the marks, if they are whole and of this store`(
+    _ marks: String
+  ) async throws {
+    let bed = try await CheckerTests().damagedBed()
+    var store = try bed.openSQL()
+    var ana = try #require(try await store.account(named: "ana"))
+    let before = try await store.info("INBOX", of: ana)
+    await store.close()
+    let path = "\(bed.data)/marks.sqlite"
+    try bed.execute("UPDATE mailbox SET uidnext = 3 WHERE name = 'INBOX'")
+    switch marks {
+    case "another store's": try bed.execute("UPDATE volume_state SET value = value - 1 WHERE name = 'store_id'")
+    case "damaged": DiskFile.change(path) { bytes in for index in bytes.indices { bytes[index] ^= 0x5A } }
+    case "lost": DiskFile.remove(path)
+    default: break
+    }
+    let report = try bed.repair()
+    store = try bed.openSQL()
+    ana = try #require(try await store.account(named: "ana"))
+    let after = try await store.info("INBOX", of: ana)
+    #expect((after.uidValidity == before.uidValidity) == (marks == "whole"))
+    #expect(report.accounts.contains { $0.renewed == ["INBOX"] } == (marks != "whole"))
+    if marks == "whole" {
+      #expect(after.uidNext > before.uidNext && after.highestModSeq > before.highestModSeq)
+    }
+    #expect(try await store.check().problems == [])
+    await store.close()
+  }
+
   @Test func `A message whose row is lost comes back under its UID, and the log says nothing against it`() async throws
   {
     let bed = try await CheckerTests().damagedBed("DELETE FROM message WHERE uid = 2")

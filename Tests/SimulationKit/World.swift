@@ -14,8 +14,8 @@ import POP3Server
 import SASL
 
 /// One store with the three servers on it and the script's clients before them. Everything on sockets runs on one event
-/// loop, and a step is over when it is answered: what another session is told of it has gone out before the answer did
-/// (the store tells before it answers), so it is there as well.
+/// loop, and a step is over when it is answered: what another session is told of it is on its way before the answer is
+/// (the store tells before it answers), and is read when the bell has been heard.
 final class World {
   enum Engine { case sqlite, memory(MemoryFault?) }
 
@@ -32,6 +32,7 @@ final class World {
   var lines: [Int: Line] = [:]
   var normaliser = Normaliser()
   private var openings = 0
+  private let bell: Bell
 
   /// A client's connection and what it has under way.
   struct Line {
@@ -44,9 +45,11 @@ final class World {
   static let password = "rahasia"
 
   private init(
-    _ engine: Engine, _ script: SimulationScript, folder: String, group: any EventLoopGroup, credentials: String
+    _ engine: Engine, _ script: SimulationScript, folder: String, group: any EventLoopGroup, bell: Bell,
+    credentials: String
   ) throws {
     self.engine = engine
+    self.bell = bell
     self.script = script
     self.folder = folder
     self.group = group
@@ -58,7 +61,8 @@ final class World {
   static func start(
     _ engine: Engine, _ script: SimulationScript, folder: String, group: any EventLoopGroup, credentials: String
   ) async throws -> World {
-    let world = try World(engine, script, folder: folder, group: group, credentials: credentials)
+    let bell = try await Bell.hang(in: group)
+    let world = try World(engine, script, folder: folder, group: group, bell: bell, credentials: credentials)
     for owner in script.owners {
       _ = try await world.store.addAccount(
         NewAccount(
@@ -172,8 +176,12 @@ final class World {
     if listener.connectionCount > mine { throw ScriptError("\(before) connections do not end") }
   }
 
-  /// Returns when the loop has done what waited on it.
-  func settle() async throws { try await group.any().submit {}.get() }
+  /// Returns when the loop has done what waited on it, and its sockets hold nothing unread: a session is woken by the first
+  /// turn, and has spoken by the second.
+  func settle() async throws {
+    try await bell.ring()
+    try await bell.ring()
+  }
 
   func reopen() async throws {
     try await closeServers()
@@ -193,5 +201,6 @@ final class World {
   func stop() async {
     try? await closeServers()
     await store.close()
+    bell.takeDown()
   }
 }

@@ -69,14 +69,20 @@ public struct ListPattern: Sendable {
   /// True when the pattern has no wildcard: it names one mailbox.
   public var isLiteral: Bool { wildcards.allSatisfy { $0 == 0 } }
 
+  /// Steps that an octet of a name may cost.
+  public var cost: Int { width }
+
   /// True if the whole of `name` matches. INBOX must be spelt so in `name`.
-  public func matches(_ name: some StringProtocol) -> Bool {
+  public func matches(_ name: String) -> Bool {
+    let (places, stars, wildcards) = (places.span, stars.span, wildcards.span)
     // Bit `n`: the first `n` tokens match what was read.
-    var state = [UInt64](repeating: 0, count: width)
+    var words = [UInt64](repeating: 0, count: width)
+    var state = words.mutableSpan
     state[0] = wildcards[0] & 1 == 1 ? 3 : 1
-    for byte in name.utf8 {
-      let row = Int(byte) * width
-      let isSeparator = byte == separator
+    let octets = name.utf8.span
+    for index in octets.indices {
+      let row = Int(octets[index]) * width
+      let isSeparator = octets[index] == separator
       var carry: UInt64 = 0
       var spreading: UInt64 = 0
       var alive: UInt64 = 0

@@ -1,4 +1,5 @@
 import IMAPCore
+import MailNet
 import MailStore
 
 /// What LIST or LSUB asks for, apart from STATUS.
@@ -17,6 +18,8 @@ extension ListQuery {
   struct Pattern: Sendable {
     private let pattern: ListPattern
     let endsWithPercent: Bool
+    /// What a match costs, at most, for each octet of a name.
+    var cost: Int { pattern.cost }
     init(reference: String, name: String) {
       pattern = ListPattern(reference: reference, name)
       endsWithPercent = name.utf8.last == UInt8(ascii: "%")
@@ -42,8 +45,8 @@ struct ListRow: Sendable {
 /// Ten thousand long names against a command full of wildcards are seconds of work: none of it is done on an event loop,
 /// and others get their turn between the names.
 struct ListPlan: Sendable {
-  /// Names looked at before others get their turn.
-  private static let slice = 64
+  /// Words of patterns compared before others get their turn, about: a millisecond.
+  private static let turn = 1 << 20
 
   private struct Name: Sendable {
     var info: MailboxInfo?
@@ -56,17 +59,21 @@ struct ListPlan: Sendable {
   }
 
   private let query: ListQuery
+  private let cost: Int
   private var names: [String: Name] = [:]
 
-  init(_ listing: MailboxListing, _ query: ListQuery) {
+  init(_ listing: MailboxListing, _ query: ListQuery) async {
     self.query = query
+    cost = query.patterns.reduce(1) { $0 + $1.cost }
     for info in listing.mailboxes { names[info.name] = Name(info: info, isSubscribed: info.isSubscribed) }
     if query.selectsSubscribed {
       for name in listing.subscribedWithoutMailbox {
         names[name, default: Name(isSubscribed: true)].isSubscribed = true
       }
     }
+    var steps = 0
     for (name, entry) in names {
+      if query.recursiveMatch { await giveWay(&steps, after: name) }
       let meets = meetsSelection(entry)
       let isHidden = meets && query.recursiveMatch && !matchesPattern(name)
       for parent in Self.parents(of: name) {
@@ -80,21 +87,27 @@ struct ListPlan: Sendable {
   }
 
   /// In name order, INBOX first.
-  @concurrent
   static func rows(_ listing: MailboxListing, _ query: ListQuery) async -> [ListRow] {
-    await ListPlan(listing, query).rows()
+    await offLoop { await ListPlan(listing, query).rows() }
   }
 
   /// LSUB (RFC 3501 §6.3.9): subscribed names, and with a final `%` the levels above those that are out of its reach.
-  @concurrent
   static func subscribedRows(_ listing: MailboxListing, _ query: ListQuery) async -> [ListRow] {
-    await ListPlan(listing, query).subscribedRows()
+    await offLoop { await ListPlan(listing, query).subscribedRows() }
+  }
+
+  private func giveWay(_ steps: inout Int, after name: String) async {
+    steps += name.utf8.count * cost
+    guard steps > Self.turn else { return }
+    steps = 0
+    await Task.yield()
   }
 
   private func rows() async -> [ListRow] {
     var rows: [ListRow] = []
-    for (number, name) in names.keys.sorted(by: Self.precedes).enumerated() {
-      if number % Self.slice == Self.slice - 1 { await Task.yield() }
+    var steps = 0
+    for name in names.keys.sorted(by: Self.precedes) {
+      await giveWay(&steps, after: name)
       guard let entry = names[name], matchesPattern(name), let row = row(name, entry) else { continue }
       rows.append(row)
     }
@@ -103,8 +116,9 @@ struct ListPlan: Sendable {
 
   private func subscribedRows() async -> [ListRow] {
     var rows: [ListRow] = []
-    for (number, name) in names.keys.sorted(by: Self.precedes).enumerated() {
-      if number % Self.slice == Self.slice - 1 { await Task.yield() }
+    var steps = 0
+    for name in names.keys.sorted(by: Self.precedes) {
+      await giveWay(&steps, after: name)
       guard let entry = names[name] else { continue }
       if entry.isSubscribed {
         guard matchesPattern(name) else { continue }

@@ -1,5 +1,6 @@
 import Bytes
 import MailFormat
+import MailNet
 import MailStore
 import NIOCore
 
@@ -35,8 +36,11 @@ final class PartTextSearch: @unchecked Sendable {
   }
 
   /// Reads on, off the event loop. Nil: not decided yet.
-  @concurrent
   func advance() async throws(StoreError) -> Bool? {
+    try await offLoop { () async throws(StoreError) -> Bool? in try await self.readOn() }
+  }
+
+  private func readOn() async throws(StoreError) -> Bool? {
     for _ in 0..<Self.piecesPerAdvance {
       let next = min(position + piece, end)
       let bytes = try await reader.read(position..<next)

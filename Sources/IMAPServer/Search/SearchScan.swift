@@ -1,3 +1,4 @@
+import MailNet
 import MailStore
 
 /// The part of a search that the snapshot alone decides.
@@ -21,8 +22,11 @@ struct SearchScan: Sendable {
   private static let slice = 1 << 18
 
   /// The same, off the event loop: a million messages take milliseconds, but a client may have thousands of criteria.
-  @concurrent
   static func run(_ node: SearchNode, _ told: MailboxSnapshot) async -> SearchScan {
+    await offLoop { await scan(node, told) }
+  }
+
+  private static func scan(_ node: SearchNode, _ told: MailboxSnapshot) async -> SearchScan {
     var whole = SearchScan(node, told, in: IndexRanges())
     let step = max(slice / node.size, 64)
     var start = 0

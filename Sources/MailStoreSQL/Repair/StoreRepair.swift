@@ -21,7 +21,8 @@ public struct StoreRepair {
   private let progress: (RepairProgress) -> Void
   private let packs: PackStore
   private let folder: RepairFolder
-  private let ceilings: UIDCeilings
+  /// Nil: what the marks beside the volume remember.
+  private let ceilings: UIDCeilings?
 
   /// Takes the folder's lock; `folderInUse` when a server or another command has it. Blocks until all is done.
   public static func run(
@@ -31,12 +32,12 @@ public struct StoreRepair {
   ) throws(StoreError) -> RepairReport {
     try run(
       directory: directory, settings: settings, options: options, fileSystem: fileSystem, logger: logger,
-      ceilings: UIDCeilings(), progress: progress)
+      ceilings: nil, progress: progress)
   }
 
   static func run(
     directory: String, settings: StoreSettings, options: RepairOptions, fileSystem: any FileSystem, logger: Logger,
-    ceilings: UIDCeilings, progress: @escaping (RepairProgress) -> Void
+    ceilings: UIDCeilings?, progress: @escaping (RepairProgress) -> Void
   ) throws(StoreError) -> RepairReport {
     let lock = try FolderLock(folder: directory)
     defer { lock.release() }
@@ -77,7 +78,7 @@ public struct StoreRepair {
 
     let rows = VolumeRepair(
       db: db, packs: packs, catalog: catalog, harvested: volume.harvested, isLost: volume.isLost, options: options,
-      ceilings: ceilings, names: names, now: settings.now(), progress: progress)
+      ceilings: ceilings ?? .marked(data: data, volume: db), names: names, now: settings.now(), progress: progress)
     try rows.run()
     // Strays may have brought accounts back that nothing else knew.
     var late: [Int64: String?] = [:]

@@ -132,7 +132,7 @@ extension VolumeRepair {
   /// Decides whose UIDs may still be relied on, before any is given out. A mailbox whose UIDNEXT is not above all that rows
   /// and frames show has given out UIDs that it no longer knows; so may every mailbox of a database that is older than its
   /// packs, and one whose row lay on a damaged page. Unless somebody remembers how far it had come, it gets a new
-  /// UIDVALIDITY.
+  /// UIDVALIDITY. An older database gets one always: it also holds what clients have seen to go.
   func judgeNumbers() throws(StoreError) {
     let isOlder = try db("SELECT 1 FROM stray WHERE alarming LIMIT 1").first { _ in true } ?? false
     let mailboxes = try all(
@@ -156,7 +156,7 @@ extension VolumeRepair {
         if validity == 0 { renewed.insert(ref) }
         continue
       }
-      guard let ceiling = ceilings.consult(ref, validity) else {
+      guard !isOlder, let ceiling = ceilings.consult(ref, validity) else {
         renewed.insert(ref)
         continue
       }

@@ -23,7 +23,7 @@ extension StoreBed {
 
   /// The store must be closed.
   func repair(
-    _ options: RepairOptions = RepairOptions(), packBytes: Int64 = 64 << 20, ceilings: UIDCeilings = UIDCeilings()
+    _ options: RepairOptions = RepairOptions(), packBytes: Int64 = 64 << 20, ceilings: UIDCeilings? = nil
   ) throws -> RepairReport {
     var packs = PackSettings()
     packs.maxPackBytes = packBytes
