@@ -6,5 +6,6 @@
 public func offLoop<Value: Sendable, Failure: Error>(
   _ work: @concurrent @Sendable () async throws(Failure) -> Value
 ) async throws(Failure) -> Value {
-  try await withTaskExecutorPreference(globalConcurrentExecutor) { () async throws(Failure) -> Value in try await work() }
+  try await withTaskExecutorPreference(globalConcurrentExecutor) { () async throws(Failure) -> Value in try await work()
+  }
 }
