@@ -12,6 +12,8 @@ extension SQLStore {
       if target == nil {
         let octets = FileSizes.of(databases.mail) + FileSizes.of(databases.directory)
         try BackupFiles.requireFree(octets, in: volumePath, for: "a copy of the database while the backup runs")
+        // What an earlier backup could not clear away, when its files would not go.
+        try BackupFiles().removeTree(place)
         try BackupFiles().makeFolder(place)
       }
       hold.ownFolder = target == nil ? place : nil

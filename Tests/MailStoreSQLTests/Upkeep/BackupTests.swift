@@ -250,6 +250,18 @@ private final class Flag: Sendable {
     await store.close()
   }
 
+  @Test func `What an earlier backup could not clear away is in nobody's way`() async throws {
+    let bed = try StoreBed()
+    let store = try await filled(bed)
+    let place = "\(bed.data)/volumes/1/snapshot"
+    try BackupFiles().makeFolder(place)
+    DiskFile.write([1, 2, 3], to: "\(place)/mail.sqlite")
+    let hold = try await store.beginBackup(into: nil)
+    #expect(FileSizes.of("\(place)/mail.sqlite") > 3)
+    await hold.end()
+    await store.close()
+  }
+
   @Test func `Deliveries go on while the database is copied, and none of them is half in the backup`() async throws {
     let bed = try StoreBed()
     let store = try bed.openSQL(BedSettings(packBytes: 200_000))
