@@ -17,6 +17,8 @@ class Expected:
         self.steps = {name: self._placed(steps, sends) for name, steps in story.steps.items()}
         self.accounts = [(sends.index_of(place) if place is not None else None, after) for place, after in story.accounts]
         self.floors = [(sends.index_of(place), floor) for place, floor in story.floors]
+        self.backups = [(sends.index_of(begun), sends.index_of(done), name, removed)
+                        for begun, done, name, removed in story.backups]
         self.uidls = {key: (sends.index_of(place), uidl) for key, (place, uidl) in story.uidls.items()}
         #: {(account, box): {number: record of the acknowledgement, or None}}; in a list each for those in flight.
         self.deliveries = {(name, box): {} for name in OWNERS for box in DELIVERED}
@@ -52,7 +54,8 @@ class Expected:
         """How many operations were acknowledged before the power went."""
         return (sum(bisect.bisect_right([i for i, _ in steps], point) for steps in self.steps.values())
                 + sum(1 for box in self.deliveries.values() for index in box.values() if index is not None and index <= point)
-                + sum(1 for index, _ in self.accounts if index is not None and 0 <= index <= point))
+                + sum(1 for index, _ in self.accounts if index is not None and 0 <= index <= point)
+                + sum(1 for _, index, _, _ in self.backups if index <= point))
 
     def owner(self, name, point):
         """(state that was acknowledged or None, the step under way or None, position)."""
@@ -75,6 +78,11 @@ class Expected:
         for guest in {guest for _, accounts in placed[:last] for guest in accounts} - set(allowed):
             allowed[guest] = {None}
         return allowed
+
+    def generations(self, point):
+        """Backups that were told to be there, and that none begun since may have removed."""
+        gone = {name for begun, _, _, removed in self.backups if begun <= point for name in removed}
+        return {name for _, done, name, _ in self.backups if done <= point} - gone
 
     def removed_packs(self, point):
         """Names of packs that were unlinked before: their numbers must not come again."""

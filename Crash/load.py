@@ -4,6 +4,7 @@ Every account has an owner, one thread that does one thing after the other (IMAP
 the account's state after each reply is known; deliveries come over several LMTP connections at the same time, and an
 administrator adds and removes accounts, compacts and checks. In between the server is stopped, and killed."""
 
+import json
 import os
 import pathlib
 import random
@@ -25,8 +26,10 @@ sys.path.insert(0, str(recording.HERE.parent / "Interop"))
 import harness  # noqa: E402
 
 SETTINGS = ("store.pack-size=64K", "store.compact-interval=2s", "auth.failure-delay=0s", "log.level=notice")
-#: What the administrator does, by chance; a backup joins here.
-ADMINISTRATION = ("add", "add", "password", "quota", "remove", "compact", "compact", "check")
+#: What the administrator does, by chance.
+ADMINISTRATION = ("add", "add", "password", "quota", "remove", "compact", "compact", "check", "backup", "backup")
+#: Generations that a backup keeps, and steps between two backups.
+KEEP, BETWEEN = 2, 60
 #: Between these shares of the steps nobody asks for compaction.
 QUIET = (0.35, 0.9)
 
@@ -45,6 +48,7 @@ class Load:
             self.log.touch()
             self.library = recording.recorder(self.folder)
         self.data = self.root / "data"
+        self.backups = self.root / "backups"
         self.program = harness.binary()
         self.story = Story()
         self.up = threading.Event()
@@ -128,6 +132,22 @@ class Load:
             except sqlite3.Error:
                 return
             self.story.floors.append((self.here(), {(a, v): (m, u) for a, v, m, u in rows}))
+
+    def backup(self):
+        """`merpati backup`, recorded as well; what is told of it is on the disk. Nobody stops the server meanwhile."""
+        with self.paused:
+            if not self.up.is_set():
+                return
+            begun = self.here() if self.log else 0
+            done = subprocess.run(
+                [self.program, "backup", str(self.backups), "--data", str(self.data), "--keep", str(KEEP), "--json"],
+                stdin=subprocess.DEVNULL, capture_output=True,
+                env=recording.environment(self.library, self.root, self.log) if self.log else None)
+            if done.returncode:
+                self.story.trouble.append(f"backup: {done.stderr.decode(errors='replace')[-600:]}")
+                return
+            report = json.loads(done.stdout)
+            self.story.backups.append((begun, self.here() if self.log else 0, report["generation"], report["removed"]))
 
     # The whole
 
@@ -238,6 +258,10 @@ class Load:
             try:
                 self.wait()
                 what = chance.choice(ADMINISTRATION)
+                if what == "backup":
+                    if self.done >= BETWEEN * len(self.story.backups):
+                        self.backup()
+                    continue
                 if what == "compact" and QUIET[0] < self.done / self.steps < QUIET[1]:
                     continue
                 name = chance.choice(sorted(accounts)) if accounts else None

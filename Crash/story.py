@@ -53,6 +53,8 @@ class Story:
         self.floors = []
         #: {(account, UIDVALIDITY, UID): (place, UIDL)}
         self.uidls = {}
+        #: [(octet of the log at its beginning, at its end, generation, generations it removed)]
+        self.backups = []
         #: Copies of the folder: [(octet of the log, folder)].
         self.copies = []
         self.trouble = []

@@ -36,11 +36,13 @@ LINES = {
         "the self-signed pair: whole under its name",
     ("DecoySecret.swift", "let isWritten = Foundation.write(file, bytes, bytes.count) == bytes.count && fsync(file) == 0"):
         "the secret of decoy salts: whole under its name",
-    # Backups and repairs are not in the load: a backup that was cut is never taken for a good one (docs/backup.md), a repair works
-    # on copies (docs/repair.md). Their own tests cut them at every step.
-    ("BackupFiles.swift", "guard fdatasync(target) == 0 else { throw Self.failure(\"sync\", path) }"): None,
-    ("BackupFiles.swift", "guard fsync(file) == 0 else { throw Self.failure(\"sync\", path) }"): None,
-    ("BackupFiles.swift", "try blobCall { () throws(BlobError) in try PosixFileSystem().syncDirectory(path) }"): None,
+    ("BackupFiles.swift", "guard fdatasync(file) == 0 else { throw Self.failure(\"sync\", path) }"):
+        "what a backup copies, its manifest and its sums, before it gets its name",
+    ("BackupFiles.swift", "guard fsync(file) == 0 else { throw Self.failure(\"sync\", path) }"):
+        "databases that a backup shares with the server's copy, before it gets its name",
+    ("BackupFiles.swift", "try blobCall { () throws(BlobError) in try PosixFileSystem().syncDirectory(path) }"):
+        "names in a backup, before it gets its own; and that one, before anybody is told of it",
+    # Repairs are not in the load: they work on copies (docs/repair.md), and their own tests cut them at every step.
     ("DamagedFrames.swift", "try file.fdatasync()"): None,
     ("RepairFolder.swift", "let isWritten = write(descriptor, bytes, bytes.count) == bytes.count && fsync(descriptor) == 0"): None,
     ("RepairFolder.swift", "let result = fsync(descriptor)"): None,
@@ -97,6 +99,7 @@ def pragmas():
 def kind(path):
     """`data/volumes/1/packs/000000000001.pack` → `volumes/1/packs/*.pack`"""
     path = re.sub(r"\d{6,}(?=\.pack)", "*", path)
+    path = re.sub(r"(\.unfinished-)?\d{4}-\d\d-\d\dT\d{6}Z", "GENERATION", re.sub(r"\.pack\+\d+$", ".pack", path))
     return "the folder above" if path == "" else path.removeprefix("data/") if path != "data" else "the data folder"
 
 

@@ -1,5 +1,6 @@
 """Opens a data folder with the real program and looks at everything in it."""
 
+import json
 import os
 import pathlib
 import sqlite3
@@ -94,12 +95,28 @@ def verify(data, expected, point, errors, environment=None):
             problems.append(f"the server ended with {code}")
         twice = (packs(data) - before) & expected.removed_packs(point)
         problems += [f"{name} was removed once, and its number is given out again" for name in sorted(twice)]
+        problems += backups(data.parent / "backups", expected.generations(point))
         return problems + numbers(data, expected.floor(point))
     except (Gone, Refused, OSError, subprocess.TimeoutExpired) as error:
         return [f"{error}"]
     finally:
         if server is not None and server.process.poll() is None:
             server.kill()
+
+
+def backups(folder, names):
+    """Every generation that was acknowledged is there, and whatever looks like one is whole."""
+    if not folder.exists():
+        return [f"backup {name} is missing" for name in sorted(names)]
+    done = subprocess.run([harness.binary(), "backup", str(folder), "--verify", "--json"], stdin=subprocess.DEVNULL,
+                          capture_output=True, timeout=120)
+    if not done.stdout and not names:
+        return []  # No generation yet.
+    if not done.stdout:
+        return [f"backups: {done.stderr.decode(errors='replace').strip()[-300:]}"]
+    there = {one["name"]: one["problems"] for one in json.loads(done.stdout)["generations"]}
+    return ([f"backup {name} is missing" for name in sorted(names - set(there))]
+            + [f"backup {name}: {problems[0]}" for name, problems in there.items() if problems])
 
 
 def packs(data):

@@ -61,8 +61,7 @@ struct BackupFiles {
       offset += Int64(count)
       try each(Int64(count))
     }
-    try trace(.sync(path))
-    guard fdatasync(target) == 0 else { throw Self.failure("sync", path) }
+    try sync(target, path)
     return Copied(octets: Int64(range.count), sha256: Self.hex(digest.finalize()))
   }
 
@@ -87,8 +86,7 @@ struct BackupFiles {
           what: "\(part.path): its octets are not those that were written; try another generation (--generation)")
       }
     }
-    try trace(.sync(path))
-    guard fdatasync(target) == 0 else { throw Self.failure("sync", path) }
+    try sync(target, path)
   }
 
   func own(_ path: String, _ user: uid_t, _ group: gid_t) throws(StoreError) {
@@ -110,8 +108,7 @@ struct BackupFiles {
       do throws(StoreError) { return .success(try Self.writeAll(target, raw, path)) } catch { return .failure(error) }
     }
     try result.get()
-    try trace(.sync(path))
-    guard fdatasync(target) == 0 else { throw Self.failure("sync", path) }
+    try sync(target, path)
   }
 
   private static func writeAll(
@@ -124,6 +121,11 @@ struct BackupFiles {
       guard count > 0 else { throw failure("write", path) }
       done += count
     }
+  }
+
+  private func sync(_ file: Int32, _ path: String) throws(StoreError) {
+    try trace(.sync(path))
+    guard fdatasync(file) == 0 else { throw Self.failure("sync", path) }
   }
 
   func sync(_ path: String) throws(StoreError) {
