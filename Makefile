@@ -3,7 +3,7 @@ SHELL := /bin/bash
 SWIFT ?= swift
 DATA ?= data
 
-.PHONY: help run test unit interop bench bench-pull crash faults simulate hostile security man build release format lint fuzz setup setup-test setup-bench clean
+.PHONY: help run test unit interop bench bench-quick bench-long bench-growth bench-crowd bench-micro bench-pull crash faults simulate hostile security man build release format lint fuzz setup setup-test setup-bench clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -37,8 +37,15 @@ interop: setup-test ## real clients against a real server process
 	$(SWIFT) build --product merpati
 	python3 Interop/run.py
 
-bench: setup-bench release ## the same work against Merpati and Dovecot, ratios printed
+export BENCH_ONLY BENCH_QUICK BENCH_AGAINST BENCH_LONG BENCH_REPEATS BENCH_MESSAGES BENCH_DELIVERIES BENCH_IDLE BENCH_MINUTES
+bench: setup-bench release ## the same work against Merpati and Dovecot, ratios printed; BENCH_ONLY=search,copy: these rows
 	python3 Benchmarks/run.py
+
+bench-quick: setup-bench release ## the same, small, in three minutes; BENCH_AGAINST=BINARY: an older merpati instead of Dovecot
+	BENCH_QUICK=1 python3 Benchmarks/run.py
+
+bench-long: setup-bench release ## the table and the mailbox of a million messages
+	BENCH_LONG=1 python3 Benchmarks/run.py
 
 bench-pull: setup-bench release ## bring one mailbox home by Merpati, mpop, mbsync, fetchmail, getmail and OfflineIMAP
 	python3 Benchmarks/pull.py
