@@ -47,6 +47,13 @@ bench-quick: setup-bench release ## the same, small, in three minutes; BENCH_AGA
 bench-long: setup-bench release ## the table and the mailbox of a million messages
 	BENCH_LONG=1 python3 Benchmarks/run.py
 
+bench-growth: setup-bench release ## how what users wait for grows with messages and accounts; GROWTH_MESSAGES=1000,20000,200000
+	python3 Benchmarks/growth.py
+
+bench-crowd: setup-bench release ## 10,000 idle and 1,000 busy connections at once, BENCH_MINUTES=10; STORE on a million messages
+	python3 Benchmarks/crowd.py
+	BENCH_ONLY=million BENCH_PAGE= python3 Benchmarks/run.py
+
 bench-pull: setup-bench release ## bring one mailbox home by Merpati, mpop, mbsync, fetchmail, getmail and OfflineIMAP
 	python3 Benchmarks/pull.py
 

@@ -26,9 +26,9 @@ def number(name, full, quick):
     return int(os.environ.get(name) or (quick if QUICK else full))
 
 
-MESSAGES = number("BENCH_MESSAGES", 20000, 4000)
+MESSAGES = number("BENCH_MESSAGES", 20000, 3000)
 REPEATS = number("BENCH_REPEATS", 5, 3)
-DELIVERIES = number("BENCH_DELIVERIES", 3000, 800)
+DELIVERIES = number("BENCH_DELIVERIES", 3000, 600)
 IDLE = [int(word) for word in os.environ.get("BENCH_IDLE", "300" if QUICK else "1000,10000").split(",")]
 MILLION = number("BENCH_MILLION", 1_000_000, 100_000)
 ACCOUNTS = 100

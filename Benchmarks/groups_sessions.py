@@ -1,22 +1,20 @@
 """Rows about sessions: POP3, logins, idle connections, push, a mixed load."""
 
-import hashlib
 import os
 import pathlib
 import ssl
 import socket
 import subprocess
-import threading
 import time
 
 from bench import ACCOUNTS, IDLE, QUICK, REPEATS, number
-from peers import PASSWORD, ROUNDS
+from peers import PASSWORD
 
 LOOPBACK = "127.0.0.1"
 
 
 def pop3(bench):
-    messages = number("BENCH_POP3", 5000, 1000)
+    messages = number("BENCH_POP3", 5000, 2000)
     drops = [f"pop{n}" for n in range(1, REPEATS + 1)]
     with bench.servers(accounts=drops) as peers:
         for peer in peers:
@@ -61,34 +59,20 @@ def hashed(bench):
             with bench.turn(peer, peers):
                 bench.run(peer, "lmtp", LOOPBACK, peer.lmtp, 8, count, "h%d", count, bench.pack)
         for protocol in ("imap", "pop3"):
+            if not bench.wants(f"hashed-{protocol}"):
+                continue
+            hashing = []
             for _, peer in bench.turns(peers):
                 peer.restart()
-                port = peer.imap if protocol == "imap" else peer.pop3
-                result = bench.run(peer, "login", protocol, LOOPBACK, port, 10, count, "h%d", count, PASSWORD)
+                again = ("login", protocol, LOOPBACK, getattr(peer, protocol), 10, count, "h%d", count, PASSWORD)
+                result = bench.run(peer, *again)
                 bench.note(peer, f"hashed-{protocol}", result["per_second"], result)
-        for peer in peers:
-            peer.pause()
-        for _ in range(REPEATS):
-            bench.note(peers[0], "hash-bound", hashes_per_second(), name="merpati")
-            bench.note(peers[0], "hash-bound", bench.rows.get("hash-bound", {"values": {"merpati": [0]}})["values"]["merpati"][-1],
-                       name=bench.names[1])
-
-
-def hashes_per_second(seconds=0.5):
-    """One derivation for each login is all that either server has to do (the stored keys are compared)."""
-    counts = []
-
-    def work():
-        until, count = time.monotonic() + seconds, 0
-        while time.monotonic() < until:
-            hashlib.pbkdf2_hmac("sha256", PASSWORD.encode(), b"0123456789abcdef", ROUNDS)
-            count += 1
-        counts.append(count)
-
-    threads = [threading.Thread(target=work) for _ in range(os.cpu_count())]
-    [thread.start() for thread in threads]
-    [thread.join() for thread in threads]
-    return sum(counts) / seconds
+                if peer.name == "merpati":
+                    hashing.append((result["server_cpu"] - bench.run(peer, *again)["server_cpu"]) / count)
+            cost = sorted(hashing)[len(hashing) // 2]
+            if cost > 0:
+                bench.remark(f"hashed-{protocol}", f"a hash takes {cost * 1000:.1f} ms of Merpati's CPU: no more than "
+                             f"{os.cpu_count() / cost:,.0f}/s on these cores, whatever else is free")
 
 
 # Idle connections

@@ -216,7 +216,7 @@ class Peer:
             cpu = self.cpu_seconds()
             if cpu - last > 0.02:
                 quiet_since = time.monotonic()
-            elif time.monotonic() - quiet_since > 1.5:
+            elif time.monotonic() - quiet_since > 1:
                 break
             last = cpu
         return quiet_since - began

@@ -69,7 +69,6 @@ ROWS = [
     rate("hashed-imap", "login, SELECT, logout, 10 connections, each hashed afresh (both SCRAM-SHA-256, 15,000 rounds)", "hashed",
          None, "/s"),
     rate("hashed-pop3", "login, STAT, quit, 10 connections, each hashed afresh (the same)", "hashed", None, "/s"),
-    rate("hash-bound", "the hash alone, both cores (OpenSSL)", "hashed", None, "/s"),
     Row("idle-1000", "private memory of each of 1,000 idle connections", "KiB", "idle", most=15),
     Row("idle-10000", "private memory of each of 10,000 idle connections", "KiB", "idle", most=15),
     Row("idle-tls-1000", "private memory of each of 1,000 idle connections, TLS", "KiB", "idle", most=60),
