@@ -54,6 +54,10 @@ bench-crowd: setup-bench release ## 10,000 idle and 1,000 busy connections at on
 	python3 Benchmarks/crowd.py
 	BENCH_ONLY=million BENCH_PAGE= python3 Benchmarks/run.py
 
+bench-micro: setup ## time and mallocs of parsing, encoding and store calls; fails where a budget of mallocs is exceeded
+	MERPATI_MICRO=1 SWIFT="$(SWIFT)" scripts/release microbench
+	.build/release/microbench Benchmarks/Micro/budgets.txt
+
 bench-pull: setup-bench release ## bring one mailbox home by Merpati, mpop, mbsync, fetchmail, getmail and OfflineIMAP
 	python3 Benchmarks/pull.py
 
@@ -84,10 +88,10 @@ man: ## manual pages, from the program's own definitions, in .build/man
 	scripts/manpages .build/debug/merpati .build/man
 
 format: ## rewrite the sources in the project's style
-	$(SWIFT) format format -i --configuration .swift-format -r Package.swift Sources Tests Fuzz/Package.swift Fuzz/Sources Fuzz/Support
+	$(SWIFT) format format -i --configuration .swift-format -r Package.swift Sources Tests Benchmarks/Micro Fuzz/Package.swift Fuzz/Sources Fuzz/Support
 
 lint: ## fail on anything the formatter or the house rules would change
-	$(SWIFT) format lint --strict --configuration .swift-format -r Package.swift Sources Tests Fuzz/Package.swift Fuzz/Sources Fuzz/Support
+	$(SWIFT) format lint --strict --configuration .swift-format -r Package.swift Sources Tests Benchmarks/Micro Fuzz/Package.swift Fuzz/Sources Fuzz/Support
 	@scripts/house-rules
 
 fuzz: setup ## libFuzzer over the parsers, FUZZ_SECONDS each (default 60)
