@@ -41,7 +41,7 @@ class Answers:
 
 
 def warm_commands(bench, repeat, sorts, threads):
-    subject, rare = ("linux", "penguin") if bench.has_corpus else ("merpati", "perahu angin laut")
+    subject, rare = ("linux", "giraffe") if bench.has_corpus else ("merpati", "perahu angin laut")
     gone = f"Copies{repeat}"
     also = f"More{repeat}"
     commands = [("select-warm", "SELECT INBOX", Answers.exists)] * 11 if bench.wants("select-warm") else []
@@ -132,6 +132,8 @@ def mailbox(bench):
                 else:
                     bench.run(peer, "lmtp", LOOPBACK, peer.lmtp, 8, MESSAGES, "box%d", 1, bench.pack)
                     peer.rest()
+        for peer in peers:
+            peer.pause()
         first_times(bench, peers[:2])
         able = {}
         for _, peer in bench.turns(peers[:2], 1):
