@@ -204,9 +204,12 @@ def main():
                 texts.append(table(title, sizes, found))
                 faster += [row[0] for row in found if row[4]]
     text = "\n\n".join(texts)
-    say("\n" + text + "\n\nGrows faster than what it answers: " + ("; ".join(faster) or "nothing"))
+    say("\n" + text)
+    named = "Grows faster than what it answers: " + ("; ".join(faster) or "nothing") + "."
+    say("\n" + named)
     if not ONLY and max(SIZES) >= 200_000:
-        report.between(ROOT / "docs" / "benchmarks.md", "<!-- growth -->", "<!-- end of growth -->", text)
+        page = f"{text}\n\n{named} {report.machine()}."
+        report.between(ROOT / "docs" / "benchmarks.md", "<!-- growth -->", "<!-- end of growth -->", page)
     return 0
 
 

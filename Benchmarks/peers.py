@@ -21,6 +21,9 @@ sys.path.insert(0, str(ROOT / "Interop"))
 PASSWORD = "pass"
 ROUNDS = 15000  # of the SCRAM keys on both sides, Merpati's default
 
+# A run that is told to end ends its servers too, those that stand still among them.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
 # Ten thousand connections, on both sides.
 _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -49,7 +49,8 @@ def main():
     report.write_json(bench, json, time.monotonic() - began)
     say(f"\n{report.machine()}; {time.monotonic() - began:.0f} s; all figures in {json}")
     if os.environ.get("BENCH_PAGE") or not (ONLY or QUICK or AGAINST or failed):
-        report.between(ROOT / "docs" / "benchmarks.md", "<!-- table -->", "<!-- end -->", table)
+        where = f"{report.machine()}, {time.strftime('%-d %B %Y')}."
+        report.between(ROOT / "docs" / "benchmarks.md", "<!-- table -->", "<!-- end -->", f"{table}\n\n{where}")
         import chart
         chart.main(json)
     for line in bench.differing():
