@@ -2,6 +2,7 @@
 favour it: login processes that serve many connections, imap and pop3 processes that are used again (Debian's serve one connection
 each), no bounds on processes and memory, a passdb that hashes nothing unless the row is about hashing."""
 
+import grp
 import os
 import pathlib
 import pwd
@@ -9,6 +10,11 @@ import shutil
 import subprocess
 
 from peers import PASSWORD, Peer, certificate, scram
+
+
+# Root lets Dovecot drop to nobody, as it must; anyone else runs it as themselves.
+USER = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+GROUP = grp.getgrgid(USER.pw_gid).gr_name
 
 
 class Dovecot(Peer):
@@ -20,7 +26,7 @@ class Dovecot(Peer):
         self.settings = dict(settings)
         self.hashed = hashed  # passwords as SCRAM-SHA-256 keys with as many rounds as Merpati's
         self.data.mkdir()
-        shutil.chown(self.data, "nobody", "nogroup")
+        shutil.chown(self.data, USER.pw_name, GROUP)
 
     def launch(self):
         config = self.folder / "dovecot.conf"
@@ -29,7 +35,6 @@ class Dovecot(Peer):
                                 stderr=subprocess.DEVNULL)
 
     def configuration(self):
-        owner = pwd.getpwnam("nobody")
         cert, key = certificate(self.folder)
         passdb = f"driver = static\n  args = password={PASSWORD}"
         if self.hashed:
@@ -45,9 +50,9 @@ ssl = yes
 ssl_cert = <{cert}
 ssl_key = <{key}
 disable_plaintext_auth = no
-default_internal_user = nobody
-default_internal_group = nogroup
-default_login_user = nobody
+default_internal_user = {USER.pw_name}
+default_internal_group = {GROUP}
+default_login_user = {USER.pw_name}
 default_client_limit = 20000
 default_process_limit = 11000
 default_vsz_limit = 0
@@ -100,7 +105,7 @@ passdb {{
 }}
 userdb {{
   driver = static
-  args = uid={owner.pw_uid} gid={owner.pw_gid} home={self.data}/%u allow_all_users=yes
+  args = uid={USER.pw_uid} gid={USER.pw_gid} home={self.data}/%u allow_all_users=yes
 }}
 """
 
@@ -116,11 +121,10 @@ userdb {{
         """Gives accounts the mailbox of `model`, but for the messages' own files, which a connection in IDLE never opens: ten
         million files would take hours."""
         inbox = pathlib.Path("mailboxes") / "INBOX" / "dbox-Mails"
-        owner = pwd.getpwnam("nobody")
         for name in names:
             folder = self.data / name / inbox
             folder.mkdir(parents=True)
             for file in (self.data / model / inbox).glob("dovecot.index*"):
                 shutil.copy(file, folder)
         for path in [self.data, *self.data.rglob("*")]:
-            os.chown(path, owner.pw_uid, owner.pw_gid)
+            os.chown(path, USER.pw_uid, USER.pw_gid)

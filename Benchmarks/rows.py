@@ -35,7 +35,7 @@ ROWS = [
     rate("lmtp-1-synced", "LMTP, 1 connection; Dovecot with mail_fsync = always", "lmtp"),
     rate("lmtp-16-synced", "LMTP, 16 connections; Dovecot with mail_fsync = always", "lmtp"),
     rate("lmtp-64-synced", "LMTP, 64 connections; Dovecot with mail_fsync = always", "lmtp"),
-    time("indexed", "from the last reply of the fill until the server is at rest (search index built)", "mailbox", unit="s"),
+    time("indexed", "from the last reply of the fill until the server is at rest, search index built", "mailbox", unit="s"),
     time("select-cold", "SELECT, server restarted, data not in memory", "mailbox", 1),
     time("select-warm", "SELECT, warm", "mailbox", 1),
     time("fetch-flags", "FETCH 1:* (FLAGS)", "mailbox", 1.5),
