@@ -68,7 +68,7 @@ class Bench:
 
     def wants(self, key):
         row = TABLE[key]
-        return not ONLY or any(word in key or word == row.group for word in ONLY)
+        return not ONLY or any(key.startswith(word) or word == row.group for word in ONLY)
 
     def groups(self):
         wanted = [g for g in GROUPS if any(self.wants(row.key) for row in ROWS if row.group == g)]

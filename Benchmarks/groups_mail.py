@@ -144,6 +144,9 @@ def mailbox(bench):
         able = {}
         for _, peer in bench.turns(peers[:2], 1):
             able[peer] = bench.capabilities(peer)
+        if any(bench.wants(key) for key in ("fetch-body", "fetch-body-raw", "search-body", "search-rare", "search-body-noindex")):
+            for _, peer in bench.turns(peers, 1):  # from here on everything is in memory
+                bench.imap(peer, "box1", ["SELECT INBOX", "FETCH 1:* BODY.PEEK[]"])
         for repeat, peer in bench.turns(peers):
             if peer.name == "raw":
                 run_extra(bench, peer, "fetch-body-raw", "FETCH 1:* BODY.PEEK[]", Answers.fetched)
