@@ -30,7 +30,7 @@ def number(name, full, quick):
 MESSAGES = number("BENCH_MESSAGES", 20000, 3000)
 REPEATS = number("BENCH_REPEATS", 5, 3)
 DELIVERIES = number("BENCH_DELIVERIES", 3000, 600)
-IDLE = [int(word) for word in os.environ.get("BENCH_IDLE", "300" if QUICK else "1000,10000").split(",")]
+IDLE = [int(word) for word in (os.environ.get("BENCH_IDLE") or ("300" if QUICK else "1000,10000")).split(",")]
 MILLION = number("BENCH_MILLION", 1_000_000, 100_000)
 ACCOUNTS = 100
 

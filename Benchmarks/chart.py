@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""The README's chart from the figures of a run: for each row a bar as long as Merpati is faster (to the right) or slower (to the left)
-than Debian's Dovecot, on a logarithmic axis; a tick where the target is. Draws docs/benchmarks.svg, readable in light and dark."""
+"""The README's chart from the figures of a run: for each row a bar as long as Merpati is faster (to the right) or slower (to the
+left) than Debian's Dovecot, on a logarithmic axis; a tick where the target is. Draws docs/benchmarks.svg, readable in light and
+dark."""
 
 import html
 import json
@@ -18,7 +19,8 @@ SHOWN = [
     ("envelope-first", "FETCH envelopes, first"), ("envelope-again", "FETCH envelopes, again"),
     ("structure-first", "FETCH structures, first"), ("structure-again", "FETCH structures, again"),
     ("fetch-headers", "FETCH four header fields"), ("fetch-body", "FETCH whole messages"),
-    ("search-subject", "SEARCH SUBJECT"), ("search-rare", "SEARCH BODY, rare word"), ("sort", "SORT by date"), ("thread", "THREAD"),
+    ("search-subject", "SEARCH SUBJECT"), ("search-rare", "SEARCH BODY, rare word"),
+    ("sort", "SORT by date"), ("thread", "THREAD"),
     ("store-add", "STORE on all"), ("copy", "COPY of all"), ("expunge", "EXPUNGE of all"), ("delete", "DELETE mailbox"),
     ("pop3-1", "POP3, one by one"), ("pop3-32", "POP3, pipelined"), ("pop3-dele", "POP3, with DELE"),
     ("login-imap", "IMAP logins"), ("login-pop3", "POP3 logins"), ("mixed", "mixed load, 16 clients"),
@@ -51,26 +53,28 @@ def draw(run):
 
     height = TOP + STEP * len(rows) + 34
     width = LEFT + WIDTH + RIGHT
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
-           f'aria-label="Merpati against Dovecot, ratios">',
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+           f'role="img" aria-label="Merpati against Dovecot, ratios">',
            f"<style>{STYLE}</style>", f'<rect class="ground" width="{width}" height="{height}"/>',
            f'<text class="text" x="12" y="22" font-size="15" font-weight="600">Merpati against Debian\'s Dovecot 2.3 (sdbox)</text>',
            '<text class="faint" x="12" y="42">times faster or smaller in the same run, medians; logarithmic; | the target</text>']
     step = 1 if high - low <= 8 else 2
     for power in range(low, high + 1, step):
-        at, name = x(2.0 ** power), "one" if power == 0 else "grid"
+        at, name, below = x(2.0 ** power), "one" if power == 0 else "grid", TOP + STEP * len(rows)
         text = f"{2 ** power}×" if power >= 0 else f"1/{2 ** -power}"
-        out.append(f'<line class="{name}" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP - 4}" y2="{TOP + STEP * len(rows)}"/>')
-        out.append(f'<text class="faint" x="{at:.1f}" y="{TOP + STEP * len(rows) + 16}" text-anchor="middle" font-size="11">{text}</text>')
+        out.append(f'<line class="{name}" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP - 4}" y2="{below}"/>')
+        out.append(f'<text class="faint" x="{at:.1f}" y="{below + 16}" text-anchor="middle" font-size="11">{text}</text>')
     for number, (label, row) in enumerate(rows):
         y, ratio = TOP + STEP * number, row["ratio"]
         begin, end = sorted((x(1), x(ratio)))
         kind = "good" if ratio >= 1 else "bad"
         out.append(f'<text class="text" x="{LEFT - 8}" y="{y + 13}" text-anchor="end">{html.escape(label)}</text>')
-        out.append(f'<rect class="{kind}" x="{begin:.1f}" y="{y + 3}" width="{max(1.5, end - begin):.1f}" height="{STEP - 7}" rx="2"/>')
+        long = max(1.5, end - begin)
+        out.append(f'<rect class="{kind}" x="{begin:.1f}" y="{y + 3}" width="{long:.1f}" height="{STEP - 7}" rx="2"/>')
         aim = row["target"]["ratio"]
         if aim:
-            out.append(f'<line class="aim" x1="{x(aim):.1f}" x2="{x(aim):.1f}" y1="{y + 1}" y2="{y + STEP - 2}" stroke-width="1.5"/>')
+            out.append(f'<line class="aim" x1="{x(aim):.1f}" x2="{x(aim):.1f}" y1="{y + 1}" y2="{y + STEP - 2}" '
+                       f'stroke-width="1.5"/>')
         place = max(end, x(1), x(aim) if aim and x(aim) - end < 36 else 0) + 6
         out.append(f'<text class="text" x="{place:.1f}" y="{y + 13}" font-size="12">{words(ratio)}</text>')
     out.append("</svg>")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""make bench-crowd: 10,000 idle IMAP connections and 1,000 busy ones at once, for minutes: memory, errors, how long a NOOP takes. The busy
-ones send a command about once a second each (every second one a NOOP; the others SELECT, FETCH, STORE), and mail is delivered
-to all accounts meanwhile.
+"""make bench-crowd: 10,000 idle IMAP connections and 1,000 busy ones at once, for minutes: memory, errors, how long a NOOP takes.
+The busy ones send a command about once a second each (every second one a NOOP; the others SELECT, FETCH, STORE), and mail is
+delivered to all accounts meanwhile.
 
   BENCH_MINUTES=10   BENCH_CROWD_IDLE=10000   BENCH_CROWD_BUSY=1000   BENCH_CROWD_MAIL=20 (deliveries a second)
 """
@@ -66,10 +66,11 @@ def main():
         idle.communicate()
         busy.wait()
         half = memory[len(memory) // 2:] or [0]
-        say(f"NOOP: p50 {last['noop_p50']:.2f}, p99 {last['noop_p99']:.2f} ms (worst ten seconds {worst:.2f}), slowest {last['noop_most']:.1f}; "
-            f"{last['commands']:,} commands, {last['errors']} errors; {delivered['messages']:,} deliveries, p99 {delivered['p99']:.1f} ms")
-        say(f"memory: {memory[0] if memory else 0:.1f} MiB at the beginning, {half[0]:.1f} in the middle, {half[-1]:.1f} at the end; "
-            f"CPU {100 * share:.0f} % of a core")
+        say(f"NOOP: p50 {last['noop_p50']:.2f}, p99 {last['noop_p99']:.2f} ms (worst ten seconds {worst:.2f}), slowest "
+            f"{last['noop_most']:.1f}; {last['commands']:,} commands, {last['errors']} errors; {delivered['messages']:,} "
+            f"deliveries, p99 {delivered['p99']:.1f} ms")
+        say(f"memory: {memory[0] if memory else 0:.1f} MiB at the beginning, {half[0]:.1f} in the middle, {half[-1]:.1f} at the "
+            f"end; CPU {100 * share:.0f} % of a core")
         good = alive and busy.returncode == 0 and last["errors"] == 0 and last["noop_p99"] < 50 and half[-1] < 1.05 * half[0]
         say("reached: memory flat, no error, p99 of NOOP under 50 ms" if good else "SHORT")
         return 0 if good else 1

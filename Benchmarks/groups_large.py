@@ -159,8 +159,9 @@ def deliveries_during_store(bench, peer, seconds=5):
             raise RuntimeError(f"{peer.name}: a STORE on {MILLION:,} messages failed")
         bench.note(peer, "million-deliveries", during["p99"], during)
         quiet = deliver()
-        say(f"    a STORE takes {statistics.median(s['seconds'] for s in stores[1:]):.2f} s; {during['messages']:,} deliveries meanwhile, "
-            f"p50 {during['p50']:.1f} ms, slowest {during['most']:.1f} ms; without it p99 {quiet['p99']:.1f} ms, slowest {quiet['most']:.1f} ms")
+        took = statistics.median(s["seconds"] for s in stores[1:])
+        say(f"    a STORE takes {took:.2f} s; {during['messages']:,} deliveries meanwhile, p50 {during['p50']:.1f} ms, slowest "
+            f"{during['most']:.1f} ms; without it p99 {quiet['p99']:.1f} ms, slowest {quiet['most']:.1f} ms")
 
 
 GROUPS = {"large": large, "million": million}

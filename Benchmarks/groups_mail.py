@@ -132,7 +132,8 @@ def mailbox(bench):
                 before[peer] = peer.disk()
                 say(f" filling {peer.name}")
                 spent[peer.name] = fill(bench, peer)
-        bench.remark("indexed", "server CPU of the fill and what follows: " + ", ".join(f"{n} {c:.1f} s" for n, c in spent.items()))
+        spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items())
+        bench.remark("indexed", f"server CPU of the fill and what follows: {spent}")
         for peer in peers:
             peer.pause()
         first_times(bench, peers[:2])
@@ -144,7 +145,7 @@ def mailbox(bench):
         able = {}
         for _, peer in bench.turns(peers[:2], 1):
             able[peer] = bench.capabilities(peer)
-        if any(bench.wants(key) for key in ("fetch-body", "fetch-body-raw", "search-body", "search-rare", "search-body-noindex")):
+        if any(bench.wants(key) for key in ("fetch-body", "search-body", "search-rare", "search-body-noindex")):
             for _, peer in bench.turns(peers, 1):  # from here on everything is in memory
                 bench.imap(peer, "box1", ["SELECT INBOX", "FETCH 1:* BODY.PEEK[]"])
         for repeat, peer in bench.turns(peers):
@@ -153,7 +154,8 @@ def mailbox(bench):
             elif peer.name == "noindex":
                 run_extra(bench, peer, "search-body-noindex", "SEARCH BODY xylophone", Answers.numbers)
             else:
-                run_commands(bench, peer, warm_commands(bench, repeat, "SORT" in able[peer], "THREAD=REFERENCES" in able[peer]))
+                words = able[peer]
+                run_commands(bench, peer, warm_commands(bench, repeat, "SORT" in words, "THREAD=REFERENCES" in words))
         for key, word in (("sort", "SORT"), ("thread", "THREAD=REFERENCES")):
             if any(word not in words for words in able.values()):
                 bench.remark(key, f"skipped where {word} is not announced")

@@ -37,7 +37,7 @@ class Line:
         self.cpu = noted["cpu"]
         self.ours, self.theirs = (statistics.median(v) if v else None for v in (self.values[name] for name in names))
         self.ratio = None
-        if self.ours is not None and self.theirs is not None and (self.ours if row.more else self.theirs) is not None:
+        if self.ours is not None and self.theirs is not None:
             over, under = (self.ours, self.theirs) if row.more else (self.theirs, self.ours)
             self.ratio = over / under if under else None
 
@@ -84,7 +84,8 @@ def table(bench):
     judged = bench.names[1] == "dovecot"
     titles = {"merpati": "Merpati", "dovecot": "Dovecot", "before": "before"}
     a, b = bench.names
-    head = f"| work | {titles[a]} | {titles[b]} | ratio |" + (" target | |" if judged else " by CPU |") + " CPU s, server / generator |"
+    head = f"| work | {titles[a]} | {titles[b]} | ratio |" + (" target | |" if judged else " by CPU |")
+    head += " CPU s, server / generator |"
     rule = "|---|--:|--:|--:|" + ("--:|---|" if judged else "--:|") + "---|"
     out = [head, rule]
     for line in lines(bench):
@@ -101,7 +102,7 @@ def table(bench):
 
 
 def write_json(bench, path, seconds):
-    revision = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    revision = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
     rows = {}
     for line in lines(bench):
         rows[line.row.key] = {
@@ -111,7 +112,7 @@ def write_json(bench, path, seconds):
             "answers": bench.answers.get(line.row.key), "remark": bench.remarks.get(line.row.key)}
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps({
-        "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "machine": machine(), "revision": revision,
+        "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "machine": machine(), "revision": revision.stdout.strip(),
         "seconds": round(seconds), "peers": bench.names, "rows": rows}, indent=1, ensure_ascii=False) + "\n")
 
 

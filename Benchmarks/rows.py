@@ -1,5 +1,6 @@
-"""The table: every row's name, unit, which way is better, and what is aimed at. `ratio`: Merpati against the peer, above 1 in Merpati's
-favour; `most`: Merpati's own figure may be no larger, whatever the peer's is; None: shown, not judged."""
+"""The table: every row's name, unit, which way is better, and what is aimed at. `ratio`: Merpati against the peer, above 1 in
+Merpati's favour; `most`: Merpati's own figure may be no larger, whatever the peer's is; `least`: no smaller; none of them: shown,
+not judged."""
 
 import dataclasses
 

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""make bench: the same work against Merpati and Debian's Dovecot in one run; prints the table, writes it to docs/benchmarks.md between
-its marks, all figures to .build/bench.json and the README's chart from them. Rows and targets: rows.py.
+"""make bench: the same work against Merpati and Debian's Dovecot in one run; prints the table, writes it to docs/benchmarks.md
+between its marks, all figures to .build/bench.json and the README's chart from them. Rows and targets: rows.py.
 
   BENCH_ONLY=search,copy   only rows of these groups, or whose key begins so (keys and groups: --list)
   BENCH_QUICK=1            small and short, at most three minutes; writes no page (make bench-quick)
   BENCH_AGAINST=BINARY     an older merpati instead of Dovecot; the new one is .build/release/merpati or MERPATI_TEST_BINARY
   BENCH_LONG=1             the million too (make bench-long)
-  BENCH_REPEATS=5  BENCH_MESSAGES=20000  BENCH_DELIVERIES=3000  BENCH_IDLE=1000,10000  BENCH_MIXED_SECONDS=10  BENCH_MILLION=1000000
+  BENCH_REPEATS=5  BENCH_MESSAGES=20000  BENCH_DELIVERIES=3000  BENCH_IDLE=1000,10000  BENCH_MIXED_SECONDS=10
+  BENCH_MILLION=1000000
   BENCH_JSON=FILE          instead of .build/bench.json        BENCH_PAGE=1  write the page and the chart whatever was run
 """
 

@@ -1,5 +1,6 @@
-/* Busy connections for minutes: each sends a command about once a second, in one thread over epoll, so that a thousand of them cost
- * the machine little. NOOP is every second command; its times are what the crowd is measured by. An error is counted, not fatal. */
+/* Busy connections for minutes: each sends a command about once a second, in one thread over epoll, so that a thousand of them
+ * cost the machine little. NOOP is every second command; its times are what the crowd is measured by. An error is counted, not
+ * fatal. */
 #include "load.h"
 #include <sys/epoll.h>
 

@@ -1,5 +1,6 @@
 /* A mixed load: so many clients, each with an account of its own, each in turn SELECT, FETCH of flags, of the last 20 envelopes
- * and of one body, STORE; APPEND in every fourth round, EXPUNGE of two messages in every eighth, so that mailboxes keep their size. */
+ * and of one body, STORE; APPEND in every fourth round, EXPUNGE of two messages in every eighth, so that mailboxes keep their
+ * size. */
 #include "load.h"
 
 enum kind { SELECT, FLAGS, ENVELOPE, BODY, STORE, APPEND, EXPUNGE, KINDS };

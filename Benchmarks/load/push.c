@@ -1,5 +1,6 @@
 /* How soon an idle client is told: from LMTP's final reply to the untagged EXISTS. One thread that waits for both sockets, so
- * that no switch between threads is measured. What comes before the reply counts as 0; whole_p50 is from the message's last octet. */
+ * that no switch between threads is measured. What comes before the reply counts as 0; whole_p50 is from the message's last
+ * octet. */
 #include "load.h"
 #include <poll.h>
 
@@ -51,7 +52,7 @@ int run_push(int count, char **a)
 			if (n == (size_t)-1)
 				fail("a connection has ended");
 		}
-		early += told < replied;
+		early += told <= replied;
 		sample(&times, told > replied ? (told - replied) * 1000 : 0);
 		sample(&whole, (told - began) * 1000);
 		usleep(2000);
