@@ -40,7 +40,7 @@ svg { font: 13px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif
 
 
 def words(value):
-    return f"{value:,.0f}×" if value >= 20 else f"{value:.1f}×"
+    return f"{value:,.0f}×" if value >= 20 else f"{value:.1f}×" if value >= 1 else f"{value:.2f}×"
 
 
 def draw(run):

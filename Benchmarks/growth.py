@@ -211,7 +211,7 @@ def main():
     named = "Grows faster than what it answers: " + ("; ".join(faster) or "nothing") + "."
     say("\n" + named)
     if not ONLY and max(SIZES) >= 200_000:
-        page = f"{text}\n\n{named} {report.machine()}."
+        page = f"{text}\n\n{named}\n\n{report.where()}"
         report.between(ROOT / "docs" / "benchmarks.md", "<!-- growth -->", "<!-- end of growth -->", page)
     return 0
 

@@ -12,13 +12,21 @@ from rows import ROWS, TABLE
 
 
 def number(value):
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
 def machine():
     model = next((line.partition(":")[2].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "")
     memory = next(int(line.split()[1]) for line in open("/proc/meminfo") if line.startswith("MemTotal:"))
     return f"{os.cpu_count()} cores of {model}, {memory / 1048576:.0f} GiB, Linux {platform.release().partition('-')[0]}"
+
+
+LOAD = os.getloadavg()[0]  # what others did when the run began
+
+
+def where():
+    """For under a table."""
+    return f"{machine()}, {time.strftime('%-d %B %Y')}; load of the machine when the run began: {LOAD:.1f}."
 
 
 def cpu_seconds(pairs):
@@ -112,7 +120,7 @@ def write_json(bench, path, seconds):
             "answers": bench.answers.get(line.row.key), "remark": bench.remarks.get(line.row.key)}
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps({
-        "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "machine": machine(), "revision": revision.stdout.strip(),
+        "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "machine": machine(), "load": LOAD, "revision": revision.stdout.strip(),
         "seconds": round(seconds), "peers": bench.names, "rows": rows}, indent=1, ensure_ascii=False) + "\n")
 
 

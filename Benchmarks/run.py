@@ -48,10 +48,9 @@ def main():
     say("\nMedians (minimum–maximum). Ratio: above 1 is in Merpati's favour.\n\n" + table)
     json = pathlib.Path(os.environ.get("BENCH_JSON") or ROOT / ".build" / "bench.json")
     report.write_json(bench, json, time.monotonic() - began)
-    say(f"\n{report.machine()}; {time.monotonic() - began:.0f} s; all figures in {json}")
+    say(f"\n{report.where()} {time.monotonic() - began:.0f} s; all figures in {json}")
     if os.environ.get("BENCH_PAGE") or not (ONLY or QUICK or AGAINST or failed):
-        where = f"{report.machine()}, {time.strftime('%-d %B %Y')}."
-        report.between(ROOT / "docs" / "benchmarks.md", "<!-- table -->", "<!-- end -->", f"{table}\n\n{where}")
+        report.between(ROOT / "docs" / "benchmarks.md", "<!-- table -->", "<!-- end -->", f"{table}\n\n{report.where()}")
         import chart
         chart.main(json)
     for line in bench.differing():
