@@ -3,7 +3,7 @@ SHELL := /bin/bash
 SWIFT ?= swift
 DATA ?= data
 
-.PHONY: help run test unit interop bench bench-pull crash faults simulate hostile security man build release format lint fuzz setup setup-test setup-bench clean
+.PHONY: help run test unit interop bench bench-quick bench-long bench-growth bench-crowd bench-micro bench-pull crash faults simulate hostile security man build release format lint fuzz setup setup-test setup-bench clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -37,8 +37,26 @@ interop: setup-test ## real clients against a real server process
 	$(SWIFT) build --product merpati
 	python3 Interop/run.py
 
-bench: setup-bench release ## the same work against Merpati and Dovecot, ratios printed
+export BENCH_ONLY BENCH_QUICK BENCH_AGAINST BENCH_LONG BENCH_REPEATS BENCH_MESSAGES BENCH_DELIVERIES BENCH_IDLE BENCH_MINUTES
+bench: setup-bench release ## the same work against Merpati and Dovecot, ratios printed; BENCH_ONLY=search,copy: these rows
 	python3 Benchmarks/run.py
+
+bench-quick: setup-bench release ## the same, small, in three minutes; BENCH_AGAINST=BINARY: an older merpati instead of Dovecot
+	BENCH_QUICK=1 python3 Benchmarks/run.py
+
+bench-long: setup-bench release ## the table and the mailbox of a million messages
+	BENCH_LONG=1 python3 Benchmarks/run.py
+
+bench-growth: setup-bench release ## how what users wait for grows with messages and accounts; GROWTH_MESSAGES=1000,20000,200000
+	python3 Benchmarks/growth.py
+
+bench-crowd: setup-bench release ## 10,000 idle and 1,000 busy connections at once, BENCH_MINUTES=10; STORE on a million messages
+	python3 Benchmarks/crowd.py
+	BENCH_ONLY=million BENCH_PAGE= python3 Benchmarks/run.py
+
+bench-micro: setup ## time and mallocs of parsing, encoding and store calls; fails where a budget of mallocs is exceeded
+	MERPATI_MICRO=1 SWIFT="$(SWIFT)" scripts/release microbench
+	.build/release/microbench Benchmarks/Micro/budgets.txt
 
 bench-pull: setup-bench release ## bring one mailbox home by Merpati, mpop, mbsync, fetchmail, getmail and OfflineIMAP
 	python3 Benchmarks/pull.py
@@ -70,10 +88,10 @@ man: ## manual pages, from the program's own definitions, in .build/man
 	scripts/manpages .build/debug/merpati .build/man
 
 format: ## rewrite the sources in the project's style
-	$(SWIFT) format format -i --configuration .swift-format -r Package.swift Sources Tests Fuzz/Package.swift Fuzz/Sources Fuzz/Support
+	$(SWIFT) format format -i --configuration .swift-format -r Package.swift Sources Tests Benchmarks/Micro Fuzz/Package.swift Fuzz/Sources Fuzz/Support
 
 lint: ## fail on anything the formatter or the house rules would change
-	$(SWIFT) format lint --strict --configuration .swift-format -r Package.swift Sources Tests Fuzz/Package.swift Fuzz/Sources Fuzz/Support
+	$(SWIFT) format lint --strict --configuration .swift-format -r Package.swift Sources Tests Benchmarks/Micro Fuzz/Package.swift Fuzz/Sources Fuzz/Support
 	@scripts/house-rules
 
 fuzz: setup ## libFuzzer over the parsers, FUZZ_SECONDS each (default 60)

@@ -259,3 +259,15 @@ let package = Package(
 if let only = Context.environment["MERPATI_TESTS"]?.split(separator: ",").map(String.init) {
   package.targets.removeAll { $0.type == .test && !only.contains($0.name) }
 }
+
+// MERPATI_MICRO=1: the small benchmarks (`make bench-micro`), which nobody else needs.
+if Context.environment["MERPATI_MICRO"] != nil {
+  package.targets += [
+    .target(name: "MallocCount", path: "Benchmarks/MallocCount"),
+    .executableTarget(
+      name: "microbench",
+      dependencies: ["MallocCount", "MailStoreSQL", "MailStore", "MailFormat", "IMAPCore", "Bytes", nio],
+      path: "Benchmarks/Micro", exclude: ["budgets.txt"], swiftSettings: swiftSettings),
+  ]
+  package.products.append(.executable(name: "microbench", targets: ["microbench"]))
+}

@@ -1,8 +1,15 @@
-"""The servers under measure, each as a class with the same face: start, ports, accounts, memory, stop."""
+"""The servers under measure, each as a class with the same face: start, stop, pause, accounts, memory, CPU, disk. Here what they
+share, and Merpati; Dovecot is in peer_dovecot.py."""
 
+import base64
+import concurrent.futures
+import hashlib
+import hmac
+import json
 import os
 import pathlib
-import pwd
+import random
+import resource
 import shutil
 import signal
 import socket
@@ -14,181 +21,259 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "Interop"))
 PASSWORD = "pass"
+ROUNDS = 15000  # of the SCRAM keys on both sides, Merpati's default
+
+# A run that is told to end ends its servers too, those that stand still among them.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+# Ten thousand connections, on both sides.
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below the range that outgoing connections take theirs from: thousands of those come and go here."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
-def wait_for(port, log):
-    for _ in range(300):
+def wait_for(port, log, process):
+    for _ in range(600):
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
             return
         except OSError:
-            time.sleep(0.1)
-    raise RuntimeError(pathlib.Path(log).read_text()[-2000:])
+            if process.poll() is not None:
+                break
+            time.sleep(0.05)
+    raise RuntimeError(pathlib.Path(log).read_text(errors="replace")[-2000:])
+
+
+def scram(password, name):
+    """SCRAM-SHA-NNN keys as Merpati and Dovecot both read them: rounds, salt, StoredKey, ServerKey."""
+    salt = os.urandom(16)
+    salted = hashlib.pbkdf2_hmac(name, password.encode(), salt, ROUNDS)
+    stored = hashlib.new(name, hmac.digest(salted, b"Client Key", name)).digest()
+    fields = (salt, stored, hmac.digest(salted, b"Server Key", name))
+    scheme = {"sha1": "SCRAM-SHA-1", "sha256": "SCRAM-SHA-256"}[name]
+    return f"{{{scheme}}}{ROUNDS}," + ",".join(base64.b64encode(field).decode() for field in fields)
+
+
+def certificate(folder):
+    """One certificate for both servers of a TLS row."""
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    if not cert.exists():
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
+                        "30", "-subj", "/CN=localhost", "-keyout", str(key), "-out", str(cert)], check=True, capture_output=True)
+    return cert, key
 
 
 class Peer:
-    def __enter__(self):
+    kind = ""
+
+    def __init__(self, name=None):
+        self.name = name or self.kind
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"bench-{self.name}-"))
         os.chmod(self.folder, 0o755)
+        self.log = self.folder / "log"
+        self.process = None
+        self.paused = False
+        self.imap, self.imaps, self.pop3, self.lmtp = (free_port() for _ in range(4))
+
+    def __enter__(self):
         self.start()
         return self
 
     def __exit__(self, *_):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(60)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
+        self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def tree(self):
-        """Every process of the server."""
-        pids, more = {self.process.pid}, True
-        while more:
-            more = False
-            for entry in pathlib.Path("/proc").iterdir():
-                if entry.name.isdigit() and int(entry.name) not in pids:
-                    try:
-                        parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                    except (OSError, ValueError):
-                        continue
-                    if parent in pids:
-                        pids.add(int(entry.name))
-                        more = True
-        return pids
+    def start(self):
+        self.process = self.launch()
+        self.paused = False
+        for port in (self.imap, self.pop3, self.lmtp):
+            wait_for(port, self.log, self.process)
 
-    def private_kib(self):
-        total = 0
+    def stop(self):
+        if not self.process:
+            return
+        self.resume()
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(120)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+    def restart(self, cold=False):
+        self.stop()
+        if cold:
+            self.evict()
+        self.start()
+
+    # Only one server runs at a time: background work of the one must not fall on the other's time.
+
+    def pause(self):
+        if self.process and not self.paused:
+            self.signal_all(signal.SIGSTOP)
+            self.paused = True
+
+    def resume(self):
+        if self.paused:
+            self.signal_all(signal.SIGCONT)
+            self.paused = False
+
+    def signal_all(self, number):
         for pid in self.tree():
             try:
-                for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-                    if line.startswith(("Private_Clean:", "Private_Dirty:")):
-                        total += int(line.split()[1])
-            except OSError:
+                os.kill(pid, number)
+            except ProcessLookupError:
                 pass
-        return total
 
-    def cpu_seconds(self):
-        total = 0
-        for pid in self.tree():
-            try:
-                fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-                total += sum(map(int, fields[11:15]))
-            except OSError:
-                pass
-        return total / os.sysconf("SC_CLK_TCK")
+    # What is on the disk
+
+    def evict(self):
+        """Takes the data out of the page cache; names and inodes stay cached, for both sides alike. Needs no privilege."""
+        os.sync()
+        for path in self.data.rglob("*"):
+            if path.is_file():
+                with open(path, "rb") as file:
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def freeze(self):
+        """Keeps a copy of the data, to begin from again. The server is stopped."""
+        self.stop()
+        subprocess.run(["cp", "-a", str(self.data), str(self.folder / "frozen")], check=True)
+
+    def thaw(self):
+        self.stop()
+        shutil.rmtree(self.data)
+        subprocess.run(["cp", "-a", str(self.folder / "frozen"), str(self.data)], check=True)
 
     def disk(self):
         return sum(f.stat().st_blocks * 512 for f in self.data.rglob("*") if f.is_file())
 
+    # What it uses
+
+    def tree(self):
+        """Every process of the server."""
+        parents = {}
+        for entry in os.listdir("/proc"):
+            if entry.isdigit():
+                try:
+                    with open(f"/proc/{entry}/stat") as file:
+                        parents.setdefault(int(file.read().rpartition(")")[2].split()[1]), []).append(int(entry))
+                except (OSError, ValueError):
+                    continue
+        pids, todo = set(), [self.process.pid]
+        while todo:
+            pid = todo.pop()
+            pids.add(pid)
+            todo += parents.get(pid, [])
+        return pids
+
+    def sum_of(self, file, *names):
+        total = 0
+        for pid in self.tree():
+            try:
+                with open(f"/proc/{pid}/{file}") as lines:
+                    total += sum(int(line.split()[1]) for line in lines if line.startswith(names))
+            except OSError:
+                pass
+        return total
+
+    def private_kib(self):
+        return self.sum_of("smaps_rollup", "Private_Clean:", "Private_Dirty:")
+
+    def anonymous_kib(self):
+        return self.sum_of("status", "RssAnon:")
+
+    def cpu_seconds(self):
+        """Of all processes, those included that have ended and were waited for."""
+        total = 0
+        for pid in self.tree():
+            try:
+                with open(f"/proc/{pid}/stat") as file:
+                    total += sum(map(int, file.read().rpartition(")")[2].split()[11:15]))
+            except OSError:
+                pass
+        return total / os.sysconf("SC_CLK_TCK")
+
+    def cpu_of_now(self):
+        """The same of the threads that live now, without the rounding to ticks of 10 ms: for single commands."""
+        total = 0
+        for pid in self.tree():
+            try:
+                for thread in os.listdir(f"/proc/{pid}/task"):
+                    with open(f"/proc/{pid}/task/{thread}/schedstat") as file:
+                        total += int(file.read().split()[0])
+            except OSError:
+                pass
+        return total / 1e9
+
+    def rest(self, most=600):
+        """Waits until the server does nothing any more; returns how long that took, in seconds."""
+        began = quiet_since = time.monotonic()
+        last = self.cpu_seconds()
+        while time.monotonic() - began < most:
+            time.sleep(0.25)
+            cpu = self.cpu_seconds()
+            if cpu - last > 0.02:
+                quiet_since = time.monotonic()
+            elif time.monotonic() - quiet_since > 1:
+                break
+            last = cpu
+        return quiet_since - began
+
+
+BINARY = os.environ.get("MERPATI_TEST_BINARY", str(ROOT / ".build" / "release" / "merpati"))
+
+
+def knows(key):
+    """Whether the server under measure has this setting."""
+    return key in subprocess.run([BINARY, "config", "--keys"], capture_output=True, text=True).stdout
+
 
 class Merpati(Peer):
-    name = "merpati"
+    kind = "merpati"
 
-    def start(self):
+    def __init__(self, name=None, binary=None, settings=()):
+        super().__init__(name)
         self.data = self.folder / "data"
-        self.log = self.folder / "log"
-        self.binary = os.environ.get("MERPATI_TEST_BINARY", str(ROOT / ".build" / "release" / "merpati"))
-        self.imap, self.pop3, self.lmtp = free_port(), free_port(), free_port()
-        self.process = subprocess.Popen(
-            [self.binary, "serve", "--data", str(self.data), "--imap", f"127.0.0.1:{self.imap}",
-             "--pop3", f"127.0.0.1:{self.pop3}", "--lmtp", f"127.0.0.1:{self.lmtp}",
-             "--set", "limits.connections-per-address=100000", "--set", "limits.connections-per-account=100000"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(self.log, "wb"))
-        wait_for(self.imap, self.log)
-        wait_for(self.lmtp, self.log)
+        self.binary = binary or BINARY
+        # Only bounds that one address with thousands of connections would run into; everything else is as shipped.
+        self.settings = {"limits.connections-per-address": "100000", "limits.connections-per-account": "100000"}
+        self.settings.update(settings)
 
-    def add_accounts(self, names):
-        for name in names:
-            subprocess.run([self.binary, "account", "add", name, "--data", str(self.data), "--password-stdin"],
-                           input=PASSWORD + "\n", text=True, check=True, stdout=subprocess.DEVNULL)
+    def launch(self):
+        cert, key = certificate(self.folder)
+        settings = {"tls.certificate": str(cert), "tls.key": str(key), **self.settings}
+        arguments = [self.binary, "serve", "--data", str(self.data)]
+        for name in ("imap", "imaps", "pop3", "lmtp"):
+            arguments += [f"--{name}", f"127.0.0.1:{getattr(self, name)}"]
+        for key, value in settings.items():
+            arguments += ["--set", f"{key}={value}"]
+        return subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(self.log, "ab"))
 
+    def add_accounts(self, names, password=PASSWORD):
+        """Through the control socket, all with the same keys: ten thousand key derivations would take a minute."""
+        keys = scram(password, "sha256") + " " + scram(password, "sha1")
 
-class Dovecot(Peer):
-    name = "dovecot"
+        def add(name):
+            with socket.socket(socket.AF_UNIX) as line:
+                line.connect(str(self.data / "control.sock"))
+                line.sendall(json.dumps({"accountImportHash": {"name": name, "hash": keys, "settings": {}}}).encode() + b"\n")
+                answer = line.makefile().readline()
+                if "failure" in answer or not answer:
+                    raise RuntimeError(f"account {name}: {answer}")
 
-    def start(self):
-        self.data = self.folder / "mail"
-        self.log = self.folder / "log"
-        self.imap, self.pop3, self.lmtp = free_port(), free_port(), free_port()
-        owner = pwd.getpwnam("nobody")
-        self.data.mkdir()
-        shutil.chown(self.data, "nobody", "nogroup")
-        config = self.folder / "dovecot.conf"
-        config.write_text(f"""
-base_dir = {self.folder}/run
-state_dir = {self.folder}/state
-log_path = {self.log}
-protocols = imap pop3 lmtp
-listen = 127.0.0.1
-ssl = no
-disable_plaintext_auth = no
-default_internal_user = nobody
-default_internal_group = nogroup
-default_login_user = nobody
-default_client_limit = 20000
-default_process_limit = 11000
-default_vsz_limit = 0
-mail_location = sdbox:{self.data}/%u
-mail_max_userip_connections = 20000
-first_valid_uid = 1
-auth_username_chars =
-service imap-login {{
-  chroot =
-  service_count = 0
-  process_min_avail = 2
-  inet_listener imap {{
-    port = {self.imap}
-  }}
-  inet_listener imaps {{
-    port = 0
-  }}
-}}
-service pop3-login {{
-  chroot =
-  service_count = 0
-  inet_listener pop3 {{
-    port = {self.pop3}
-  }}
-  inet_listener pop3s {{
-    port = 0
-  }}
-}}
-service lmtp {{
-  inet_listener lmtp {{
-    address = 127.0.0.1
-    port = {self.lmtp}
-  }}
-}}
-service anvil {{
-  chroot =
-}}
-service imap {{
-  service_count = 100
-  process_limit = 11000
-}}
-service pop3 {{
-  service_count = 100
-}}
-passdb {{
-  driver = static
-  args = password={PASSWORD}
-}}
-userdb {{
-  driver = static
-  args = uid={owner.pw_uid} gid={owner.pw_gid} home={self.data}/%u allow_all_users=yes
-}}
-""")
-        self.process = subprocess.Popen(["dovecot", "-F", "-c", str(config)], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for(self.imap, self.log)
-        wait_for(self.lmtp, self.log)
-
-    def add_accounts(self, names):
-        """Every name is an account."""
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(add, names))

@@ -18,7 +18,8 @@ import tempfile
 import time
 import types
 
-from peers import PASSWORD, ROOT, Dovecot, free_port
+from peer_dovecot import Dovecot
+from peers import PASSWORD, ROOT, free_port
 
 import clients
 import harness
