@@ -38,7 +38,7 @@ public struct ThreadCommand: Hashable, Sendable {
 /// its children, each with all that is below it. So threads of any depth are one flat array.
 public struct ThreadMember: Hashable, Sendable {
   /// Sequence number or UID; 0 for a parent that is not in the mailbox, or was not searched for. It has two children or
-  /// more, as nothing else can be written.
+  /// more and is no only child, as nothing else can be written.
   public var number: UInt32
   /// Direct ones.
   public var children: UInt32

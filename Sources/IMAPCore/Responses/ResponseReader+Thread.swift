@@ -37,9 +37,21 @@ extension ResponseReader {
       }
     }
     guard parents.isEmpty, cursor.isAtEnd else { throw expected("a thread") }
-    // `((3))` is no more than `(3)`: one child stands in its missing parent's place.
-    members.removeAll { $0.number == 0 && $0.children == 1 }
-    return members
+    return plain(members)
+  }
+
+  /// What says no more than a plainer form is given that form: `((3))` is `(3)`, and `(1 ((2)(3)))` is `(1 (2)(3))`.
+  private func plain(_ members: [ThreadMember]) -> [ThreadMember] {
+    guard members.contains(where: { $0.number == 0 }) else { return members }
+    var result: [ThreadMember] = []
+    for member in members where member.number > 0 || member.children != 1 {
+      if member.number == 0, let parent = result.last, parent.children == 1 {
+        result[result.count - 1].children = member.children
+      } else {
+        result.append(member)
+      }
+    }
+    return result
   }
 
   private func append(_ number: UInt32, to members: inout [ThreadMember]) throws(ResponseSyntaxError) -> Int {
