@@ -61,11 +61,14 @@ IMAP_ATTEMPTS = {
     "search": ["SEARCH ALL", "UID SEARCH UID 1:*", "SEARCH SUBJECT " + MARK, "SEARCH TEXT " + MARK],
     "select": ["SELECT \"{name}\"", "SELECT INBOX"],
     "setQuota": ["SETQUOTA ana (STORAGE 1)", "SETQUOTA \"\" (STORAGE 999999999)"],
+    "sort": ["SORT (SUBJECT) UTF-8 ALL", "UID SORT RETURN (ALL COUNT) (FROM) UTF-8 UID 1:4294967295",
+             "SORT (DATE) UTF-8 SUBJECT " + MARK],
     "startTLS": [],  # not while logged in; what it changes is the line
     "status": ["STATUS \"{name}\" (MESSAGES UIDNEXT UIDVALIDITY UNSEEN SIZE)"],
     "store": ["STORE 1:* +FLAGS (\\Deleted)", "UID STORE 1:* FLAGS (\\Deleted)", "UID STORE 1:4294967295 +FLAGS (curi)"],
     "subscribe": ["SUBSCRIBE \"{name}\""],
-    "uid": [],  # with copy, expunge, fetch, move, search, store
+    "thread": ["THREAD REFERENCES UTF-8 ALL", "UID THREAD ORDEREDSUBJECT UTF-8 TEXT " + MARK],
+    "uid": [],  # with copy, expunge, fetch, move, search, sort, store, thread
     "unselect": ["UNSELECT", "SELECT INBOX"],
     "unsubscribe": ["UNSUBSCRIBE \"{name}\""],
 }

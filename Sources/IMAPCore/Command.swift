@@ -50,6 +50,8 @@ public enum Command: Hashable, Sendable {
   case check
   case expunge(ExpungeCommand)
   case search(SearchCommand)
+  case sort(SortCommand)
+  case thread(ThreadCommand)
   case fetch(FetchCommand)
   case store(StoreCommand)
   case copy(CopyCommand)

@@ -4,7 +4,7 @@ import Bytes
 public enum CommandName: UInt8, Hashable, Sendable, CaseIterable {
   case append, authenticate, capability, check, close, copy, create, delete, enable, examine, expunge, fetch
   case getQuota, getQuotaRoot, id, idle, list, login, logout, lsub, move, namespace, noop, rename, search, select
-  case setQuota, startTLS, status, store, subscribe, uid, unselect, unsubscribe
+  case setQuota, sort, startTLS, status, store, subscribe, thread, uid, unselect, unsubscribe
 
   /// As it is written, in upper case.
   public var keyword: StaticString { Self.spellings[Int(rawValue)] }
@@ -12,8 +12,8 @@ public enum CommandName: UInt8, Hashable, Sendable, CaseIterable {
   private static let spellings: [StaticString] = [
     "APPEND", "AUTHENTICATE", "CAPABILITY", "CHECK", "CLOSE", "COPY", "CREATE", "DELETE", "ENABLE", "EXAMINE",
     "EXPUNGE", "FETCH", "GETQUOTA", "GETQUOTAROOT", "ID", "IDLE", "LIST", "LOGIN", "LOGOUT", "LSUB", "MOVE",
-    "NAMESPACE", "NOOP", "RENAME", "SEARCH", "SELECT", "SETQUOTA", "STARTTLS", "STATUS", "STORE", "SUBSCRIBE", "UID",
-    "UNSELECT", "UNSUBSCRIBE",
+    "NAMESPACE", "NOOP", "RENAME", "SEARCH", "SELECT", "SETQUOTA", "SORT", "STARTTLS", "STATUS", "STORE", "SUBSCRIBE",
+    "THREAD", "UID", "UNSELECT", "UNSUBSCRIBE",
   ]
 
   static let table = KeywordTable<CommandName>(allCases.map { ($0.keyword, $0) })
@@ -51,6 +51,8 @@ extension Command {
     case .check: .check
     case .expunge: .expunge
     case .search: .search
+    case .sort: .sort
+    case .thread: .thread
     case .fetch: .fetch
     case .store: .store
     case .copy: .copy
@@ -63,6 +65,8 @@ extension Command {
     switch self {
     case .expunge(let command): command.uids != nil
     case .search(let command): command.uid
+    case .sort(let command): command.uid
+    case .thread(let command): command.uid
     case .fetch(let command): command.uid
     case .store(let command): command.uid
     case .copy(let command): command.uid

@@ -9,6 +9,8 @@ public final class IMAPListener: Sendable {
   let store: any MailStore
   let authenticator: Authenticator
   let logger: Logger
+  /// Keys for SORT and THREAD.
+  let order = OrderCache()
 
   public init(
     store: any MailStore, authenticator: Authenticator, settings: IMAPServerSettings, logger: Logger

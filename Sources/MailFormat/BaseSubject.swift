@@ -2,16 +2,21 @@ import Bytes
 
 /// The base subject of SORT and THREAD (RFC 5256 §2.1, grammar in §5), over decoded text.
 enum BaseSubject {
-  static func extract(_ subject: [UInt8]) -> String {
+  static func extract(_ subject: [UInt8]) -> String { strip(subject).base }
+
+  /// - isReply: a mark of a reply or a forward was removed (RFC 5256 §3, REFERENCES).
+  static func strip(_ subject: [UInt8]) -> (base: String, isReply: Bool) {
     var text = collapsed(subject)[...]
+    var isReply = false
     while true {
-      removeTrailers(&text)
-      removeLeadersAndBlobs(&text)
+      removeTrailers(&text, &isReply)
+      removeLeadersAndBlobs(&text, &isReply)
       // (6) `[fwd: ...]`
       guard hasPrefix(text, "[fwd:"), text.last == 0x5D else { break }
       text = text.dropFirst(5).dropLast()
+      isReply = true
     }
-    return String(decoding: text, as: UTF8.self)
+    return (String(decoding: text, as: UTF8.self), isReply)
   }
 
   /// (1): tabs and continuations become a space, runs of spaces one.
@@ -29,12 +34,13 @@ enum BaseSubject {
   }
 
   /// (2) subj-trailer
-  private static func removeTrailers(_ text: inout ArraySlice<UInt8>) {
+  private static func removeTrailers(_ text: inout ArraySlice<UInt8>, _ isReply: inout Bool) {
     while true {
       if text.last?.isBlank == true {
         text.removeLast()
       } else if text.count >= 5, hasPrefix(text.suffix(5), "(fwd)") {
         text.removeLast(5)
+        isReply = true
       } else {
         return
       }
@@ -42,9 +48,12 @@ enum BaseSubject {
   }
 
   /// (3) to (5)
-  private static func removeLeadersAndBlobs(_ text: inout ArraySlice<UInt8>) {
+  private static func removeLeadersAndBlobs(_ text: inout ArraySlice<UInt8>, _ isReply: inout Bool) {
     while true {
-      while let rest = afterLeader(text) { text = rest }
+      while let rest = afterLeader(text) {
+        if text.first?.isBlank != true { isReply = true }
+        text = rest
+      }
       // (4) a blob goes unless nothing would be left.
       guard let rest = afterBlob(text), !rest.isEmpty else { return }
       text = rest

@@ -5,10 +5,20 @@ enum MessageIDs {
   /// The identifiers in a header value, without angle brackets, quoted local parts unquoted, blanks and comments removed.
   /// Only `<left@right>` counts.
   static func list(_ bytes: RawSpan, _ value: Range<Int>, limit: Int = MIMELimits.references) -> [String] {
-    var result: [String] = []
+    var text: [UInt8] = []
+    var ranges: [Range<Int>] = []
+    append(bytes, value, limit: limit, to: &text, &ranges)
+    return ranges.map { String(decoding: text[$0], as: UTF8.self) }
+  }
+
+  /// The same one behind the other in `text`, and where they stand there.
+  static func append(
+    _ bytes: RawSpan, _ value: Range<Int>, limit: Int = MIMELimits.references, to text: inout [UInt8],
+    _ ranges: inout [Range<Int>]
+  ) {
+    var found = 0
     var reader = FieldReader(bytes, value)
-    var scratch: [UInt8] = []
-    while result.count < limit {
+    while found < limit {
       // Phrases may stand between identifiers (RFC 5322 §4.5.4).
       while let byte = reader.peek, byte != 0x3C {
         if byte == 0x28 {
@@ -20,31 +30,36 @@ enum MessageIDs {
         }
       }
       guard reader.take(0x3C) else { break }
-      if identifier(&reader, &scratch) { result.append(String(decoding: scratch, as: UTF8.self)) }
+      let start = text.count
+      if identifier(&reader, &text) {
+        ranges.append(start..<text.count)
+        found += 1
+      } else {
+        text.removeSubrange(start...)
+      }
     }
-    return result
   }
 
-  /// Reads up to `>`; false, before the byte that is wrong, when it is no identifier.
-  private static func identifier(_ reader: inout FieldReader, _ scratch: inout [UInt8]) -> Bool {
-    scratch.removeAll(keepingCapacity: true)
+  /// Reads up to `>` and appends to `text`; false, before the byte that is wrong, when it is no identifier.
+  private static func identifier(_ reader: inout FieldReader, _ text: inout [UInt8]) -> Bool {
+    let start = text.count
     var at = -1
     while let byte = reader.peek {
       switch byte {
       case 0x3E:
         reader.position += 1
-        return at > 0 && at < scratch.count - 1
+        return at > 0 && at < text.count - start - 1
       case 0x3C: return false
       case 0x28:
         if reader.comment() == nil { return false }
       case .quote:
         guard let quoted = reader.quotedString() else { return false }
         // RFC 5256 §3: <"a"@b> and <a@b> are the same identifier.
-        reader.span.unescape(quoted.content, into: &scratch)
+        reader.span.unescape(quoted.content, into: &text)
       default:
         reader.position += 1
-        if byte == 0x40, at < 0 { at = scratch.count }
-        if !byte.isWhitespace { scratch.append(byte) }
+        if byte == 0x40, at < 0 { at = text.count - start }
+        if !byte.isWhitespace { text.append(byte) }
       }
     }
     return false

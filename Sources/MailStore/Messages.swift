@@ -187,6 +187,9 @@ public protocol MessageRow: AnyObject {
   /// Header lines put before the message at delivery. They are the beginning of its header.
   var trace: ByteBuffer { get }
   var sortKeys: SortKeys { get }
+  /// One of the sort keys, without making the others.
+  var sentDate: Int64? { get }
+  func withSortText<Result>(_ text: SortText, _ body: (RawSpan) -> Result) -> Result
   var preview: String { get }
 
   /// Wire form, parentheses included.

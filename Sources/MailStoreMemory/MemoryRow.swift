@@ -28,6 +28,11 @@ final class MemoryRow: MessageRow {
       sentDate: summary.sentDate, sentDay: summary.sentDay, baseSubject: summary.baseSubject, from: summary.sortFrom,
       to: summary.sortTo, cc: summary.sortCc, displayFrom: summary.displayFrom, displayTo: summary.displayTo)
   }
+  var sentDate: Int64? { summary.sentDate }
+
+  func withSortText<Result>(_ text: SortText, _ body: (RawSpan) -> Result) -> Result {
+    body(sortKeys[text].utf8Span.span.bytes)
+  }
 
   func appendEnvelope(to buffer: inout ByteBuffer) { buffer.writeImmutableBuffer(summary.envelope) }
   func appendBody(to buffer: inout ByteBuffer) { buffer.writeImmutableBuffer(summary.body) }

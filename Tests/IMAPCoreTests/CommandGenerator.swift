@@ -169,7 +169,7 @@ struct CommandGenerator {
   }
 
   mutating func command() -> Command {
-    switch int(0...23) {
+    switch int(0...25) {
     case 0: pick([.capability, .noop, .logout, .startTLS, .namespace, .idle, .close, .unselect, .check])
     case 1: .id(IDCommand(maybe { IDParameters($0.some(0...4) { .init($0.atom(), $0.maybe { $0.text() }) }) }))
     case 2: .authenticate(AuthenticateCommand(mechanism: atom().uppercased(), initialResponse: maybe { $0.octets() }))
@@ -206,7 +206,9 @@ struct CommandGenerator {
         StoreCommand(
           uid: flip(), set: set(), mode: pick([.add, .remove, .replace]), silent: flip(), flags: flags(),
           modifiers: modifiers()))
-    case 22: .copy(CopyCommand(uid: flip(), set: set(), mailbox: mailbox()))
+    case 22: .sort(sort())
+    case 23: .thread(thread())
+    case 24: .copy(CopyCommand(uid: flip(), set: set(), mailbox: mailbox()))
     default: flip() ? .move(MoveCommand(uid: flip(), set: set(), mailbox: mailbox())) : .getQuotaRoot(mailbox())
     }
   }

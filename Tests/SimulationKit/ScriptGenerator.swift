@@ -217,7 +217,8 @@ public struct ScriptGenerator {
     case 0...7: return "\(uid)FETCH \(messages) \(fetchItems())"
     case 8...13:
       return "\(uid)STORE \(messages) \(pick(["+", "+", "+", "-", ""]))FLAGS\(chance(4) ? ".SILENT" : "") (\(flags()))"
-    case 14...16: return "\(uid)SEARCH \(searchKeys(count))"
+    case 14, 15: return "\(uid)SEARCH \(searchKeys(count))"
+    case 16: return "\(uid)\(order()) \(pick(["ALL", "UNDELETED", "SUBJECT laporan", "UID \(set(count))", "$"]))"
     case 17, 18:
       let target = name(client.account)
       arrive(client.account, target, 3)
@@ -238,6 +239,16 @@ public struct ScriptGenerator {
       return pick(["CLOSE", "UNSELECT"])
     default: return pick(["CHECK", "NOOP", "UID SEARCH RETURN (SAVE) ALL", "UID FETCH $ (FLAGS)"])
     }
+  }
+
+  /// SORT or THREAD without its search keys.
+  private mutating func order() -> String {
+    pick([
+      "SORT (DATE) UTF-8", "SORT (REVERSE DATE) UTF-8", "SORT (SUBJECT REVERSE ARRIVAL) UTF-8", "SORT (FROM TO CC) UTF-8",
+      "SORT (DISPLAYFROM REVERSE DISPLAYTO) US-ASCII", "SORT (SIZE) UTF-8", "SORT RETURN (MIN COUNT) (REVERSE SIZE) UTF-8",
+      "SORT RETURN (SAVE ALL) (SUBJECT) UTF-8", "THREAD REFERENCES UTF-8", "THREAD REFERENCES UTF-8",
+      "THREAD ORDEREDSUBJECT UTF-8",
+    ])
   }
 
   private mutating func fetchItems() -> String {

@@ -103,6 +103,18 @@ private func read(_ frame: ResponseFrame, _ setup: Setup) {
   switch response {
   case .flags(let flags): check(flags)
   case .search(let line): must(line.numbers.count <= setup.limits.numbers, "too many numbers")
+  case .sort(let line): must(line.numbers.count <= setup.limits.numbers, "too many numbers")
+  case .thread(let members):
+    must(members.count <= setup.limits.numbers, "too many numbers")
+    must(members.allSatisfy { $0.number > 0 || $0.children > 1 }, "a missing parent with one child")
+    // Written again, and in pieces, it is the same threads.
+    var buffer = ByteBuffer()
+    var writer = ThreadWriter(members)
+    buffer.writeThreadStart(isEmpty: members.isEmpty)
+    while !writer.isDone { writer.write(3, into: &buffer) }
+    must(
+      (try? ResponseFrame(buffer).parse(options: setup.options, limits: .standard)) == .thread(members),
+      "threads change when they are written and read")
   case .vanished(_, let ranges): must(ranges.count <= setup.limits.setElements, "too many ranges")
   case .fetch(let fetch):
     must(fetch.sequence > 0, "message 0")

@@ -62,17 +62,19 @@ extension CommandReader {
     case .setQuota: .setQuota(try setQuotaCommand())
     case .uid: try uidCommand()
     case .expunge: .expunge(ExpungeCommand())
-    case .search, .fetch, .store, .copy, .move: try messageCommand(name, uid: false)
+    case .search, .sort, .thread, .fetch, .store, .copy, .move: try messageCommand(name, uid: false)
     }
   }
 
-  /// uid = "UID" SP (copy / move / fetch / search / store / uid-expunge)
+  /// uid = "UID" SP (copy / move / fetch / search / sort / store / thread / uid-expunge)
   private mutating func uidCommand() throws(IMAPSyntaxError) -> Command {
     try space()
     let range = wordRange()
     switch CommandName.table.value(for: bytes(range)) {
     case .expunge: return .expunge(try uidExpungeCommand())
     case .search: return try messageCommand(.search, uid: true)
+    case .sort: return try messageCommand(.sort, uid: true)
+    case .thread: return try messageCommand(.thread, uid: true)
     case .fetch: return try messageCommand(.fetch, uid: true)
     case .store: return try messageCommand(.store, uid: true)
     case .copy: return try messageCommand(.copy, uid: true)
@@ -84,6 +86,8 @@ extension CommandReader {
   private mutating func messageCommand(_ name: CommandName, uid: Bool) throws(IMAPSyntaxError) -> Command {
     switch name {
     case .search: .search(try searchCommand(uid: uid))
+    case .sort: .sort(try sortCommand(uid: uid))
+    case .thread: .thread(try threadCommand(uid: uid))
     case .fetch: .fetch(try fetchCommand(uid: uid))
     case .store: .store(try storeCommand(uid: uid))
     case .copy: .copy(try copyCommand(uid: uid))

@@ -19,7 +19,7 @@ extension CommandReader {
   }
 
   /// Behind the parenthesis.
-  private mutating func searchReturns() throws(IMAPSyntaxError) -> SearchCommand.Return {
+  mutating func searchReturns() throws(IMAPSyntaxError) -> SearchCommand.Return {
     var returns: SearchCommand.Return = []
     // RFC 4731 §3.1: an empty list is ALL.
     if cursor.take(UInt8(ascii: ")")) { return .all }
@@ -35,7 +35,7 @@ extension CommandReader {
   }
 
   /// search-key *(SP search-key)
-  private mutating func searchKeys() throws(IMAPSyntaxError) -> SearchKey {
+  mutating func searchKeys() throws(IMAPSyntaxError) -> SearchKey {
     let first = try searchKey()
     guard cursor.peek == .space else { return first }
     var keys = [first]

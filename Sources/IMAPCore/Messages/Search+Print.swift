@@ -3,18 +3,25 @@ public import NIOCore
 
 extension CommandPrinter {
   mutating func print(_ command: SearchCommand) {
-    if let returns = command.returns {
-      let options: [(SearchCommand.Return, String)] = [
-        (.min, "MIN"), (.max, "MAX"), (.all, "ALL"), (.count, "COUNT"), (.save, "SAVE"),
-      ]
-      text(" RETURN (\(options.filter { returns.contains($0.0) }.map(\.1).joined(separator: " ")))")
-    }
+    if let returns = command.returns { print(returns) }
     if let charset = command.charset {
       word(" CHARSET ")
       astring(charset)
     }
     space()
-    if case .and(let keys) = command.key { printRow(keys) } else { print(command.key) }
+    printKeys(command.key)
+  }
+
+  mutating func print(_ returns: SearchCommand.Return) {
+    let options: [(SearchCommand.Return, String)] = [
+      (.min, "MIN"), (.max, "MAX"), (.all, "ALL"), (.count, "COUNT"), (.save, "SAVE"),
+    ]
+    text(" RETURN (\(options.filter { returns.contains($0.0) }.map(\.1).joined(separator: " ")))")
+  }
+
+  /// search-key *(SP search-key)
+  mutating func printKeys(_ key: SearchKey) {
+    if case .and(let keys) = key { printRow(keys) } else { print(key) }
   }
 
   private mutating func printRow(_ keys: [SearchKey]) {
@@ -130,7 +137,8 @@ extension ByteBuffer {
     writeESearchItem(" MAX ", response.max)
     if let all = response.all, !all.isEmpty {
       writeStaticString(" ALL ")
-      writeCompactSet(all)
+      // RFC 5267 §3.2: of SORT they come in its order, and only runs that ascend are drawn together.
+      writeOrderedSet(all)
     }
     writeESearchItem(" COUNT ", response.count)
     writeCRLF()

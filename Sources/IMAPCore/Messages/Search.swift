@@ -77,7 +77,7 @@ public struct ESearchResponse: Hashable, Sendable {
   public var uid: Bool
   public var min: UInt32?
   public var max: UInt32?
-  /// Ascending; printed as a compact set, and not at all if empty (RFC 4731 §3.1).
+  /// Ascending, or as SORT has them; printed as a compact set, and not at all if empty (RFC 4731 §3.1).
   public var all: [UInt32]?
   public var count: Int?
   public init(

@@ -17,6 +17,10 @@ public enum IMAPResponse: Hashable, Sendable {
   case mailboxStatus(MailboxStatusLine)
   case flags(FlagList)
   case search(SearchLine)
+  /// RFC 5256 §4, in the order sent.
+  case sort(SearchLine)
+  /// RFC 5256 §4.
+  case thread([ThreadMember])
   case esearch(ESearchLine)
   case exists(Int)
   case recent(Int)

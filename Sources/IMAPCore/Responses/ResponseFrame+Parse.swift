@@ -61,6 +61,8 @@ extension ResponseReader {
     case .lsub: return .lsub(try mailboxLine())
     case .status: return .mailboxStatus(try statusData())
     case .search: return .search(try searchLine())
+    case .sort: return .sort(try searchLine())
+    case .thread: return .thread(try threadLine())
     case .esearch: return .esearch(try esearchLine())
     case .vanished: return try vanished()
     case .flags, .quota, .quotaRoot, .namespace, .id:
@@ -81,13 +83,14 @@ extension ResponseReader {
   }
 
   private enum Keyword: Sendable {
-    case capability, enabled, esearch, flags, id, list, lsub, namespace, quota, quotaRoot, search, status, vanished
+    case capability, enabled, esearch, flags, id, list, lsub, namespace, quota, quotaRoot, search, sort, status
+    case thread, vanished
   }
 
   private static let keywords = KeywordTable<Keyword>([
     ("CAPABILITY", .capability), ("ENABLED", .enabled), ("ESEARCH", .esearch), ("FLAGS", .flags), ("ID", .id),
     ("LIST", .list), ("LSUB", .lsub), ("NAMESPACE", .namespace), ("QUOTA", .quota), ("QUOTAROOT", .quotaRoot),
-    ("SEARCH", .search), ("STATUS", .status), ("VANISHED", .vanished),
+    ("SEARCH", .search), ("SORT", .sort), ("STATUS", .status), ("THREAD", .thread), ("VANISHED", .vanished),
   ])
 
   /// `n EXISTS` and its like.
@@ -142,7 +145,7 @@ extension ResponseReader {
         spaces()
         guard cursor.take(UInt8(ascii: ")")) else { throw expected("')'") }
       default:
-        guard line.numbers.count < limits.numbers else { throw error("More than \(limits.numbers) numbers in SEARCH") }
+        guard line.numbers.count < limits.numbers else { throw error("More than \(limits.numbers) numbers in one line") }
         line.numbers.append(try number32("a number"))
       }
     }

@@ -127,23 +127,8 @@ extension ByteBuffer {
     }
   }
 
-  /// Ascending numbers as the shortest set: `1:3,7`. Writes nothing for none.
-  @inlinable
-  public mutating func writeCompactSet(_ sorted: some Sequence<UInt32>) {
-    var isFirst = true
-    for range in CompactRanges(sorted) {
-      if !isFirst { writeInteger(UInt8(ascii: ",")) }
-      isFirst = false
-      writeDecimal(range.lowerBound)
-      if range.lowerBound != range.upperBound {
-        writeInteger(UInt8(ascii: ":"))
-        writeDecimal(range.upperBound)
-      }
-    }
-  }
-
   /// Numbers in the order given, runs that ascend by one drawn together. For APPENDUID and COPYUID, where the order
-  /// pairs the UIDs (RFC 4315 §3).
+  /// pairs the UIDs (RFC 4315 §3), and for what SORT finds (RFC 5267 §3.2).
   @inlinable
   public mutating func writeOrderedSet(_ numbers: [UInt32]) {
     var index = 0

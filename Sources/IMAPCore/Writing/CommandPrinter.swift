@@ -48,6 +48,8 @@ public struct CommandPrinter: Sendable {
       mailbox(name)
     case .expunge(let command): print(command)
     case .search(let command): print(command)
+    case .sort(let command): print(command)
+    case .thread(let command): print(command)
     case .fetch(let command): print(command)
     case .store(let command): print(command)
     case .copy(let command): print(command.set, command.mailbox)

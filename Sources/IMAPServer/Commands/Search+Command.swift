@@ -20,7 +20,8 @@ extension IMAPSession {
     return searchDone(command, tag, scan.found, view)
   }
 
-  private func compiled(_ command: SearchCommand) throws(CommandError) -> (MailboxView, SearchNode) {
+  /// Also what SORT and THREAD search for.
+  func compiled(_ command: SearchCommand) throws(CommandError) -> (MailboxView, SearchNode) {
     let view = try selectedView()
     do throws(CommandError) {
       let compiler = try SearchCompiler(command, view, isRev2: isRev2)
@@ -48,7 +49,7 @@ extension IMAPSession {
   }
 
   /// What the snapshot cannot decide is decided by columns, and only what these cannot decide by opening messages.
-  private func find(_ node: SearchNode, _ view: MailboxView) async throws(CommandError) -> IndexRanges {
+  func find(_ node: SearchNode, _ view: MailboxView) async throws(CommandError) -> IndexRanges {
     let told = view.told
     let scan = await SearchScan.run(node, told)
     var found = scan.found.ranges
@@ -87,7 +88,7 @@ extension IMAPSession {
           try await store.visit(ref, slice, needs: wanted) { row throws(StoreError) in visitor.visit(row) }
         }
       } catch {
-        try passOver(error)
+        try passOver(error, of: .search)
         if careful == 0 {
           careful = slice.count
         } else {
@@ -97,14 +98,14 @@ extension IMAPSession {
         continue
       }
       careful = max(0, careful - done)
-      if let error = visitor.firstError { try passOver(.store(error)) }
+      if let error = visitor.firstError { try passOver(.store(error), of: .search) }
       result.found += visitor.found.ranges
       result.undecided += visitor.undecided.ranges
       for index in visitor.large {
         do throws(CommandError) {
           if try await isFound(node, index, told, ref) { result.found.append(index..<index + 1) }
         } catch {
-          try passOver(error)
+          try passOver(error, of: .search)
         }
       }
       rest = rest.dropFirst(max(done, 1))
@@ -113,9 +114,9 @@ extension IMAPSession {
   }
 
   /// A damaged message is not found; the others are. One bad block on the disk must not end all searches of a mailbox.
-  private func passOver(_ error: CommandError) throws(CommandError) {
+  func passOver(_ error: CommandError, of name: CommandName) throws(CommandError) {
     guard case .store(.corrupt) = error else { throw error }
-    _ = completion(for: error, of: .search)
+    _ = completion(for: error, of: name)
   }
 
   // MARK: The answer
@@ -123,15 +124,7 @@ extension IMAPSession {
   private func searchDone(
     _ command: SearchCommand, _ tag: String, _ matches: IndexRanges, _ view: MailboxView
   ) -> Completion {
-    var found = matches
-    var hasGhosts = false
-    if view.ghosts > 0 {
-      // Messages that are gone are not found; the client may want to know (RFC 9051 §7.1, EXPUNGEISSUED).
-      var left = IndexRanges()
-      found.forEach { if !view.isGhost(view.told[$0].uid) { left.append($0) } }
-      hasGhosts = left.count < found.count
-      found = left
-    }
+    let (found, hasGhosts) = visible(matches, view)
     func number(_ index: Int) -> UInt32 { command.uid ? view.told[index].uid : UInt32(clamping: index + 1) }
     let numbers = { () -> [UInt32] in
       if command.uid { return found.uids(in: view.told) }
@@ -155,6 +148,14 @@ extension IMAPSession {
       connection.out.writeSearch(numbers())
     }
     return .ok(command.uid ? "UID SEARCH completed" : "SEARCH completed", code: hasGhosts ? .expungeIssued : nil)
+  }
+
+  /// Messages that are gone are not found; the client may want to know (RFC 9051 §7.1, EXPUNGEISSUED).
+  func visible(_ matches: IndexRanges, _ view: MailboxView) -> (found: IndexRanges, hasGhosts: Bool) {
+    guard view.ghosts > 0 else { return (matches, false) }
+    var found = IndexRanges()
+    matches.forEach { if !view.isGhost(view.told[$0].uid) { found.append($0) } }
+    return (found, found.count < matches.count)
   }
 
   /// The search result variable (RFC 9051 §6.4.4.1, table 4).

@@ -19,7 +19,8 @@ struct CommandRow: Sendable {
   let states: SessionStates
   /// Numbers in the arguments mean messages by their place, or the answer does.
   let usesSequenceNumbers: Bool
-  /// EXPUNGE may be sent before the completion. The UID forms of FETCH, STORE and SEARCH may as well (RFC 9051 §7.5.1).
+  /// EXPUNGE may be sent before the completion. The UID forms of FETCH, STORE, SEARCH, SORT and THREAD may as well
+  /// (RFC 9051 §7.5.1, RFC 5256 §3).
   let breaksSequenceNumbers: Bool
   let rfc: String
 }
@@ -53,10 +54,12 @@ enum CommandTable {
     row(.search, .selected, uses: true, breaks: false, "RFC 9051 §6.4.4"),
     row(.select, .loggedIn, "RFC 9051 §6.3.2"),
     row(.setQuota, .loggedIn, "RFC 9208 §4.1.3"),
+    row(.sort, .selected, uses: true, breaks: false, "RFC 5256 §3, RFC 5267 §3, RFC 5957"),
     row(.startTLS, .notAuthenticated, "RFC 9051 §6.2.1"),
     row(.status, .loggedIn, "RFC 9051 §6.3.11"),
     row(.store, .selected, uses: true, breaks: false, "RFC 9051 §6.4.6"),
     row(.subscribe, .loggedIn, "RFC 9051 §6.3.7"),
+    row(.thread, .selected, uses: true, breaks: false, "RFC 5256 §3"),
     row(.uid, .selected, "RFC 9051 §6.4.9"),
     row(.unselect, .selected, "RFC 9051 §6.4.2"),
     row(.unsubscribe, .loggedIn, "RFC 9051 §6.3.8"),

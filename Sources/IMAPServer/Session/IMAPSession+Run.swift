@@ -60,6 +60,8 @@ extension IMAPSession {
     case .close: try await closeMailbox()
     case .expunge(let command): try await expunge(command)
     case .search(let command): try await search(command, tag: tagged.tag)
+    case .sort(let command): try await sort(command, tag: tagged.tag)
+    case .thread(let command): try await thread(command)
     case .fetch(let command): try await fetch(command)
     case .store(let command): try await store(command)
     case .copy(let command): try await copy(command)

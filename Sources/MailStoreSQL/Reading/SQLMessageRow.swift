@@ -10,10 +10,10 @@ final class SQLMessageRow: MessageRow {
   private(set) var internalDate = InternalDate(seconds: 0)
   private(set) var saveDate: Int64 = 0
   private(set) var size = 0
-  private var query: ContentQuery
+  var query: ContentQuery
   private var isLoaded = false
   /// Made from the message because the row's columns are of an older parser.
-  private var remade: MessageSummary?
+  private(set) var remade: MessageSummary?
 
   init(_ reader: Reader, _ query: ContentQuery) {
     self.reader = reader
@@ -65,7 +65,7 @@ final class SQLMessageRow: MessageRow {
 
   // MARK: Columns
 
-  private func column(_ index: Int32) -> UnsafeRawBufferPointer {
+  func column(_ index: Int32) -> UnsafeRawBufferPointer {
     index < 0 ? UnsafeRawBufferPointer(start: nil, count: 0) : query.statement.blob(index)
   }
 

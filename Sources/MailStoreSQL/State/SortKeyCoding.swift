@@ -45,4 +45,26 @@ extension SortKeys {
     displayFrom = text()
     displayTo = text()
   }
+
+  /// The date alone.
+  static func sentDate(in bytes: UnsafeRawBufferPointer) -> Int64? {
+    guard let flags = bytes.first, flags & hasDate != 0, bytes.count >= 9 else { return nil }
+    return Int64(bigEndian: bytes.loadUnaligned(fromByteOffset: 1, as: Int64.self))
+  }
+
+  /// One of the texts, where it stands. Empty when the bytes are not of this form.
+  static func text(_ text: SortText, in bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+    let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+    guard let flags = bytes.first else { return nothing }
+    var position = 1 + (flags & hasDate != 0 ? 8 : 0) + (flags & hasDay != 0 ? 4 : 0)
+    for index in 0...text.rawValue {
+      guard position + 2 <= bytes.count else { return nothing }
+      let count = Int(UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: position, as: UInt16.self)))
+      position += 2
+      guard position + count <= bytes.count else { return nothing }
+      if index == text.rawValue { return UnsafeRawBufferPointer(rebasing: bytes[position..<position + count]) }
+      position += count
+    }
+    return nothing
+  }
 }

@@ -1,0 +1,107 @@
+import Bytes
+import IMAPCore
+import MailNet
+import MailStore
+import NIOCore
+
+extension IMAPSession {
+  /// SORT and UID SORT (RFC 5256 §3, RFC 5267 §3, RFC 5957).
+  func sort(_ command: SortCommand, tag: String) async throws(CommandError) -> Completion {
+    tell(expunge: false, includeUID: isRev2 || command.uid)
+    guard !isOver else { throw .connectionClosed }
+    let search = command.search
+    let (view, node) = try compiled(search)
+    do throws(CommandError) {
+      let (found, hasGhosts) = visible(try await find(node, view), view)
+      let sorted = try await sorted(found, command, view)
+      if let returns = command.returns {
+        save(returns, sorted)
+        writeSorted(sorted, returns, command, tag)
+      } else {
+        connection.out.writeSortStart()
+        try await writeSlices(sorted.numbers)
+        connection.out.writeCRLF()
+      }
+      return .ok(command.uid ? "UID SORT completed" : "SORT completed", code: hasGhosts ? .expungeIssued : nil)
+    } catch {
+      if search.returns?.contains(.save) == true { self.view?.saved = [] }
+      throw error
+    }
+  }
+
+  /// Messages in the order asked for.
+  private struct Sorted: Sendable {
+    var uids: [UID]
+    /// What the answer calls them.
+    var numbers: [UInt32]
+  }
+
+  private func sorted(
+    _ found: IndexRanges, _ command: SortCommand, _ view: MailboxView
+  ) async throws(CommandError) -> Sorted {
+    // What was sorted by already cannot be sorted by again.
+    var wanted: [(key: OrderKey, isReversed: Bool)] = []
+    for criterion in command.criteria {
+      let key = OrderKey(criterion.key)
+      if !wanted.contains(where: { $0.key == key }) { wanted.append((key, criterion.isReversed)) }
+    }
+    let uids = await OrderPlan.uids(of: found, view.told)
+    let columns = try await columns(wanted.map(\.key), of: uids, view)
+    return await Self.sorted(found, uids, wanted, columns, uid: command.uid)
+  }
+
+  @concurrent
+  private static func sorted(
+    _ found: IndexRanges, _ uids: [UID], _ wanted: [(key: OrderKey, isReversed: Bool)],
+    _ columns: [OrderKey: KeyColumn], uid: Bool
+  ) async -> Sorted {
+    var order = StableOrder(count: uids.count)
+    for (key, isReversed) in wanted.reversed() {
+      guard let column = columns[key] else { continue }
+      order.sort(by: column.comparable(at: column.places(of: uids)), descending: isReversed)
+    }
+    let sorted = order.order.map { uids[Int($0)] }
+    if uid { return Sorted(uids: sorted, numbers: sorted) }
+    let numbers = found.sequenceNumbers
+    return Sorted(uids: sorted, numbers: order.order.map { numbers[Int($0)] })
+  }
+
+  // MARK: The answer
+
+  /// A long answer goes out in pieces.
+  private func writeSlices(_ numbers: [UInt32]) async throws(CommandError) {
+    var rest = numbers[...]
+    while !rest.isEmpty {
+      let slice = rest.prefix(OrderLimits.numbersPerSlice)
+      rest = rest.dropFirst(slice.count)
+      connection.out.writeSorted(slice)
+      guard await drained() else { throw .connectionClosed }
+    }
+  }
+
+  /// RFC 5267 §3.1: MIN and MAX are the first and the last of the order asked for.
+  private func writeSorted(
+    _ sorted: Sorted, _ returns: SearchCommand.Return, _ command: SortCommand, _ tag: String
+  ) {
+    // RFC 9051 §6.4.4: SAVE alone suppresses the response.
+    guard returns != .save else { return }
+    let numbers = sorted.numbers
+    connection.out.writeESearch(
+      ESearchResponse(
+        tag: tag, uid: command.uid, min: returns.contains(.min) ? numbers.first : nil,
+        max: returns.contains(.max) ? numbers.last : nil, all: returns.contains(.all) ? numbers : nil,
+        count: returns.contains(.count) ? numbers.count : nil))
+  }
+
+  /// The search result variable is set by every command based on SEARCH (RFC 5182 §1), as SEARCH itself sets it.
+  private func save(_ returns: SearchCommand.Return, _ sorted: Sorted) {
+    guard returns.contains(.save) else { return }
+    var kept = sorted.uids
+    if returns.isDisjoint(with: [.all, .count]), !returns.isDisjoint(with: [.min, .max]) {
+      kept = []
+      if returns.contains(.min), let first = sorted.uids.first { kept.append(first) }
+      if returns.contains(.max), let last = sorted.uids.last, kept != [last] { kept.append(last) }
+    }
+    view?.saved = kept.sorted()
+  }
+}
