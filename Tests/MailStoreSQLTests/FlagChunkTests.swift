@@ -17,7 +17,9 @@ import Testing
   private func made(_ random: inout SeededRandom) -> [MessageEntry] {
     let count = Int.random(in: 1...300, using: &random)
     let step: UID = [1, 1, 3, 100_000].randomElement(using: &random) ?? 1
-    let words: [UInt64] = (0..<Int.random(in: 1...300, using: &random)).map { _ in UInt64.random(in: 0...(.max), using: &random) }
+    let words: [UInt64] = (0..<Int.random(in: 1...300, using: &random)).map { _ in
+      UInt64.random(in: 0...(.max), using: &random)
+    }
     let isSame = Bool.random(using: &random)
     let spread = UInt64(1) << UInt64.random(in: 0...60, using: &random)
     var uid: UID = 0

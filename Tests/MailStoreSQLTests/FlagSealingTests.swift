@@ -22,7 +22,8 @@ import Testing
     let ana = try await store.add("ana")
     try await store.fill(count, of: ana)
     let ref = try await store.ref("INBOX", of: ana)
-    _ = try await store.changeFlags(FlagChange(.add, .seen, keywords: ["k"]), of: (1...UID(count / 2)).map { $0 }, in: ref)
+    _ = try await store.changeFlags(
+      FlagChange(.add, .seen, keywords: ["k"]), of: (1...UID(count / 2)).map { $0 }, in: ref)
     _ = try await store.changeFlags(FlagChange(.add, .deleted), of: [3, 5], in: ref)
     _ = try await store.expunge(nil, in: ref)
     await store.close()
@@ -86,6 +87,21 @@ import Testing
     let state = try await store.state("INBOX", of: ana)
     #expect(state.filter { $0.flags.contains(.seen) }.count == 19)
     #expect(state.filter { $0.flags.contains(.flagged) }.map(\.uid) == (10...20).map { $0 })
+    #expect(try await store.check().problems == [])
+    await store.close()
+  }
+
+  @Test func `A chunk that is not full is filled up before another is made`() async throws {
+    let bed = try StoreBed()
+    let store = try bed.openSQL(BedSettings(flagChunks: FlagChunkSizes(capacity: 8, loose: 16, least: 2)))
+    let ana = try await store.add("ana")
+    let ref = try await store.ref("INBOX", of: ana)
+    for round in UID(0)..<12 {
+      try await store.fill(2, of: ana)
+      _ = try await store.changeFlags(FlagChange(.add, .seen), of: [2 * round + 1, 2 * round + 2], in: ref)
+    }
+    #expect(try chunks(bed) == 3)
+    #expect(try await store.state("INBOX", of: ana).allSatisfy { $0.flags == .seen })
     #expect(try await store.check().problems == [])
     await store.close()
   }

@@ -89,7 +89,9 @@ enum FlagSealing {
       count.bind(3, first)
       count.bind(4, last)
       // The next chunk answers for the messages of one that is gone.
-      if try count.first({ Int($0.int(0)) }) ?? 0 > updated { losses.append(Loss(ref: ref, uids: min(first, last)...last)) }
+      if try count.first({ Int($0.int(0)) }) ?? 0 > updated {
+        losses.append(Loss(ref: ref, uids: min(first, last)...last))
+      }
     }
     try db("DELETE FROM flag_chunk").run()
     try db("DELETE FROM volume_state WHERE name = 'flags_sealed'").run()

@@ -81,6 +81,21 @@ enum FlagTable {
     return last
   }
 
+  /// The mailbox's last chunk with more behind it. Returns the new seal. `more` is not empty.
+  static func fill(
+    _ chunk: Chunk, with more: ArraySlice<MessageEntry>, in ref: MailboxRef, _ db: SQLConnection
+  ) throws(StoreError) -> UID {
+    let last = more[more.endIndex - 1].uid
+    let row = try db("UPDATE flag_chunk SET last = ?2, data = ?3 WHERE id = ?1")
+    row.bind(1, chunk.id)
+    row.bind(2, last)
+    FlagChunk.encoded(chunk.entries + more, at: FlagChunk.Place(ref, last: last)).withUnsafeBytes {
+      row.bind(3, bytes: $0)
+    }
+    try row.run()
+    return last
+  }
+
   /// Entries of the messages above the seal, the first `limit` of them.
   static func rows(
     above seal: UID, in ref: MailboxRef, _ db: SQLConnection, limit: Int = .max,
@@ -139,16 +154,15 @@ extension MessageEntry {
 
 /// How many messages a chunk has. Tests make it small, so that a few messages are many chunks.
 public struct FlagChunkSizes: Sendable, Hashable {
-  /// Messages of a chunk when it is made; as many as a chunk of a snapshot holds, so that the two are one.
+  /// Messages of a chunk when it is made.
   public var capacity: Int
   /// Messages without a chunk from which on a delivery makes chunks of them.
   public var loose: Int
-  /// A STORE on fewer messages without a chunk writes their rows, and no chunk is made of fewer.
+  /// A STORE on fewer messages without a chunk writes their rows, and makes no chunk of them.
   public var least: Int
 
   public init(
-    capacity: Int = MailboxSnapshot.chunkCapacity, loose: Int = 2 * MailboxSnapshot.chunkCapacity,
-    least: Int = MailboxSnapshot.chunkCapacity / 4
+    capacity: Int = StoreLimits.flagChunk, loose: Int = StoreLimits.looseFlags, least: Int = StoreLimits.leastFlagChunk
   ) {
     self.capacity = capacity
     self.loose = loose

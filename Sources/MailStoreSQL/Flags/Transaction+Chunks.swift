@@ -19,16 +19,22 @@ extension Transaction {
     if mailbox.state.loose >= sizes.loose { try makeChunks(mailbox, account, least: sizes.capacity) }
   }
 
-  /// Chunks of the messages above the seal; `least`: of no fewer than so many, the others stay as they are.
+  /// Chunks of the messages above the seal, the last one filled up first; `least`: fewer than so many stay as they are.
   func makeChunks(_ mailbox: MailboxBox, _ account: AccountBox, least: Int) throws(StoreError) {
     let ref = account.ref(mailbox)
     let seal = try seal(of: mailbox, account)
+    let capacity = settings.flagChunks.capacity
     touch(mailbox, of: account)
     var entries: [MessageEntry] = []
     try FlagTable.rows(above: seal, in: ref, db, limit: StoreLimits.rowsPerSlice) { entries.append($0) }
     var rest = entries[...]
-    while rest.count >= max(least, 1) {
-      let part = Array(rest.prefix(settings.flagChunks.capacity))
+    if rest.count >= least, seal > 0, let last = try FlagTable.chunk(seal, in: ref, db), last.entries.count < capacity {
+      let part = rest.prefix(capacity - last.entries.count)
+      rest = rest.dropFirst(part.count)
+      mailbox.state.seal = try FlagTable.fill(last, with: part, in: ref, db)
+    }
+    while !rest.isEmpty, rest.count >= least {
+      let part = Array(rest.prefix(capacity))
       rest = rest.dropFirst(part.count)
       mailbox.state.seal = try FlagTable.insert(part, in: ref, db)
     }
