@@ -177,8 +177,8 @@ let package = Package(
     tests(
       "FuzzSeedTests",
       [
-        "FuzzKit", "MerpatiServer", "IMAPServer", "MailTransfer", "MailStore", "MailNet", "LocalMail", "BlobStore",
-        "IMAPCore", "POP3Core", "LMTPCore", "SASL", "MailFormat", "Bytes", nio,
+        "FuzzKit", "MerpatiServer", "IMAPServer", "MailTransfer", "MailStoreSQL", "MailStore", "MailNet", "LocalMail",
+        "BlobStore", "IMAPCore", "POP3Core", "LMTPCore", "SASL", "MailFormat", "Bytes", nio,
       ]),
     tests("BytesTests", ["Bytes", nio]),
     tests("MailFormatTests", ["MailFormat", "Bytes", "MailTestKit", nio]),

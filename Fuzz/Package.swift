@@ -74,6 +74,7 @@ let package = Package(
     fuzz("LMTPReplyFuzz", ["LMTPCore", "Bytes"]),
     fuzz("DeflateFuzz", ["MailNet"]),
     fuzz("PackFuzz", ["BlobStore"]),
+    fuzz("FlagChunkFuzz", ["MailStoreSQL", "MailStore"]),
     fuzz("MboxFuzz", ["LocalMail"]),
     fuzz("MaildirFuzz", ["LocalMail"]),
     fuzz("ControlFuzz", ["MerpatiServer", "MailTransfer", "MailStore"]),
@@ -106,9 +107,10 @@ let package = Package(
         "IMAPClient", "POP3Client", "MailClient", "MailStore", "MailFormat", "IMAPCore", "MailNet", "Bytes", nio,
         nioPosix, logging,
       ]),
-    // Of these two only the corners that are looked at: the rest would bring half the house along.
+    // Of these three only the corners that are looked at: the rest would bring half the house along.
     room("MerpatiServer", ["MailAdvice", "MailTransfer", "MailStore", nio]),
     room("IMAPServer", ["Bytes"]),
+    room("MailStoreSQL", ["MailStore"]),
     .systemLibrary(name: "CZstd", path: "Rooms/CZstd", providers: [.apt(["libzstd-dev"])]),
     .systemLibrary(name: "CZlib", path: "Rooms/CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CLibc", path: "Rooms/CLibc", providers: [.apt(["libcrypt-dev"])]),

@@ -75,6 +75,7 @@ public final class SQLStore: MailStore {
     let db = try SQLConnection.writer(path: database, migrator: VolumeSchema.migrator)
     let directoryFile = "\(path)/directory.sqlite"
     if FileSizes.of(directoryFile) == 0 { try Self.refuseLostDirectory(directoryFile, db) }
+    try FlagSealing.sealAll(db, sizes: settings.flagChunks, logger: logger)
     try StrayFrames.note(db, packs, hadWAL: hadWAL, now: settings.now(), logger: logger)
     let directoryDB = try SQLConnection.writer(path: directoryFile, migrator: DirectorySchema.migrator)
     let marks = try Marks.open(path, volume: db, logger: logger)

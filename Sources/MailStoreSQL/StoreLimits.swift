@@ -22,6 +22,13 @@ public enum StoreLimits {
   public static let rowsPerMove = 4096
   /// Messages of one COPY, which must be of one piece (RFC 9051 §6.4.7) and so holds up all others.
   public static let copiedMessages = 100_000
+  /// Messages of a chunk of flags (see `FlagTable`); as many as a chunk of a snapshot has, so that SELECT makes the one of
+  /// the other. More would make a STORE on one message write more than a page.
+  public static let flagChunk = 1024
+  /// Messages with their flags in rows of their own from which on a delivery makes chunks of them.
+  public static let looseFlags = 2048
+  /// A STORE on so many of them makes chunks first.
+  public static let leastFlagChunk = 64
   /// Expunged messages whose bytes are let go in one transaction.
   public static let purgeSlice = 1_000
   /// Frames that a compaction copies between two transactions.

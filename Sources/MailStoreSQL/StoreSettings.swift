@@ -29,6 +29,8 @@ public struct StoreSettings: Sendable {
   public var deadShare: Double
   /// Entries of mailboxes that nobody has open and that stay in memory for the next SELECT (24 octets each).
   public var cachedViewEntries: Int
+  /// How flags are kept together; tests set it.
+  public var flagChunks = FlagChunkSizes()
   /// Octets of free space on the volume below which no new mail is taken. 0: until the disk is full.
   public var freeSpaceFloor: Int64
   /// Called once, from a thread of the store, when a sync has failed: nothing is written any more until the store is

@@ -20,7 +20,8 @@ import Testing
 
   static let targets = [
     Target("BytesFuzz", bytesFuzz), Target("ControlFuzz", controlFuzz), Target("CredentialsFuzz", credentialsFuzz),
-    Target("DeflateFuzz", deflateFuzz), Target("DotFuzz", dotFuzz), Target("HeaderFuzz", headerFuzz),
+    Target("DeflateFuzz", deflateFuzz), Target("DotFuzz", dotFuzz), Target("FlagChunkFuzz", flagChunkFuzz),
+    Target("HeaderFuzz", headerFuzz),
     Target("IMAPCommandFuzz", imapCommandFuzz), Target("IMAPFramerFuzz", imapFramerFuzz),
     Target("IMAPResponseFuzz", imapResponseFuzz), Target("IndexFuzz", indexFuzz), Target("LMTPFuzz", lmtpFuzz),
     Target("LMTPReplyFuzz", lmtpReplyFuzz), Target("MaildirFuzz", maildirFuzz), Target("MboxFuzz", mboxFuzz),

@@ -88,6 +88,8 @@ final class World {
       settings.upkeepInterval = 0
       settings.expungedRetentionDays = script.retention
       if script.forgetsViews { settings.cachedViewEntries = 0 }
+      // A few messages are several chunks of flags, some have none yet.
+      settings.flagChunks = FlagChunkSizes(capacity: 5, loose: 8, least: 3)
       if script.smallSlices {
         settings.packs.maxPackBytes = 64 << 10
         settings.packs.spoolThreshold = 2 << 10

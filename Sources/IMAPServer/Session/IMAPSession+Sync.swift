@@ -32,7 +32,7 @@ extension IMAPSession {
     guard !isOver, let view else { return }
     writeHead(update, view)
     for (gone, index) in update.expunged.enumerated() { connection.out.writeExpunge(index + 1 - gone) }
-    for (index, entry) in update.flags { writeFlags(index, entry, view, includeUID: includeUID) }
+    writeFlags(update.flags[...], view, includeUID: includeUID)
     writeTail(update)
   }
 
@@ -43,9 +43,10 @@ extension IMAPSession {
       connection.out.writeExpunge(index + 1 - gone)
       if gone & 1023 == 1023, await !drained() { return }
     }
-    for (count, (index, entry)) in update.flags.enumerated() {
-      writeFlags(index, entry, view, includeUID: includeUID)
-      if count & 1023 == 1023, await !drained() { return }
+    for start in stride(from: 0, to: update.flags.count, by: 1024) {
+      let end = min(start + 1024, update.flags.count)
+      writeFlags(update.flags[start..<end], view, includeUID: includeUID)
+      if end < update.flags.count, await !drained() { return }
     }
     writeTail(update)
   }
@@ -74,14 +75,21 @@ extension IMAPSession {
     if let recent = update.recent, !isRev2 { connection.out.writeRecent(recent) }
   }
 
-  private func writeFlags(_ index: Int, _ entry: MessageEntry, _ view: MailboxView, includeUID: Bool) {
-    var line = FetchLine(sequence: index + 1, into: &connection.out)
-    // RFC 9051 §6.4.9, appendix E.21.
-    if includeUID { line.writeUID(entry.uid, into: &connection.out) }
-    line.writeFlags(
-      view.shownFlags(entry, isRev2: isRev2), keywords: entry.keywords, names: view.told.keywords, into: &connection.out
-    )
-    line.end(into: &connection.out)
+  private func writeFlags(
+    _ flags: ArraySlice<(index: Int, entry: MessageEntry)>, _ view: MailboxView, includeUID: Bool
+  ) {
+    // Held here while it is written to: a class's property costs a check at each access.
+    var out = ByteBuffer()
+    swap(&out, &connection.out)
+    defer { swap(&out, &connection.out) }
+    let names = view.told.keywords
+    for (index, entry) in flags {
+      var line = FetchLine(sequence: index + 1, into: &out)
+      // RFC 9051 §6.4.9, appendix E.21.
+      if includeUID { line.writeUID(entry.uid, into: &out) }
+      line.writeFlags(view.shownFlags(entry, isRev2: isRev2), keywords: entry.keywords, names: names, into: &out)
+      line.end(into: &out)
+    }
   }
 }
 

@@ -95,8 +95,10 @@ struct MailboxView {
       while gone < difference.expunged.count, difference.expunged[gone] < index { gone += 1 }
       return index - gone
     }
+    var before = EntryWalk(told)
+    if own?.isSilent != true { update.flags.reserveCapacity(difference.updated.count) }
     guard let own else {
-      for (index, entry) in difference.updated where !told[index].hasSameFlags(as: entry) {
+      for (index, entry) in difference.updated where !before.entry(at: index).hasSameFlags(as: entry) {
         update.flags.append((place(index), entry))
       }
       return
@@ -118,7 +120,7 @@ struct MailboxView {
     func reportUnchanged(below limit: Int) {
       while let index = next, index < limit {
         while let first = expunged.first, first < index { expunged = expunged.dropFirst() }
-        if expunged.first != index { update.flags.append((place(index), told[index])) }
+        if expunged.first != index { update.flags.append((place(index), before.entry(at: index))) }
         advance(past: index)
       }
     }
@@ -129,8 +131,8 @@ struct MailboxView {
         advance(past: index)
       } else if own.isSilent, own.indexes.contains(index) {
         // Silence covers only what the client can work out itself (RFC 9051 §6.4.6, note).
-        if !own.expected(told[index]).hasSameFlags(as: entry) { update.flags.append((place(index), entry)) }
-      } else if !told[index].hasSameFlags(as: entry) {
+        if !own.expected(before.entry(at: index)).hasSameFlags(as: entry) { update.flags.append((place(index), entry)) }
+      } else if !before.entry(at: index).hasSameFlags(as: entry) {
         update.flags.append((place(index), entry))
       }
     }
@@ -159,6 +161,18 @@ struct MailboxView {
       recentCount += upper - lower
     }
     if recentCount == 0 { recent.removeAll() }
+  }
+}
+
+/// Entries of a snapshot by ascending indexes, without a search for each.
+private struct EntryWalk {
+  private let snapshot: MailboxSnapshot
+  private var chunk = 0
+  init(_ snapshot: MailboxSnapshot) { self.snapshot = snapshot }
+
+  mutating func entry(at index: Int) -> MessageEntry {
+    while chunk + 1 < snapshot.starts.count, snapshot.starts[chunk + 1] <= index { chunk += 1 }
+    return snapshot.chunks[chunk].entries[index - snapshot.starts[chunk]]
   }
 }
 

@@ -101,6 +101,9 @@ public final class BackupReader: @unchecked Sendable {
     }
     let epoch = box.counters.uidlEpoch
     var result: [Message] = []
+    // A backup of an older version has all in the rows.
+    let ref = MailboxRef(account: account.id, mailbox: MailboxID(mailbox))
+    var flags: FlagCursor? = try FlagTable.isThere(db) ? FlagCursor(ref, db) : nil
     let rows = try db(
       """
       SELECT uid, flags, keywords, internal, zone, size, instance, uidl FROM message
@@ -108,12 +111,13 @@ public final class BackupReader: @unchecked Sendable {
       """)
     rows.bind(1, account.id.rawValue)
     rows.bind(2, mailbox)
-    try rows.forEach { row in
-      let bits = row.bits(2)
+    try rows.forEach { row throws(StoreError) in
+      let entry = try flags?.entry(row.uid(0))
+      let bits = entry?.keywords ?? row.bits(2)
       result.append(
         Message(
           uid: row.uid(0), uidl: row.optionalText(7) ?? PrintedID.uidl(epoch: epoch, instance: row.int(6)),
-          flags: SystemFlags(rawValue: UInt8(truncatingIfNeeded: row.int(1))),
+          flags: entry?.flags ?? SystemFlags(rawValue: UInt8(truncatingIfNeeded: row.int(1))),
           keywords: state.keywords.indices.filter { bits & (1 << UInt64($0)) != 0 }.map { state.keywords[$0] },
           date: InternalDate(seconds: row.int(3), zoneMinutes: Int16(truncatingIfNeeded: row.int(4))),
           size: Int(row.int(5))))

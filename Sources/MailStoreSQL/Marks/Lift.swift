@@ -42,6 +42,8 @@ struct Lift {
     try db("SELECT account FROM account_state WHERE state <> 1 ORDER BY account").forEach { accounts.append($0.int(0)) }
     try begin()
     do throws(StoreError) {
+      // Flags that cannot be read are those of delivery: better than no restore. `check` of the backup tells of them.
+      _ = try FlagSealing.unseal(db)
       for account in accounts { try lift(account) }
       try liftVolume()
       if let marks { try noteEnd(marks) }

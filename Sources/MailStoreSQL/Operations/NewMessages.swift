@@ -20,6 +20,28 @@ extension Transaction {
   /// Gives the message its UID or the next one, and counts it. The account is charged by the caller.
   func insert(_ message: NewMessage, into mailbox: MailboxBox, of account: AccountBox) throws(StoreError) -> UID {
     touch(mailbox, of: account)
+    let entry = try insertRow(message, into: mailbox, of: account, modSeq(account))
+    try countLoose(1, mailbox, account)
+    change(mailbox, of: account) { $0.added.append(entry) }
+    return entry.uid
+  }
+
+  /// As for one, for many at less cost.
+  func insert(_ messages: [NewMessage], into mailbox: MailboxBox, of account: AccountBox) throws(StoreError) -> [UID] {
+    touch(mailbox, of: account)
+    let modSeq = modSeq(account)
+    var entries: [MessageEntry] = []
+    entries.reserveCapacity(messages.count)
+    for message in messages { entries.append(try insertRow(message, into: mailbox, of: account, modSeq)) }
+    try countLoose(messages.count, mailbox, account)
+    let added = entries
+    change(mailbox, of: account) { $0.added += added }
+    return entries.map(\.uid)
+  }
+
+  private func insertRow(
+    _ message: NewMessage, into mailbox: MailboxBox, of account: AccountBox, _ modSeq: ModSeq
+  ) throws(StoreError) -> MessageEntry {
     let uid = message.uid ?? mailbox.state.uidNext
     // RFC 9051 §2.3.1.1: a message that comes later has a higher UID than all that were ever there.
     guard uid >= mailbox.state.uidNext else {
@@ -28,9 +50,9 @@ extension Transaction {
     guard uid < UID.max else {
       throw .database(message: "mailbox \(mailbox.state.id) of account \(account.id) has no more UIDs")
     }
+    if mailbox.state.seal == nil { _ = try seal(of: mailbox, account) }
     mailbox.state.uidNext = uid + 1
     mailbox.state.count(message.flags, size: message.size, sign: 1)
-    let modSeq = modSeq(account)
     let row = try db(
       """
       INSERT INTO message (account, mailbox, uid, modseq, flags, keywords, internal, zone, saved, size, content, instance,
@@ -52,14 +74,19 @@ extension Transaction {
     row.bind(13, message.uidl)
     row.bind(14, message.retrieved)
     try row.run()
-    let entry = MessageEntry(uid: uid, flags: message.flags, keywords: message.keywords, modSeq: modSeq)
-    change(mailbox, of: account) { $0.added.append(entry) }
-    return uid
+    return MessageEntry(uid: uid, flags: message.flags, keywords: message.keywords, modSeq: modSeq)
   }
 
   func nextInstance(_ account: AccountBox) -> Int64 {
     touch(account)
     defer { account.counters.nextInstance += 1 }
+    return account.counters.nextInstance
+  }
+
+  /// The first of `count` numbers in a row.
+  func takeInstances(_ count: Int, _ account: AccountBox) -> Int64 {
+    touch(account)
+    defer { account.counters.nextInstance += Int64(count) }
     return account.counters.nextInstance
   }
 
@@ -81,13 +108,15 @@ extension Transaction {
     return content
   }
 
-  /// One more message refers to a content.
-  func addReference(toContent content: Int64, of account: AccountBox) throws(StoreError) {
+  /// One more message refers to each of these contents.
+  func addReferences(toContents contents: some Sequence<Int64>, of account: AccountBox) throws(StoreError) {
     hasWritten = true
     let row = try db(
       "INSERT INTO content_extra (key, refs) VALUES (?, 1) ON CONFLICT (key) DO UPDATE SET refs = refs + 1")
-    row.bind(1, ContentKey.key(account.id, content))
-    try row.run()
+    for content in contents {
+      row.bind(1, ContentKey.key(account.id, content))
+      try row.run()
+    }
   }
 
   // MARK: Keywords

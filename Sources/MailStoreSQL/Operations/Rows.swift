@@ -19,8 +19,8 @@ enum UIDRuns {
 
 /// Finding the messages that a list of UIDs names.
 extension Transaction {
-  /// Entries of the messages there are among `uids` (ascending), and runs that cover exactly those: no other message of
-  /// the mailbox lies inside a run.
+  /// Entries of the messages there are among `uids` (ascending, above the seal), and runs that cover exactly those: no other
+  /// message of the mailbox lies inside a run.
   func entries(
     _ uids: ArraySlice<UID>, in ref: MailboxRef
   ) throws(StoreError) -> (entries: [MessageEntry], runs: [ClosedRange<UID>]) {
@@ -39,7 +39,7 @@ extension Transaction {
         """)
       bind(rows, ref, first, last)
       try rows.forEach { row in
-        let entry = Self.entry(row)
+        let entry = MessageEntry(row)
         while let next = wanted.first, next < entry.uid { wanted.removeFirst() }
         guard wanted.first == entry.uid else {
           isInRun = false
@@ -60,7 +60,7 @@ extension Transaction {
       row.bind(1, ref.account.rawValue)
       row.bind(2, ref.mailbox.rawValue)
       row.bind(3, uid)
-      if let entry = try row.first({ Self.entry($0) }) { entries.append(entry) }
+      if let entry = try row.first({ MessageEntry($0) }) { entries.append(entry) }
     }
     return (entries, UIDRuns.consecutive(entries.lazy.map(\.uid)))
   }
@@ -97,12 +97,6 @@ extension Transaction {
       }
     }
     return (entries, runs)
-  }
-
-  private static func entry(_ row: SQLStatement) -> MessageEntry {
-    MessageEntry(
-      uid: row.uid(0), flags: SystemFlags(rawValue: UInt8(truncatingIfNeeded: row.int(1))), keywords: row.bits(2),
-      modSeq: row.bits(3))
   }
 
   func bind(_ statement: SQLStatement, _ ref: MailboxRef, _ first: UID, _ last: UID) {

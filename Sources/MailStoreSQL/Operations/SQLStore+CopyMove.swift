@@ -77,19 +77,26 @@ extension Transaction {
       destination: MailboxID(target.state.id), uidValidity: target.state.uidValidity, assigned: [])
     var keywords = KeywordMap()
     for start in stride(from: 0, to: uids.count, by: Self.rowsAtOnce) {
-      let rows = try rows(uids[start..<min(start + Self.rowsAtOnce, uids.count)], in: ref)
+      let wanted = uids[start..<min(start + Self.rowsAtOnce, uids.count)]
+      let rows = try rows(try entries(wanted, of: source, account), in: ref)
+      guard !rows.isEmpty else { continue }
       try charge(account, bytes: rows.reduce(0) { $0 + $1.message.size }, messages: Int64(rows.count))
+      var copies: [NewMessage] = []
+      copies.reserveCapacity(rows.count)
+      var instance = takeInstances(rows.count, account)
       for row in rows {
         var message = row.message
         message.keywords = try map(message.keywords, &keywords, from: source, to: target, of: account)
         // A copy is an instance of its own: it gets its own UIDL and was never retrieved.
-        message.instance = nextInstance(account)
+        message.instance = instance
+        instance += 1
         message.uidl = nil
         message.retrieved = nil
-        try addReference(toContent: message.content, of: account)
+        copies.append(message)
         result.source.append(row.uid)
-        result.assigned.append(try insert(message, into: target, of: account))
       }
+      try addReferences(toContents: copies.lazy.map(\.content), of: account)
+      result.assigned += try insert(copies, into: target, of: account)
     }
     return result
   }
@@ -103,44 +110,64 @@ extension Transaction {
       destination: MailboxID(target.state.id), uidValidity: target.state.uidValidity, assigned: [])
     var keywords = KeywordMap()
     for start in stride(from: uids.startIndex, to: uids.endIndex, by: Self.rowsAtOnce) {
-      let slice = uids[start..<min(start + Self.rowsAtOnce, uids.endIndex)]
-      let rows = try rows(slice, in: ref)
-      guard !rows.isEmpty else { continue }
       touch(source, of: account)
+      let runs = UIDRuns.consecutive(uids[start..<min(start + Self.rowsAtOnce, uids.endIndex)])
+      let gone = try takeOut(runs, of: source, account) { _ in true }
+      let rows = try rows(gone, in: ref)
+      guard !rows.isEmpty else { continue }
+      var moved: [NewMessage] = []
+      moved.reserveCapacity(rows.count)
       for row in rows {
         var message = row.message
         message.keywords = try map(message.keywords, &keywords, from: source, to: target, of: account)
-        source.state.count(row.message.flags, size: row.message.size, sign: -1)
+        moved.append(message)
         result.source.append(row.uid)
-        result.assigned.append(try insert(message, into: target, of: account))
       }
-      let gone = rows.map(\.uid)
-      for run in UIDRuns.consecutive(gone) { try removeRows(run, of: ref, keepingContent: false, onlyDeleted: false) }
-      change(source, of: account) { $0.expunged += gone }
+      // Gone first: with the mailbox itself as target, chunks may be made of what is there.
+      let bytes = try removeRows(gone, of: ref, keepingContent: false)
+      uncount(gone, bytes: bytes, source)
+      change(source, of: account) { $0.expunged += gone.map(\.uid) }
+      result.assigned += try insert(moved, into: target, of: account)
     }
     return result
   }
 
-  private func rows(_ uids: ArraySlice<UID>, in ref: MailboxRef) throws(StoreError) -> [SourceRow] {
+  /// The rows of `entries` (ascending), which have the flags.
+  private func rows(_ entries: [MessageEntry], in ref: MailboxRef) throws(StoreError) -> [SourceRow] {
+    guard let first = entries.first?.uid, let last = entries.last?.uid else { return [] }
     var result: [SourceRow] = []
-    result.reserveCapacity(uids.count)
+    result.reserveCapacity(entries.count)
     let statement = try db(
       """
-      SELECT uid, flags, keywords, internal, zone, size, content, instance, uidl, retrieved
+      SELECT uid, internal, zone, size, content, instance, uidl, retrieved
       FROM message WHERE account = ? AND mailbox = ? AND uid BETWEEN ? AND ? ORDER BY uid
       """)
-    for run in UIDRuns.consecutive(uids) {
+    // One walk where most between the first and the last are meant.
+    let isDense = Int(last - first) <= entries.count * 4 + 64
+    var next = 0
+    for run in isDense ? [first...last] : UIDRuns.consecutive(entries.lazy.map(\.uid)) {
       bind(statement, ref, run.lowerBound, run.upperBound)
       try statement.forEach { row in
+        let uid = row.uid(0)
+        guard next < entries.count, entries[next].uid == uid else { return }
+        let entry = entries[next]
+        next += 1
         result.append(
           SourceRow(
-            uid: row.uid(0),
+            uid: uid,
             message: NewMessage(
-              flags: SystemFlags(rawValue: UInt8(truncatingIfNeeded: row.int(1))), keywords: row.bits(2),
-              date: InternalDate(seconds: row.int(3), zoneMinutes: Int16(truncatingIfNeeded: row.int(4))),
-              size: row.int(5), content: row.int(6), instance: row.int(7), uidl: row.optionalText(8),
-              retrieved: row.optionalInt(9))))
+              flags: entry.flags, keywords: entry.keywords,
+              date: InternalDate(seconds: row.int(1), zoneMinutes: Int16(truncatingIfNeeded: row.int(2))),
+              size: row.int(3), content: row.int(4), instance: row.int(5), uidl: row.optionalText(6),
+              retrieved: row.optionalInt(7))))
       }
+    }
+    guard result.count == entries.count else {
+      throw .corrupt(
+        what: """
+          mailbox \(ref.mailbox) of account \(ref.account): \(entries.count) messages have flags and \(result.count) a \
+          row; run 'merpati check --repair'
+          """)
     }
     return result
   }

@@ -48,61 +48,25 @@ extension Transaction {
   func remove(
     _ runs: [ClosedRange<UID>], from mailbox: MailboxBox, of account: AccountBox, onlyDeleted: Bool, limit: Int = .max
   ) throws(StoreError) -> [UID] {
-    let ref = account.ref(mailbox)
-    var gone: [UID] = []
-    var bytes: Int64 = 0
-    let find = try db(
-      """
-      SELECT uid, flags, size FROM message
-      WHERE account = ?1 AND mailbox = ?2 AND uid BETWEEN ?3 AND ?4 AND flags & ?5 = ?5 ORDER BY uid LIMIT ?6
-      """)
-    for run in runs where gone.count < limit {
-      touch(mailbox, of: account)
-      let before = gone.count
-      bind(find, ref, run.lowerBound, run.upperBound)
-      find.bind(5, onlyDeleted ? Int64(SystemFlags.deleted.rawValue) : 0)
-      find.bind(6, limit - gone.count)
-      try find.forEach { row in
-        gone.append(row.uid(0))
-        bytes += row.int(2)
-        mailbox.state.count(SystemFlags(rawValue: UInt8(truncatingIfNeeded: row.int(1))), size: row.int(2), sign: -1)
-      }
-      guard gone.count > before, let last = gone.last else { continue }
-      try removeRows(run.lowerBound...last, of: ref, keepingContent: true, onlyDeleted: onlyDeleted)
-    }
-    guard let first = gone.first, let last = gone.last else { return [] }
+    touch(mailbox, of: account)
+    let gone = try takeOut(runs, of: mailbox, account, limit: limit) { !onlyDeleted || $0.flags.contains(.deleted) }
+    guard let first = gone.first?.uid, let last = gone.last?.uid else { return [] }
+    let bytes = try removeRows(gone, of: account.ref(mailbox), keepingContent: true)
+    uncount(gone, bytes: bytes, mailbox)
     refund(account, bytes: bytes, messages: Int64(gone.count))
     try schedulePurge(first...last, of: mailbox, account)
-    let uids = gone
+    let uids = gone.map(\.uid)
     change(mailbox, of: account) { $0.expunged = uids }
-    return gone
+    return uids
   }
 
-  /// Rows go to the expunge log. With `keepingContent` they hold on to the bytes until the purge.
-  func removeRows(
-    _ run: ClosedRange<UID>, of ref: MailboxRef, keepingContent: Bool, onlyDeleted: Bool
-  ) throws(StoreError) {
-    let modSeq = modSeq(try account(ref.account))
-    let log = try db(
-      """
-      INSERT INTO expunged (account, mailbox, uid, modseq, expunged, content, flags, keywords, internal, zone, saved, size,
-        instance, uidl, retrieved)
-      SELECT account, mailbox, uid, ?6, ?7, CASE WHEN ?8 THEN content END, flags, keywords, internal, zone, saved, size,
-        instance, uidl, retrieved
-      FROM message WHERE account = ?1 AND mailbox = ?2 AND uid BETWEEN ?3 AND ?4 AND flags & ?5 = ?5 ORDER BY uid
-      """)
-    let mask = onlyDeleted ? Int64(SystemFlags.deleted.rawValue) : 0
-    bind(log, ref, run.lowerBound, run.upperBound)
-    log.bind(5, mask)
-    log.bind(6, modSeq)
-    log.bind(7, now)
-    log.bind(8, keepingContent ? 1 : 0)
-    try log.run()
-    let delete = try db(
-      "DELETE FROM message WHERE account = ?1 AND mailbox = ?2 AND uid BETWEEN ?3 AND ?4 AND flags & ?5 = ?5")
-    bind(delete, ref, run.lowerBound, run.upperBound)
-    delete.bind(5, mask)
-    try delete.run()
+  func uncount(_ gone: [MessageEntry], bytes: Int64, _ mailbox: MailboxBox) {
+    mailbox.state.messages -= Int64(gone.count)
+    mailbox.state.bytes -= bytes
+    for entry in gone {
+      if !entry.flags.contains(.seen) { mailbox.state.unseen -= 1 }
+      if entry.flags.contains(.deleted) { mailbox.state.deleted -= 1 }
+    }
   }
 
   /// One row for the reaper, however many messages.

@@ -48,40 +48,114 @@ extension Transaction {
     _ change: FlagChange, of uids: ArraySlice<UID>, in ref: MailboxRef
   ) throws(StoreError) -> FlagOutcome {
     let (account, mailbox) = try mailbox(ref)
-    let (entries, runs) = try entries(uids, in: ref)
-    let missing = entries.count == uids.count ? [] : Self.missing(uids, entries)
-    guard !entries.isEmpty else { return FlagOutcome(modSeq: 0, missing: missing) }
-    let keywords = try keywordBits(
-      change.keywords, in: mailbox, of: account, adding: change.mode != .remove)
-    let masks = Masks(flags: change.flags.rawValue, keywords: keywords, mode: change.mode)
+    var (sealed, loose) = try split(uids, at: seal(of: mailbox, account))
+    if loose.count >= settings.flagChunks.least {
+      try makeChunks(mailbox, account, least: settings.flagChunks.least)
+      (sealed, loose) = try split(uids, at: seal(of: mailbox, account))
+    }
+    var work = FlagWork(change)
+    try changeSealed(sealed, &work, mailbox, account)
+    try changeLoose(loose, &work, mailbox, account)
+    // Few ask for messages that are not there: then it is looked up which.
+    let missing = work.found == uids.count ? [] : Self.missing(uids, try entries(uids, of: mailbox, account))
+    guard let modSeq = work.modSeq else { return FlagOutcome(modSeq: 0, missing: missing) }
+    mailbox.state.unseen += work.unseen
+    mailbox.state.deleted += work.deleted
+    self.change(mailbox, of: account) { $0.updated = work.updated }
+    return FlagOutcome(modSeq: modSeq, missing: missing)
+  }
+
+  /// What one STORE has found and done so far.
+  private struct FlagWork {
+    let change: FlagChange
+    /// Made at the first message found: a STORE on none gives no keyword a bit.
+    var masks: Masks?
+    /// Nil until a message changes.
+    var modSeq: ModSeq?
+    var found = 0
     var updated: [MessageEntry] = []
-    updated.reserveCapacity(entries.count)
     var unseen: Int64 = 0
     var deleted: Int64 = 0
-    for entry in entries {
-      let new = masks.apply(entry)
-      guard new.flags != entry.flags || new.keywords != entry.keywords else { continue }
+    init(_ change: FlagChange) { self.change = change }
+
+    mutating func count(_ entry: MessageEntry, becomes new: MessageEntry) {
       unseen += (entry.flags.contains(.seen) ? 1 : 0) - (new.flags.contains(.seen) ? 1 : 0)
       deleted += (new.flags.contains(.deleted) ? 1 : 0) - (entry.flags.contains(.deleted) ? 1 : 0)
       updated.append(new)
     }
-    guard !updated.isEmpty else { return FlagOutcome(modSeq: 0, missing: missing) }
-    touch(mailbox, of: account)
-    let modSeq = modSeq(account)
-    for index in updated.indices { updated[index].modSeq = modSeq }
-    let changed = try update(runs, masks, modSeq, ref)
-    guard changed == updated.count else {
-      throw .corrupt(what: "mailbox \(mailbox.state.id) of account \(account.id): rows and view differ")
-    }
-    mailbox.state.unseen += unseen
-    mailbox.state.deleted += deleted
-    let result = updated
-    self.change(mailbox, of: account) { $0.updated = result }
-    return FlagOutcome(modSeq: modSeq, missing: missing)
   }
 
-  /// Rows that have the flags already are left alone and keep their MODSEQ (RFC 7162 §3.1.2.2 allows it, and clients hear
-  /// less). Returns how many were changed.
+  private func masks(
+    _ work: inout FlagWork, _ mailbox: MailboxBox, _ account: AccountBox
+  ) throws(StoreError) -> Masks {
+    if let masks = work.masks { return masks }
+    let keywords = try keywordBits(work.change.keywords, in: mailbox, of: account, adding: work.change.mode != .remove)
+    let masks = Masks(flags: work.change.flags.rawValue, keywords: keywords, mode: work.change.mode)
+    work.masks = masks
+    return masks
+  }
+
+  /// The MODSEQ of the change, at the first message that changes.
+  private func modSeq(_ work: inout FlagWork, _ mailbox: MailboxBox, _ account: AccountBox) -> ModSeq {
+    if let modSeq = work.modSeq { return modSeq }
+    touch(mailbox, of: account)
+    let modSeq = modSeq(account)
+    work.modSeq = modSeq
+    return modSeq
+  }
+
+  /// Messages that have the flags already are left alone and keep their MODSEQ (RFC 7162 §3.1.2.2 allows it, and clients
+  /// hear less).
+  private func changeSealed(
+    _ uids: ArraySlice<UID>, _ work: inout FlagWork, _ mailbox: MailboxBox, _ account: AccountBox
+  ) throws(StoreError) {
+    guard !uids.isEmpty else { return }
+    work.updated.reserveCapacity(uids.count)
+    try editChunks(UIDRuns.consecutive(uids), of: mailbox, account) { entries, runs throws(StoreError) in
+      var places: [Range<Int>] = []
+      Self.select(entries, runs) { places.append($0) }
+      guard !places.isEmpty else { return false }
+      let masks = try masks(&work, mailbox, account)
+      let before = work.updated.count
+      for range in places {
+        work.found += range.count
+        for index in range {
+          let entry = entries[index]
+          var new = masks.apply(entry)
+          guard new.flags != entry.flags || new.keywords != entry.keywords else { continue }
+          new.modSeq = modSeq(&work, mailbox, account)
+          work.count(entry, becomes: new)
+          entries[index] = new
+        }
+      }
+      return work.updated.count > before
+    }
+  }
+
+  private func changeLoose(
+    _ uids: ArraySlice<UID>, _ work: inout FlagWork, _ mailbox: MailboxBox, _ account: AccountBox
+  ) throws(StoreError) {
+    guard !uids.isEmpty else { return }
+    let ref = account.ref(mailbox)
+    let (entries, runs) = try entries(uids, in: ref)
+    guard !entries.isEmpty else { return }
+    work.found += entries.count
+    let masks = try masks(&work, mailbox, account)
+    let before = work.updated.count
+    for entry in entries {
+      var new = masks.apply(entry)
+      guard new.flags != entry.flags || new.keywords != entry.keywords else { continue }
+      new.modSeq = modSeq(&work, mailbox, account)
+      work.count(entry, becomes: new)
+    }
+    guard work.updated.count > before, let modSeq = work.modSeq else { return }
+    let changed = try update(runs, masks, modSeq, ref)
+    guard changed == work.updated.count - before else {
+      throw .corrupt(what: "mailbox \(mailbox.state.id) of account \(account.id): rows and view differ")
+    }
+  }
+
+  /// Rows above the seal. Returns how many were changed.
   private func update(
     _ runs: [ClosedRange<UID>], _ masks: Masks, _ modSeq: ModSeq, _ ref: MailboxRef
   ) throws(StoreError) -> Int {

@@ -106,6 +106,8 @@ extension Transaction {
       SELECT flags, keywords, internal, zone, size, content, instance, uidl FROM \(table)
       WHERE account = ? AND mailbox = ? AND uid = ? AND content IS NOT NULL
       """)
+    // Of a message that was buried with its mailbox, a chunk may have the flags.
+    var flags = FlagCursor(MailboxRef(account: AccountID(account.id), mailbox: MailboxID(mailbox)), db)
     for uid in uids {
       row.bind(1, account.id)
       row.bind(2, mailbox)
@@ -116,7 +118,12 @@ extension Transaction {
           date: InternalDate(seconds: row.int(2), zoneMinutes: Int16(truncatingIfNeeded: row.int(3))),
           size: row.int(4), content: row.int(5), instance: row.int(6), uidl: row.optionalText(7))
       }
-      if let found { result.append(Gone(uid: uid, message: found)) }
+      guard var message = found else { continue }
+      if table == "message", let entry = try flags.entry(uid) {
+        message.flags = entry.flags
+        message.keywords = entry.keywords
+      }
+      result.append(Gone(uid: uid, message: message))
     }
     return result
   }

@@ -111,27 +111,23 @@ final class Reader: @unchecked Sendable {
   }
 
   private func loadChunks(_ ref: MailboxRef, expecting count: Int) throws(StoreError) -> [MailboxSnapshot.Chunk] {
-    let rows = try db(
-      "SELECT uid, flags, keywords, modseq FROM message WHERE account = ? AND mailbox = ? ORDER BY uid")
-    rows.bind(1, ref.account.rawValue)
-    rows.bind(2, ref.mailbox.rawValue)
-    defer { rows.reset() }
     var chunks: [MailboxSnapshot.Chunk] = []
     chunks.reserveCapacity(count / MailboxSnapshot.chunkCapacity + 1)
-    var entries: [MessageEntry] = []
-    entries.reserveCapacity(min(count, MailboxSnapshot.chunkCapacity))
-    while try rows.step() {
-      entries.append(
-        MessageEntry(
-          uid: rows.uid(0), flags: SystemFlags(rawValue: UInt8(truncatingIfNeeded: rows.int(1))),
-          keywords: rows.bits(2), modSeq: rows.bits(3)))
-      if entries.count == MailboxSnapshot.chunkCapacity {
-        chunks.append(MailboxSnapshot.Chunk(entries))
-        entries = []
-        entries.reserveCapacity(MailboxSnapshot.chunkCapacity)
-      }
+    var open: [MessageEntry] = []
+    func close() {
+      if !open.isEmpty { chunks.append(MailboxSnapshot.Chunk(open)) }
+      open = []
     }
-    if !entries.isEmpty { chunks.append(MailboxSnapshot.Chunk(entries)) }
+    let seal = try FlagTable.forEach(in: ref, db) { chunk in
+      // One that expunges have thinned out is joined with the next.
+      if open.count + chunk.entries.count > MailboxSnapshot.chunkCapacity { close() }
+      if open.isEmpty { open = chunk.entries } else { open += chunk.entries }
+    }
+    try FlagTable.rows(above: seal, in: ref, db) { entry in
+      if open.count >= MailboxSnapshot.chunkCapacity { close() }
+      open.append(entry)
+    }
+    close()
     return chunks
   }
 }

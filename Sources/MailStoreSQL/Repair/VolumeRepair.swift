@@ -71,10 +71,12 @@ final class VolumeRepair {
 
   func run() throws(StoreError) {
     try inTransaction { () throws(StoreError) in
+      let losses = try FlagSealing.unseal(db)
       try removeImpossibleRows()
       try mendAccounts()
       try mendMailboxes()
       try judgeNumbers()
+      try renewFlags(losses)
     }
     try catalog.noteReferences()
     try inTransaction { () throws(StoreError) in

@@ -16,6 +16,10 @@ struct MailboxState {
   var isSelectable = true
   /// Names by bit number.
   var keywords: [String] = []
+  /// Up to where chunks keep the flags (see `FlagTable`); nil: not read yet.
+  var seal: UID?
+  /// Messages above the seal, or more.
+  var loose = 0
 
   mutating func count(_ flags: SystemFlags, size: Int64, sign: Int64) {
     messages += sign

@@ -119,35 +119,7 @@ struct Checker {
   private mutating func checkMailboxes() throws(StoreError) {
     let count = try db("SELECT COUNT(*) FROM mailbox WHERE name IS NOT NULL")
     report.mailboxes = Int(try count.first { $0.int(0) } ?? 0)
-    try each(
-      """
-      SELECT b.account, b.id, b.name, b.messages, b.unseen, b.deleted, b.bytes,
-        COUNT(m.uid), COALESCE(SUM(m.flags & 1 = 0 AND m.uid IS NOT NULL), 0), COALESCE(SUM(m.flags & 8 <> 0), 0),
-        COALESCE(SUM(m.size), 0)
-      FROM mailbox b LEFT JOIN message m ON m.account = b.account AND m.mailbox = b.id
-      WHERE b.name IS NOT NULL GROUP BY b.account, b.id
-      HAVING b.messages <> COUNT(m.uid) OR b.unseen <> COALESCE(SUM(m.flags & 1 = 0 AND m.uid IS NOT NULL), 0)
-        OR b.deleted <> COALESCE(SUM(m.flags & 8 <> 0), 0) OR b.bytes <> COALESCE(SUM(m.size), 0)
-      """
-    ) {
-      """
-      account \($0.int(0)), mailbox \($0.int(1)) (\($0.text(2))): it counts \($0.int(3)) messages, \($0.int(4)) unseen, \
-      \($0.int(5)) deleted, \($0.int(6)) octets; its rows are \($0.int(7)), \($0.int(8)), \($0.int(9)), \($0.int(10))
-      """
-    }
-    try each(
-      """
-      SELECT b.account, b.id, b.uidnext, b.highestmodseq, MAX(m.uid), MAX(m.modseq)
-      FROM mailbox b JOIN message m ON m.account = b.account AND m.mailbox = b.id
-      WHERE b.name IS NOT NULL GROUP BY b.account, b.id
-      HAVING MAX(m.uid) >= b.uidnext OR MAX(m.modseq) > b.highestmodseq
-      """
-    ) {
-      """
-      account \($0.int(0)), mailbox \($0.int(1)): UIDNEXT \($0.int(2)) and HIGHESTMODSEQ \($0.int(3)) are not beyond UID \
-      \($0.int(4)) and MODSEQ \($0.int(5))
-      """
-    }
+    try checkEntries()
     try each(
       """
       SELECT b.account, b.id, MAX(e.uid), MAX(e.modseq)
@@ -220,14 +192,11 @@ struct Checker {
     ) { "account \($0.int(0)): \($0.int(2)) messages share a UIDL (instance \($0.int(1)))" }
     try each(
       """
-      SELECT m.account, m.mailbox, m.uid FROM message m
-      JOIN mailbox b ON b.account = m.account AND b.id = m.mailbox AND b.name IS NOT NULL
-      WHERE m.keywords <> 0 AND EXISTS (
-        WITH RECURSIVE bits (bit) AS (SELECT 0 UNION ALL SELECT bit + 1 FROM bits WHERE bit < 63)
-        SELECT 1 FROM bits WHERE (m.keywords >> bit) & 1 AND NOT EXISTS (
-          SELECT 1 FROM keyword k WHERE k.account = m.account AND k.mailbox = m.mailbox AND k.bit = bits.bit))
+      SELECT f.account, f.mailbox, COUNT(*) FROM flag_chunk f
+      WHERE NOT EXISTS (SELECT 1 FROM mailbox b WHERE b.account = f.account AND b.id = f.mailbox)
+      GROUP BY f.account, f.mailbox
       """
-    ) { "account \($0.int(0)), mailbox \($0.int(1)), UID \($0.int(2)): it has a keyword without a name" }
+    ) { "account \($0.int(0)), mailbox \($0.int(1)): \($0.int(2)) chunks of flags, and no such mailbox" }
   }
 
   private mutating func checkReferences() throws(StoreError) {

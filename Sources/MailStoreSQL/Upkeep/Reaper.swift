@@ -163,6 +163,7 @@ extension Transaction {
     for statement in [
       try db("DELETE FROM keyword WHERE account = ? AND mailbox = ?"),
       try db("DELETE FROM annotation WHERE account = ? AND mailbox = ?"),
+      try db("DELETE FROM flag_chunk WHERE account = ? AND mailbox = ?"),
       try db("DELETE FROM mailbox WHERE account = ? AND id = ?"),
     ] {
       statement.bind(1, account)

@@ -33,6 +33,8 @@ struct BedSettings: Sendable {
   var readerThreads = 2
   var upkeepInterval = 0
   var cachedViewEntries = 1_000_000
+  /// Small, so that a few messages are several chunks.
+  var flagChunks = FlagChunkSizes(capacity: 4, loose: 6, least: 2)
 }
 
 /// A data folder of its own for one test, with a clock that the test moves. Gone with the object.
@@ -73,15 +75,14 @@ final class StoreBed: Sendable {
     packs.spoolThreshold = settings.spoolThreshold
     var logger = Logger(label: "test")
     logger.logLevel = .critical
-    return try SQLStore.open(
-      directory: data,
-      settings: StoreSettings(
-        packs: packs, defaultQuota: settings.quota, maximumMessageBytes: settings.maximumMessageBytes,
-        readerThreads: settings.readerThreads, expungedRetentionDays: settings.retentionDays,
-        upkeepInterval: settings.upkeepInterval,
-        cachedViewEntries: settings.cachedViewEntries,
-        now: { [clock] in clock.now }),
-      fileSystem: fileSystem, logger: logger)
+    var store = StoreSettings(
+      packs: packs, defaultQuota: settings.quota, maximumMessageBytes: settings.maximumMessageBytes,
+      readerThreads: settings.readerThreads, expungedRetentionDays: settings.retentionDays,
+      upkeepInterval: settings.upkeepInterval,
+      cachedViewEntries: settings.cachedViewEntries,
+      now: { [clock] in clock.now })
+    store.flagChunks = settings.flagChunks
+    return try SQLStore.open(directory: data, settings: store, fileSystem: fileSystem, logger: logger)
   }
 }
 

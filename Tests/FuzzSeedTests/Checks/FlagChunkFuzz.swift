@@ -1,0 +1,1 @@
+../../../Fuzz/Sources/FlagChunkFuzz/FlagChunkFuzz.swift
