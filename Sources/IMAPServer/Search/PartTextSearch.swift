@@ -2,6 +2,7 @@ import Bytes
 import MailFormat
 import MailStore
 import NIOCore
+import SearchText
 
 /// Looks for a text in one part that is too large to be held: read, decoded and looked through in pieces, with the answer
 /// that the whole would give.
@@ -88,7 +89,7 @@ extension MessageText {
       }
       return false
     }
-    guard part.isText || part.type == "message" else { return false }
+    guard hasBody(part) else { return false }
     let search = PartTextSearch(needle, part, reader, piece: piece)
     while !isOver() {
       if let verdict = try await search.advance() { return verdict }
