@@ -119,7 +119,9 @@ let package = Package(
     room("LocalMail", ["MailFormat", "Bytes", nio, nioPosix, crypto, "CLibc"]),
 
     // A session each
-    room("IMAPServer", ["IMAPCore", "SASL", "MailAuth", "MailNet", "MailStore", "MailFormat", "Bytes", nio, logging]),
+    room(
+      "IMAPServer",
+      ["IMAPCore", "SASL", "MailAuth", "MailNet", "MailStore", "SearchText", "MailFormat", "Bytes", nio, logging]),
     room("POP3Server", ["POP3Core", "SASL", "MailAuth", "MailNet", "MailStore", "MailFormat", "Bytes", nio, logging]),
     room("LMTPServer", ["LMTPCore", "MailNet", "MailStore", "MailFormat", "Bytes", nio, logging]),
 
@@ -133,12 +135,16 @@ let package = Package(
     room(
       "MailStoreSQL",
       [
-        "MailStore", "BlobStore", "MailFormat", "Bytes", nio, nioPosix, logging, crypto, "CLibc", "CSQLite",
+        "MailStore", "BlobStore", "SearchIndex", "SearchText", "MailFormat", "Bytes", nio, nioPosix, logging, crypto,
+        "CLibc", "CSQLite",
         .product(name: "GRDB", package: "GRDB.swift"),
       ]),
     room("BlobStore", ["Bytes", nio, "CZstd", "CZlib"]),
-    room("MailStoreMemory", ["MailStore", "MailFormat", "Bytes", nio]),
-    room("MailStore", ["Bytes", "MailFormat", nio]),
+    room("MailStoreMemory", ["MailStore", "SearchText", "MailFormat", "Bytes", nio]),
+    room("MailStore", ["SearchText", "Bytes", "MailFormat", nio]),
+    // What SEARCH looks through, and the index of it
+    room("SearchIndex", ["SearchText", "MailFormat", "Bytes", "CSQLite", "CZlib", "CLibc"]),
+    room("SearchText", ["MailFormat", "Bytes"]),
 
     // Bytes to values and back
     room("IMAPCore", ["Bytes", nio]),
@@ -187,11 +193,12 @@ let package = Package(
     tests("LMTPCoreTests", ["LMTPCore", "Bytes", nio]),
     tests("IMAPCoreTests", ["IMAPCore", "Bytes", nio]),
     tests("BlobStoreTests", ["BlobStore", "Bytes", "MailTestKit", nio]),
+    tests("SearchIndexTests", ["SearchIndex", "SearchText", "MailFormat", "Bytes", "CSQLite", nio]),
     tests(
       "MailStoreSQLTests",
       [
-        "MailStoreSQL", "MailStoreMemory", "MailStore", "BlobStore", "MailFormat", "SASL", "Bytes", "MailTestKit", nio,
-        logging,
+        "MailStoreSQL", "MailStoreMemory", "MailStore", "BlobStore", "SearchText", "MailFormat", "SASL", "Bytes",
+        "MailTestKit", nio, logging,
       ]),
     tests("MailNetTests", ["MailNet", nio, nioPosix, nioSSL, logging]),
     tests("MailAuthTests", ["MailAuth", "MailNet", "MailStore", "SASL", "Bytes", nio, nioPosix, logging]),
@@ -248,8 +255,8 @@ let package = Package(
       "ServerTests",
       [
         "MerpatiServer", "IMAPServer", "POP3Server", "LMTPServer", "MailNet", "MailStoreSQL", "MailStore", "IMAPCore",
-        "MailAuth", "POP3Core", "LMTPCore", "MailFormat", "BlobStore", "Bytes", "MailTestKit", "SASL", nio, nioPosix,
-        nioSSL,
+        "MailAuth", "POP3Core", "LMTPCore", "SearchText", "MailFormat", "BlobStore", "Bytes", "MailTestKit", "SASL", nio,
+        nioPosix, nioSSL,
         logging,
       ]),
   ]

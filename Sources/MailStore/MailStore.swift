@@ -1,3 +1,5 @@
+public import SearchText
+
 /// The contract between protocols and storage. Every call is coarse: one hop, one transaction; values come back, nothing
 /// stays open. A call that returns has made its change durable (bytes synced, then rows synced).
 ///
@@ -85,6 +87,10 @@ public protocol MailStore: AnyObject, Sendable {
     _ ref: MailboxRef, _ uids: ArraySlice<UID>, needs: ContentNeeds,
     _ visitor: @escaping @Sendable (any MessageRow) throws(StoreError) -> VisitControl
   ) async throws(StoreError) -> Int
+
+  /// What an index of the texts says, one answer for each term; nil where it says nothing. Nothing that it says may be wrong:
+  /// what it does not know of, or not for sure, it leaves out, and the texts themselves are looked through.
+  func narrow(_ terms: [SearchTerm], in ref: MailboxRef) async throws(StoreError) -> [Narrowed?]
 
   /// Nil: no such message, or its bytes are gone.
   func openMessage(_ uid: UID, in ref: MailboxRef) async throws(StoreError) -> (any MessageReader)?

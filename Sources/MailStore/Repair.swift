@@ -76,6 +76,8 @@ public struct ScrubStatus: Sendable, Hashable, Codable {
   public var databaseIsSound = true
   /// Messages known to be damaged, a sentence each.
   public var damaged: [String] = []
+  /// Nil: there is no search index.
+  public var searchIndex: SearchIndexStatus?
   public init() {}
 }
 

@@ -1,4 +1,5 @@
 public import MailStore
+public import SearchText
 
 extension MemoryStore {
   public func changeFlags(
@@ -107,6 +108,11 @@ extension MemoryStore {
       }
     }
     return messages.count
+  }
+
+  /// It has no index: searches look at every message, and so show what those with one should find.
+  public func narrow(_ terms: [SearchTerm], in ref: MailboxRef) async throws(StoreError) -> [Narrowed?] {
+    terms.map { _ in nil }
   }
 
   public func openMessage(_ uid: UID, in ref: MailboxRef) async throws(StoreError) -> (any MessageReader)? {

@@ -31,6 +31,8 @@ public final class SQLStore: MailStore {
   let freeSpace: FreeSpace
   let ages: AgeKeeper
   let scrubber: Scrubber
+  let indexer: SearchIndexer?
+  let contentMaps = ContentMaps()
   let snapshots = SnapshotTaker()
   private let readerList: [Reader]
   private let lock: FolderLock
@@ -79,6 +81,7 @@ public final class SQLStore: MailStore {
     try StrayFrames.note(db, packs, hadWAL: hadWAL, now: settings.now(), logger: logger)
     let directoryDB = try SQLConnection.writer(path: directoryFile, migrator: DirectorySchema.migrator)
     let marks = try Marks.open(path, volume: db, logger: logger)
+    let index = try SearchIndexer.check(volumePath, db, settings.searchIndexing, logger: logger)
     // Names of new files are durable only when their folders are.
     for folder in folders.reversed() + [Self.parent(of: path)] {
       try blobCall { () throws(BlobError) in try PosixFileSystem().syncDirectory(folder) }
@@ -105,12 +108,19 @@ public final class SQLStore: MailStore {
       writer: writer, packs: packs, cache: cache, pins: pins, ages: ages, database: database, settings: settings,
       damage: damage, logger: logger)
     scrubber = Scrubber(upkeep: upkeep)
+    indexer =
+      settings.searchIndexing == .on
+      ? index.map { [packs, freeSpace] in
+        SearchIndexer(
+          $0, database: database, packs: packs, damage: damage, freeSpace: freeSpace, settings: settings, logger: logger)
+      } : nil
     try AccountTable.load(directoryDB, into: directory)
     try writer.start()
     try upkeep.start()
     // What a crash may have left between the directory's commit and the volume's.
     try upkeep.reconcileAccounts(directory)
     try scrubber.start()
+    try indexer?.start()
   }
 
   /// A store that was dropped without `close`: its threads must not go on writing after the lock is gone.
@@ -167,6 +177,7 @@ public final class SQLStore: MailStore {
 
   /// New work is refused, queued work is finished, in the order in which work is handed on.
   private func shutDown() {
+    indexer?.stop()
     scrubber.stop()
     snapshots.stop()
     upkeep.stop()

@@ -73,4 +73,18 @@ public enum StoreLimits {
   public static let accounts: Int64 = 1 << 27
   /// Content numbers of one account stay below this.
   public static let contentsPerAccount: Int64 = 1 << 36
+  /// Messages of mailboxes that were searched whose contents are remembered, 12 octets each, and mailboxes.
+  public static let mappedMessages = 1_000_000
+  public static let mappedMailboxes = 10_000
+  /// Texts of one SEARCH that the search index is asked for.
+  public static let narrowedTerms = 16
+  /// Messages that the indexer reads in one transaction.
+  public static let indexedContents = 64
+  /// Octets that must be free beyond `store.free-space-floor` for the indexer to go on.
+  public static let searchIndexSpace: Int64 = 16 << 20
+  /// Milliseconds after which the indexer tries again what failed.
+  public static let searchIndexRetry = 30_000
+  /// Milliseconds between two looks for messages in the search index that are gone, and segments looked at each time.
+  public static let searchIndexSweep: Int64 = 60_000
+  public static let sweptSegments = 32
 }

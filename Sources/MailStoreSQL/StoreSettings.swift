@@ -40,6 +40,9 @@ public struct StoreSettings: Sendable {
   public var scrubRate: Int64
   /// Seconds between the end of one round of the scrubber and the beginning of the next.
   public var scrubInterval: Int
+  public var searchIndexing: SearchIndexing
+  /// Milliseconds between two looks for mail that the search index lacks.
+  public var searchIndexPause: Int
   /// Seconds since 1970. Tests set it.
   public var now: @Sendable () -> Int64
   /// Seconds since whenever, running evenly whatever is done to the date. Tests that set `now` need not set it: then
@@ -51,7 +54,8 @@ public struct StoreSettings: Sendable {
     maximumMessageBytes: Int = 100 << 20, readerThreads: Int = 2, prepareThreads: Int = 2,
     expungedRetentionDays: Int = 0, expungeLogDays: Int = 30, upkeepInterval: Int = 60, deadShare: Double = 0.5,
     cachedViewEntries: Int = 1_000_000, freeSpaceFloor: Int64 = 0, scrubRate: Int64 = 0,
-    scrubInterval: Int = 7 * 86_400, onFailure: @escaping @Sendable (StoreError) -> Void = { _ in },
+    scrubInterval: Int = 7 * 86_400, searchIndexing: SearchIndexing = .kept, searchIndexPause: Int = 1000,
+    onFailure: @escaping @Sendable (StoreError) -> Void = { _ in },
     now: (@Sendable () -> Int64)? = nil, steady: (@Sendable () -> Int64)? = nil
   ) {
     self.packs = packs
@@ -67,6 +71,8 @@ public struct StoreSettings: Sendable {
     self.freeSpaceFloor = freeSpaceFloor
     self.scrubRate = scrubRate
     self.scrubInterval = scrubInterval
+    self.searchIndexing = searchIndexing
+    self.searchIndexPause = searchIndexPause
     self.onFailure = onFailure
     self.now = now ?? Clock.seconds
     self.steady = steady ?? now ?? Clock.steadySeconds

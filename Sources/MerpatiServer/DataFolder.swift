@@ -134,6 +134,7 @@ public enum DataFolder {
     store.freeSpaceFloor = settings.freeSpaceFloor
     store.scrubRate = upkeep ? settings.scrubRate : 0
     store.scrubInterval = settings.scrubIntervalSeconds
+    store.searchIndexing = !settings.hasSearchIndex ? .off : upkeep ? .on : .kept
     return store
   }
 }

@@ -3,6 +3,7 @@ import IMAPCore
 import MailFormat
 import MailStore
 import NIOCore
+import SearchText
 import Testing
 
 @testable import IMAPServer

@@ -86,6 +86,8 @@ final class World {
     case .sqlite:
       var settings = StoreSettings(maximumMessageBytes: 1 << 20, now: { clock.now })
       settings.upkeepInterval = 0
+      settings.searchIndexing = .on
+      settings.searchIndexPause = 2
       settings.expungedRetentionDays = script.retention
       if script.forgetsViews { settings.cachedViewEntries = 0 }
       // A few messages are several chunks of flags, some have none yet.

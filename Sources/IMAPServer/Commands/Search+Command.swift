@@ -51,9 +51,16 @@ extension IMAPSession {
   /// What the snapshot cannot decide is decided by columns, and only what these cannot decide by opening messages.
   func find(_ node: SearchNode, _ view: MailboxView) async throws(CommandError) -> IndexRanges {
     let told = view.told
+    var node = node
     let scan = await SearchScan.run(node, told)
     var found = scan.found.ranges
     var undecided = scan.undecided
+    if let narrowed = try await narrowed(node, told, view.mailbox.ref, undecided: undecided) {
+      node = narrowed
+      let again = await SearchScan.run(node, told, in: undecided)
+      found += again.found.ranges
+      undecided = again.undecided
+    }
     let levels: [SearchNode.Level] = node.needs(upTo: .columns).isEmpty ? [.message] : [.columns, .message]
     for level in levels where !undecided.isEmpty && level <= max(node.level, .columns) {
       let result = try await visit(node, told, view.mailbox.ref, undecided, level)
@@ -68,6 +75,9 @@ extension IMAPSession {
     var undecided: [Range<Int>] = []
   }
 
+  /// Messages from which on two threads of the store look through them.
+  private static let worthTwoThreads = 64
+
   private func visit(
     _ node: SearchNode, _ told: MailboxSnapshot, _ ref: MailboxRef, _ candidates: IndexRanges, _ level: SearchNode.Level
   ) async throws(CommandError) -> VisitResult {
@@ -75,7 +85,31 @@ extension IMAPSession {
     if level == .message { needs.formUnion([.message, .dates]) }
     let wanted = needs
     let uids = candidates.uids(in: told)
-    var rest = uids[...]
+    guard level == .message, uids.count >= Self.worthTwoThreads else {
+      return try await visit(node, told, ref, uids[...], level, wanted)
+    }
+    // Reading and decoding is nearly all of the work. Two at a time, whoever searches for whatever.
+    let middle = uids.count / 2
+    do {
+      async let first = visit(node, told, ref, uids[..<middle], level, wanted)
+      async let second = visit(node, told, ref, uids[middle...], level, wanted)
+      var result = try await first
+      let rest = try await second
+      result.found += rest.found
+      result.undecided += rest.undecided
+      return result
+    } catch let error as CommandError {
+      throw error
+    } catch {
+      throw .connectionClosed
+    }
+  }
+
+  private func visit(
+    _ node: SearchNode, _ told: MailboxSnapshot, _ ref: MailboxRef, _ uids: ArraySlice<UID>, _ level: SearchNode.Level,
+    _ wanted: ContentNeeds
+  ) async throws(CommandError) -> VisitResult {
+    var rest = uids
     var result = VisitResult()
     var careful = 0
     while !rest.isEmpty {

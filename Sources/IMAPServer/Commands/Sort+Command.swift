@@ -40,21 +40,22 @@ extension IMAPSession {
     _ found: IndexRanges, _ command: SortCommand, _ view: MailboxView
   ) async throws(CommandError) -> Sorted {
     // What was sorted by already cannot be sorted by again.
-    var wanted: [(key: OrderKey, isReversed: Bool)] = []
+    var keys: [(key: OrderKey, isReversed: Bool)] = []
     for criterion in command.criteria {
       let key = OrderKey(criterion.key)
-      if !wanted.contains(where: { $0.key == key }) { wanted.append((key, criterion.isReversed)) }
+      if !keys.contains(where: { $0.key == key }) { keys.append((key, criterion.isReversed)) }
     }
+    let wanted = keys
     let uids = await OrderPlan.uids(of: found, view.told)
     let columns = try await columns(wanted.map(\.key), of: uids, view)
-    return await Self.sorted(found, uids, wanted, columns, uid: command.uid)
+    let byUID = command.uid
+    return await offLoop { Self.sorted(found, uids, wanted, columns, uid: byUID) }
   }
 
-  @concurrent
   private static func sorted(
     _ found: IndexRanges, _ uids: [UID], _ wanted: [(key: OrderKey, isReversed: Bool)],
     _ columns: [OrderKey: KeyColumn], uid: Bool
-  ) async -> Sorted {
+  ) -> Sorted {
     var order = StableOrder(count: uids.count)
     for (key, isReversed) in wanted.reversed() {
       guard let column = columns[key] else { continue }

@@ -13,7 +13,7 @@ extension IMAPSession {
     let (found, hasGhosts) = visible(try await find(node, view), view)
     let uids = await OrderPlan.uids(of: found, view.told)
     let columns = try await columns([.date, .thread], of: uids, view)
-    let members = await Self.threads(found, uids, command, columns)
+    let members = await offLoop { Self.threads(found, uids, command, columns) }
     connection.out.writeThreadStart(isEmpty: members.isEmpty)
     // A long answer goes out in pieces.
     var writer = ThreadWriter(members)
@@ -25,10 +25,9 @@ extension IMAPSession {
     return .ok(command.uid ? "UID THREAD completed" : "THREAD completed", code: hasGhosts ? .expungeIssued : nil)
   }
 
-  @concurrent
   private static func threads(
     _ found: IndexRanges, _ uids: [UID], _ command: ThreadCommand, _ columns: [OrderKey: KeyColumn]
-  ) async -> [ThreadMember] {
+  ) -> [ThreadMember] {
     guard let dates = columns[.date], let column = columns[.thread], !uids.isEmpty else { return [] }
     var order = StableOrder(count: uids.count)
     order.sort(by: dates.comparable(at: dates.places(of: uids)))

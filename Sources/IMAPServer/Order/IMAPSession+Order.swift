@@ -1,4 +1,5 @@
 import IMAPCore
+import MailNet
 import MailStore
 
 /// Keys of messages, from the store or from what is kept of the last time.
@@ -79,11 +80,15 @@ struct OrderPlan: Sendable {
   /// A search that finds a few messages of many reads these alone; else all that is missing is read and kept.
   private static let fewest = 4
 
-  @concurrent
-  static func uids(of found: IndexRanges, _ told: MailboxSnapshot) async -> [UID] { found.uids(in: told) }
+  static func uids(of found: IndexRanges, _ told: MailboxSnapshot) async -> [UID] {
+    await offLoop { found.uids(in: told) }
+  }
 
-  @concurrent
   static func make(_ kept: [(OrderKey, KeyColumn?)], _ found: [UID], _ told: MailboxSnapshot) async -> OrderPlan {
+    await offLoop { plan(kept, found, told) }
+  }
+
+  private static func plan(_ kept: [(OrderKey, KeyColumn?)], _ found: [UID], _ told: MailboxSnapshot) -> OrderPlan {
     var plan = OrderPlan(told: IndexRanges(0..<told.count).uids(in: told))
     for (key, column) in kept {
       plan.columns[key] = column
@@ -101,12 +106,11 @@ struct OrderPlan: Sendable {
     return plan
   }
 
-  @concurrent
   static func merge(
     _ old: KeyColumn?, _ new: KeyColumn, keeping uids: [UID]
   ) async -> KeyColumn {
     guard let old, old.count > 0 else { return new }
-    return old.merging(new, keeping: uids)
+    return await offLoop { old.merging(new, keeping: uids) }
   }
 }
 

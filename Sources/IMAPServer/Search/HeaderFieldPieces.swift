@@ -2,6 +2,7 @@ import Bytes
 import MailFormat
 import MailStore
 import NIOCore
+import SearchText
 
 /// Cuts a header that comes in pieces between its fields: senders write headers of any length, and SEARCH holds no more of
 /// one than a field.

@@ -1,6 +1,7 @@
 import MailFormat
 import MailStore
 import NIOCore
+import SearchText
 
 /// SEARCH in messages too large to be held: read part by part, so that attachments are never read.
 extension IMAPSession {
@@ -35,6 +36,9 @@ extension IMAPSession {
       for node in nodes where try await verdict(node, index, told, reader) == .yes { return .yes }
       return .no
     case .not(let node): return try await verdict(node, index, told, reader).negated
+    case .narrowed(let known, let node):
+      let early = known.verdict(index)
+      return early == .unknown ? try await verdict(node, index, told, reader) : early
     case .header(let header) where !header.isCommon:
       return Verdict(try await hasHeader(header, reader))
     case .body(let needle): return Verdict(try await hasText(needle, reader, withHeaders: false))
@@ -76,7 +80,7 @@ extension IMAPSession {
     let limit = settings.searchFieldLimit
     let isFound = try await storeCall { _ throws(StoreError) in
       try await MessageText.isFound(inHeader: range, reader, fieldLimit: limit, isOver: { self.isOver }) {
-        MessageText.hasHeader(header, in: $0, $1)
+        header.isFound(in: $0, $1)
       }
     }
     guard !isOver else { throw .connectionClosed }

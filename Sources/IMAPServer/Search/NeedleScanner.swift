@@ -1,4 +1,5 @@
 import Bytes
+import SearchText
 
 /// Looks for a text in a text that comes in pieces. Of what has been looked through it keeps as much as the needle is
 /// long, so that what stands across a border is found.

@@ -3,6 +3,7 @@ import MailFormat
 import MailNet
 import MailStore
 import NIOCore
+import SearchText
 
 /// Looks for a text in one part that is too large to be held: read, decoded and looked through in pieces, with the answer
 /// that the whole would give.
@@ -92,7 +93,7 @@ extension MessageText {
       }
       return false
     }
-    guard part.isText || part.type == "message" else { return false }
+    guard hasBody(part) else { return false }
     let search = PartTextSearch(needle, part, reader, piece: piece)
     while !isOver() {
       if let verdict = try await search.advance() { return verdict }

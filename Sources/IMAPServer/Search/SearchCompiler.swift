@@ -2,6 +2,7 @@ import IMAPCore
 import MailFormat
 import MailStore
 import NIOCore
+import SearchText
 
 /// Turns search keys into nodes for one view.
 struct SearchCompiler {

@@ -1,4 +1,5 @@
 import MailStore
+import SearchText
 
 /// A search criterion, compiled against one view: sets are indexes, keywords are bits, texts are folded.
 indirect enum SearchNode: Sendable {
@@ -20,6 +21,8 @@ indirect enum SearchNode: Sendable {
   case and([SearchNode])
   case or([SearchNode])
   case not(SearchNode)
+  /// A text, with what is known of it beforehand; never within another one.
+  case narrowed(KnownVerdicts, SearchNode)
 
   enum DayTest: Sendable {
     case before, on, since
@@ -58,7 +61,7 @@ indirect enum SearchNode: Sendable {
     case .header(let header): header.isCommon ? .columns : .message
     case .body(let needle), .text(let needle): needle.isEmpty ? .snapshot : .message
     case .and(let nodes), .or(let nodes): nodes.map(\.level).max() ?? .snapshot
-    case .not(let node): node.level
+    case .not(let node), .narrowed(_, let node): node.level
     }
   }
 
@@ -73,7 +76,7 @@ indirect enum SearchNode: Sendable {
     case .text(let needle): level >= .message && !needle.isEmpty ? [.message, .headers] : []
     case .body(let needle): level >= .message && !needle.isEmpty ? .message : []
     case .and(let nodes), .or(let nodes): nodes.reduce(into: []) { $0.formUnion($1.needs(upTo: level)) }
-    case .not(let node): node.needs(upTo: level)
+    case .not(let node), .narrowed(_, let node): node.needs(upTo: level)
     }
   }
 
@@ -128,7 +131,7 @@ indirect enum SearchNode: Sendable {
   var texts: Int {
     switch self {
     case .and(let nodes), .or(let nodes): nodes.reduce(0) { $0 + $1.texts }
-    case .not(let node): node.texts
+    case .not(let node), .narrowed(_, let node): node.texts
     case .header(let header): header.isCommon ? 0 : 1
     case .body, .text: 1
     default: 0
@@ -143,7 +146,7 @@ indirect enum SearchNode: Sendable {
     case .header(let header): header.isCommon ? 3 : 4
     case .body, .text: 5
     case .and(let nodes), .or(let nodes): nodes.map(\.cost).max() ?? 0
-    case .not(let node): node.cost
+    case .not(let node), .narrowed(_, let node): node.cost
     }
   }
 }
@@ -172,6 +175,7 @@ extension SearchNode {
     case .keyword(let bit): Verdict(entry.keywords & bit != 0)
     case .recent(let ranges): Verdict(ranges.contains { $0.contains(entry.uid) })
     case .internalDay, .sentDay, .larger, .smaller, .header, .body, .text: .unknown
+    case .narrowed(let known, _): known.verdict(index)
     case .and(let nodes):
       Self.all(nodes) { $0.verdict(index, entry) }
     case .or(let nodes):

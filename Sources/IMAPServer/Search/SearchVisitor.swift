@@ -2,6 +2,7 @@ import Bytes
 import MailFormat
 import MailStore
 import NIOCore
+import SearchText
 
 /// Decides a search on the store's visitor thread.
 ///
@@ -12,8 +13,8 @@ final class SearchVisitor: @unchecked Sendable {
   private let told: MailboxSnapshot
   private let level: SearchNode.Level
   private let wholeMessageLimit: Int
-  /// Octets of messages after which a visit ends, so that no read transaction lasts long.
-  private static let octetsPerVisit = 8 << 20
+  /// Octets of messages after which a visit ends, so that no read transaction lasts long and others get their turn.
+  private static let octetsPerVisit = 2 << 20
 
   private(set) var found = IndexRanges()
   /// To be decided on the next level.
@@ -65,6 +66,9 @@ final class SearchVisitor: @unchecked Sendable {
         try verdict(node, index, entry, row).negated
       }.negated
     case .not(let node): return try verdict(node, index, entry, row).negated
+    case .narrowed(let known, let node):
+      let early = known.verdict(index)
+      return early == .unknown ? try verdict(node, index, entry, row) : early
     case .internalDay(let test, let day): return Verdict(test.holds(row.internalDate.day, day))
     case .sentDay(let test, let day):
       guard let sent = row.sortKeys.sentDay else { return .no }
@@ -73,14 +77,14 @@ final class SearchVisitor: @unchecked Sendable {
     case .smaller(let size): return Verdict(row.size < size)
     case .header(let header) where header.isCommon:
       let trace = row.trace
-      if MessageText.hasHeader(header, in: trace.readableBytesSpan, 0..<trace.readableBytes) { return .yes }
-      return Verdict(row.withCommonHeaders { MessageText.hasHeader(header, in: $0, 0..<$0.byteCount) })
+      if header.isFound(in: trace.readableBytesSpan, 0..<trace.readableBytes) { return .yes }
+      return Verdict(row.withCommonHeaders { header.isFound(in: $0, 0..<$0.byteCount) })
     case .header, .body, .text:
       guard level == .message else { return .unknown }
       let message = try row.index()
       let trace = row.trace
       return try row.withMessage { (bytes) throws(StoreError) in
-        Verdict(MessageText.matches(node, message, bytes, trace))
+        Verdict(node.matches(message, bytes, trace))
       }
     default: return node.verdict(index, entry)
     }
@@ -95,77 +99,24 @@ extension InternalDate {
   }
 }
 
-/// Looks for texts in messages, transfer encodings, charsets and encoded words undone (RFC 9051 §6.4.4).
-enum MessageText {
-  /// A header field of that name holds the text.
-  static func hasHeader(_ header: SearchNode.HeaderNeedle, in bytes: RawSpan, _ range: Range<Int>) -> Bool {
-    var found = false
-    HeaderFields.forEach(bytes, in: range) { name, value, _ in
-      guard isEqual(bytes, name, header.name) else { return true }
-      if header.needle.isEmpty || isPlain(bytes, value) {
-        found = header.needle.isFound(in: bytes.extracting(value.clamped(to: 0..<bytes.byteCount)))
-      } else {
-        found = header.needle.isFound(in: HeaderFields.decodedValue(bytes, value))
-      }
-      return !found
-    }
-    return found
-  }
-
-  /// One line of ASCII without encoded words: it reads as it stands.
-  private static func isPlain(_ bytes: RawSpan, _ value: Range<Int>) -> Bool {
-    for offset in value.clamped(to: 0..<bytes.byteCount) {
-      let byte = bytes.byte(at: offset)
-      if byte >= 0x80 || byte == .cr || byte == .lf || byte == UInt8(ascii: "=") { return false }
-    }
-    return true
-  }
-
-  /// A criterion that needs the message itself.
-  static func matches(_ node: SearchNode, _ index: MessageIndex, _ bytes: RawSpan, _ trace: ByteBuffer) -> Bool {
-    switch node {
+extension SearchNode {
+  /// What a message says of a criterion that needs the message itself.
+  func matches(_ index: MessageIndex, _ bytes: RawSpan, _ trace: ByteBuffer) -> Bool {
+    switch self {
     case .header(let header):
-      hasHeader(header, in: trace.readableBytesSpan, 0..<trace.readableBytes)
-        || hasHeader(header, in: bytes, index.root.headerRange)
-    case .body(let needle): hasText(needle, index.root, bytes, withHeaders: false)
+      header.isFound(in: trace.readableBytesSpan, 0..<trace.readableBytes)
+        || header.isFound(in: bytes, index.root.headerRange)
+    case .body(let needle): MessageText.hasText(needle, index.root, bytes, withHeaders: false)
     case .text(let needle):
-      hasFields(needle, trace.readableBytesSpan, 0..<trace.readableBytes)
-        || hasText(needle, index.root, bytes, withHeaders: true)
+      MessageText.hasFields(needle, trace.readableBytesSpan, 0..<trace.readableBytes)
+        || MessageText.hasText(needle, index.root, bytes, withHeaders: true)
     default: false
     }
   }
+}
 
-  /// The part, or one within it, holds the text. Parts that are neither text nor message are passed over.
-  private static func hasText(_ needle: TextNeedle, _ part: Part, _ bytes: RawSpan, withHeaders: Bool) -> Bool {
-    if withHeaders, hasFields(needle, bytes, part.headerRange) { return true }
-    if part.isMultipart || part.isMessage {
-      return part.children.contains { hasText(needle, $0, bytes, withHeaders: withHeaders) }
-    }
-    guard part.isText || part.type == "message" else { return false }
-    return needle.isFound(in: TextDecoding.decodedText(of: part, in: bytes).readableBytesSpan)
-  }
-
-  /// Some field holds the text: its name, or what stands behind it.
-  static func hasFields(_ needle: TextNeedle, _ bytes: RawSpan, _ header: Range<Int>) -> Bool {
-    var found = false
-    HeaderFields.forEach(bytes, in: header) { name, value, whole in
-      found = needle.isFound(in: bytes.extracting(whole.clamped(to: 0..<bytes.byteCount)))
-      if !found {
-        // As it reads: unfolded and decoded.
-        let field = String(decoding: HeaderFields.unfolded(bytes, name), as: UTF8.self)
-        found = needle.isFound(in: field + ": " + HeaderFields.decodedValue(bytes, value))
-      }
-      return !found
-    }
-    return found
-  }
-
-  private static func isEqual(_ bytes: RawSpan, _ range: Range<Int>, _ lowercased: [UInt8]) -> Bool {
-    guard range.count == lowercased.count else { return false }
-    for offset in 0..<lowercased.count
-    where bytes.byte(at: range.lowerBound + offset).asciiLowercased != lowercased[offset] {
-      return false
-    }
-    return true
+extension SearchNode.HeaderNeedle {
+  func isFound(in bytes: RawSpan, _ range: Range<Int>) -> Bool {
+    MessageText.hasHeader(name, needle, in: bytes, range)
   }
 }

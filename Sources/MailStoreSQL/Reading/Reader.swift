@@ -1,6 +1,7 @@
 import BlobStore
 import MailStore
 import NIOCore
+import SearchIndex
 
 /// What one reading thread owns: a connection, the row that visits hand over, and memory for messages.
 ///
@@ -11,6 +12,8 @@ final class Reader: @unchecked Sendable {
   let packs: PackStore
   let damage: DamageReports
   var scratch = BlobScratch()
+  /// This thread's connection to the search index, and which index it is.
+  var index: (generation: Int, reader: IndexReader)?
   /// For looking a blob up again that a compaction has moved since the read transaction began.
   private var fresh: SQLConnection?
   private var statements: [ContentSource: [UInt16: ContentQuery]] = [:]
@@ -23,6 +26,7 @@ final class Reader: @unchecked Sendable {
 
   func close() {
     statements.removeAll()
+    index = nil
     fresh?.close()
     db.close()
   }

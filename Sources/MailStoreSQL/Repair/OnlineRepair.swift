@@ -24,6 +24,7 @@ extension SQLStore: RepairableStore {
   public func scrubStatus() async throws(StoreError) -> ScrubStatus {
     try checkOpen()
     var status = scrubber.status()
+    status.searchIndex = searchIndexStatus()
     status.damaged = try await upkeep.run { upkeep throws(StoreError) in try OnlineRepair.damagedMessages(upkeep) }
     return status
   }

@@ -1,5 +1,6 @@
 import BlobStore
 import MailStore
+import SearchIndex
 
 #if canImport(Glibc)
   import Glibc
@@ -123,6 +124,8 @@ struct RepairFolder {
       unlink(ready)
       return []
     }
+    // Made of the old one.
+    IndexPlace.remove(SearchIndexer.path("\(data)/volumes/1"))
     var aside: [String] = []
     for (made, original) in files where FileSizes.exists(made) {
       // Linked first, so that no moment is without the old file; the WAL goes before the new file comes, since it must

@@ -43,6 +43,7 @@ public struct Settings: Sendable {
   public var scrubRate: Int64
   public var scrubIntervalSeconds: Int
   public var expireIntervalSeconds: Int
+  public var hasSearchIndex: Bool
   public var logLevel: String
   public var logFile: String
   public var logJSON: Bool
@@ -106,6 +107,7 @@ public struct Settings: Sendable {
     scrubRate = ConfigValues.octets(config["store.scrub-rate"]) ?? 0
     scrubIntervalSeconds = Self.seconds(config, "store.scrub-interval")
     expireIntervalSeconds = Self.seconds(config, "store.expire-interval")
+    hasSearchIndex = ConfigValues.flag(config["search.index"]) ?? true
     logLevel = config["log.level"]
     logFile = config["log.file"]
     logJSON = config["log.format"] == "json"

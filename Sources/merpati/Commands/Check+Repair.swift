@@ -79,9 +79,20 @@ extension Check {
       print(
         "database: \(status.databaseChecked > 0 ? verdict : "not looked at yet"), \(Self.moment(status.databaseChecked))"
       )
+      if let index = status.searchIndex { print("search index: \(Self.facts(of: index))") }
       for message in status.damaged { print("DAMAGED  \(Text.plain(message))") }
     }
     if !status.databaseIsSound || !status.damaged.isEmpty { throw ExitCode(EX_DATAERR) }
+  }
+
+  private static func facts(of index: SearchIndexStatus) -> String {
+    var facts = [
+      "\(index.waiting) waiting", "\(index.indexed) indexed since the start",
+      "\(ConfigValues.readable(octets: index.octets)) in \(index.segments) segments",
+    ]
+    if index.indexed > 0 { facts.append("\(index.microseconds / index.indexed) µs each") }
+    if let trouble = index.trouble { facts.append("PAUSED: \(Text.plain(trouble))") }
+    return facts.joined(separator: ", ")
   }
 
   private static func moment(_ seconds: Int64) -> String {

@@ -35,6 +35,7 @@ struct BedSettings: Sendable {
   var cachedViewEntries = 1_000_000
   /// Small, so that a few messages are several chunks.
   var flagChunks = FlagChunkSizes(capacity: 4, loose: 6, least: 2)
+  var searchIndexing = SearchIndexing.kept
 }
 
 /// A data folder of its own for one test, with a clock that the test moves. Gone with the object.
@@ -79,7 +80,7 @@ final class StoreBed: Sendable {
       packs: packs, defaultQuota: settings.quota, maximumMessageBytes: settings.maximumMessageBytes,
       readerThreads: settings.readerThreads, expungedRetentionDays: settings.retentionDays,
       upkeepInterval: settings.upkeepInterval,
-      cachedViewEntries: settings.cachedViewEntries,
+      cachedViewEntries: settings.cachedViewEntries, searchIndexing: settings.searchIndexing, searchIndexPause: 5,
       now: { [clock] in clock.now })
     store.flagChunks = settings.flagChunks
     return try SQLStore.open(directory: data, settings: store, fileSystem: fileSystem, logger: logger)
