@@ -136,7 +136,7 @@ let package = Package(
         "MailStore", "BlobStore", "MailFormat", "Bytes", nio, nioPosix, logging, crypto, "CLibc", "CSQLite",
         .product(name: "GRDB", package: "GRDB.swift"),
       ]),
-    room("BlobStore", ["Bytes", nio, "CZstd", "CZlib"]),
+    room("BlobStore", ["Bytes", nio, "CLibc", "CZstd", "CZlib"]),
     room("MailStoreMemory", ["MailStore", "MailFormat", "Bytes", nio]),
     room("MailStore", ["Bytes", "MailFormat", nio]),
 
