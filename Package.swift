@@ -139,7 +139,7 @@ let package = Package(
         "CLibc", "CSQLite",
         .product(name: "GRDB", package: "GRDB.swift"),
       ]),
-    room("BlobStore", ["Bytes", nio, "CZstd", "CZlib"]),
+    room("BlobStore", ["Bytes", nio, "CLibc", "CZstd", "CZlib"]),
     room("MailStoreMemory", ["MailStore", "SearchText", "MailFormat", "Bytes", nio]),
     room("MailStore", ["SearchText", "Bytes", "MailFormat", nio]),
     // What SEARCH looks through, and the index of it

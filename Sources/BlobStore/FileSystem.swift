@@ -41,6 +41,8 @@ public protocol FileHandle: AnyObject, Sendable {
   func pwrite(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(BlobError)
   /// Writes the readable bytes of all `buffers` one after the other, with as few system calls as possible.
   func pwritev(_ buffers: [ByteBuffer], at offset: Int64) throws(BlobError)
+  /// A hint: these bytes are going to be synced soon, so the disk may begin with them. Promises nothing, never fails.
+  func startWriting(at offset: Int64, count: Int64)
   /// The bytes and the size that is needed to read them are on the disk when it returns.
   func fdatasync() throws(BlobError)
   func truncate(to size: Int64) throws(BlobError)
@@ -49,6 +51,10 @@ public protocol FileHandle: AnyObject, Sendable {
   func map(size: Int) throws(BlobError) -> any FileMapping
   /// Idempotent; everything after it fails.
   func close()
+}
+
+extension FileHandle {
+  public func startWriting(at offset: Int64, count: Int64) {}
 }
 
 /// Bytes of a file in memory.

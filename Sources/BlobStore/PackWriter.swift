@@ -98,6 +98,9 @@ struct PackWriter: ~Copyable {
 
   // MARK: Frames
 
+  /// Octets of a large message that are carried from its spool into the pack at a time.
+  private static let spooledPiece = 256 << 10
+
   /// Frames that go out with one call.
   private struct Batch {
     /// Frames gathered before they are written: memory for one call stays bounded.
@@ -120,6 +123,8 @@ struct PackWriter: ~Copyable {
     do throws(BlobError) {
       for frame in frames { locations.append(try add(frame.blob, frame.owners, &batch)) }
       try flush(&batch)
+      // The rows are written meanwhile.
+      if let pack = current { pack.handle.startWriting(at: pack.synced, count: pack.end - pack.synced) }
     } catch {
       giveUp(backTo: mark)
       throw error
@@ -176,7 +181,7 @@ struct PackWriter: ~Copyable {
     try pack.handle.pwritev(buffers, at: pack.end)
     var end = pack.end + batch.bytes
     if let spool {
-      try spool.forEachPiece(1 << 20) { piece throws(BlobError) in
+      try spool.forEachPiece(Self.spooledPiece) { piece throws(BlobError) in
         try pack.handle.pwrite(piece, at: end)
         end += Int64(piece.count)
       }

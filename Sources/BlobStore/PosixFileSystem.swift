@@ -1,3 +1,4 @@
+import CLibc
 import NIOCore
 import Synchronization
 
@@ -223,6 +224,13 @@ final class PosixFileHandle: FileHandle, CacheAdvising {
       }
       return withPointers(buffers.dropFirst(), &pieces, body)
     }
+  }
+
+  func startWriting(at offset: Int64, count: Int64) {
+    #if canImport(Glibc)
+      // 2 is SYNC_FILE_RANGE_WRITE.
+      _ = sync_file_range(descriptor, offset, count, 2)
+    #endif
   }
 
   func fdatasync() throws(BlobError) {

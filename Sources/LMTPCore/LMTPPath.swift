@@ -36,8 +36,17 @@ public struct LMTPPath: Sendable, Hashable {
   }
 
   private static func isDotString(_ text: String) -> Bool {
-    text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-      .allSatisfy { !$0.isEmpty && $0.allSatisfy { $0.isAtext } }
+    var isAfterDot = true
+    for byte in text.utf8 {
+      if byte == UInt8(ascii: ".") {
+        if isAfterDot { return false }
+        isAfterDot = true
+      } else {
+        guard byte.isAtext else { return false }
+        isAfterDot = false
+      }
+    }
+    return !isAfterDot
   }
 
   private static func quoted(_ text: String) -> String {

@@ -41,8 +41,19 @@ public struct LMTPReply: Sendable, Hashable {
       buffer.writeDecimal(code)
       buffer.writeInteger(index == lines.count - 1 ? UInt8.space : UInt8(ascii: "-"))
       // RFC 2034 §4: the status code stands on every line.
-      if let status { buffer.writeString("\(status) ") }
-      for byte in line.utf8 { buffer.writeInteger(byte < 0x20 || byte == 0x7F ? UInt8(ascii: "?") : byte) }
+      if let status {
+        buffer.writeDecimal(status.kind)
+        buffer.writeInteger(UInt8(ascii: "."))
+        buffer.writeDecimal(status.subject)
+        buffer.writeInteger(UInt8(ascii: "."))
+        buffer.writeDecimal(status.detail)
+        buffer.writeSpace()
+      }
+      if line.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) {
+        buffer.writeString(line)
+      } else {
+        for byte in line.utf8 { buffer.writeInteger(byte < 0x20 || byte == 0x7F ? UInt8(ascii: "?") : byte) }
+      }
       let longest = LMTPLimits.replyLine - 2
       if buffer.writerIndex - start > longest { buffer.moveWriterIndex(to: start + longest) }
       buffer.writeStaticString("\r\n")

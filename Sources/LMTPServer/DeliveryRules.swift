@@ -80,10 +80,11 @@ struct DeliveryRules: Sendable {
     }
   }
 
-  /// Delivers to all, each address once however often it was named; results in the order of `recipients`.
+  /// Delivers to all, each address once however often it was named; results in the order of `recipients`. Throws when the
+  /// message could not be prepared.
   func deliver(
-    _ message: any PreparedMessage, sender: LMTPPath?, to recipients: [Recipient], trace: TraceHeaders
-  ) async -> [Result<Delivered, StoreError>] {
+    finishing message: any IncomingMessage, sender: LMTPPath?, to recipients: [Recipient], trace: TraceHeaders
+  ) async throws(StoreError) -> [Result<Delivered, StoreError>] {
     struct Key: Hashable {
       var account: AccountID
       var path: LMTPPath
@@ -98,7 +99,7 @@ struct DeliveryRules: Sendable {
       targets.append(DeliveryTarget(account: recipient.account.id, folder: recipient.folder, trace: lines))
       return targets.count - 1
     }
-    let results = await store.deliver(message, to: targets, date: InternalDate(seconds: trace.date))
+    let results = try await store.deliver(finishing: message, to: targets, date: InternalDate(seconds: trace.date))
     return order.map { place in
       place < results.count ? results[place] : .failure(.corrupt(what: "a delivery without a result"))
     }

@@ -45,4 +45,6 @@ public struct LMTPServerSettings: Sendable {
 enum LMTPSizes {
   /// Content is handed to the store in pieces of about this size.
   static let piece = 64 << 10
+  /// Commands carried out one after the other before the loop's other sessions have their turn.
+  static let commandsPerTurn = 64
 }

@@ -9,9 +9,12 @@ import NIOCore
 extension LMTPSession {
   func take(_ buffer: inout ByteBuffer) {
     armDeadline()
+    var budget = TurnBudget(commands: LMTPSizes.commandsPerTurn)
     while !isBusy, !isStartingTLS, !connection.isClosing {
       switch input {
       case .command:
+        // A client that sends commands without end has its turn again when the others of this loop have had theirs.
+        guard buffer.readableBytes == 0 || budget.takeOne() else { return whileBusy { _ in await Task.yield() } }
         switch framer.next(from: &buffer) {
         case .incomplete: return
         case .refused(let error): bad(error.reply)
@@ -44,31 +47,31 @@ extension LMTPSession {
 
   /// Content of DATA up to the store's next turn, or to its end.
   private func takeData(_ decoder: inout DataDecoder, from buffer: inout ByteBuffer) {
-    // The decoder is put back before anything else runs.
-    input = .command
-    while !wantsStore, case .bytes(let piece) = decoder.next(from: &buffer) { add(piece) }
-    if decoder.isAtEnd {
-      finishMessage()
-    } else {
+    repeat {
+      // The decoder is put back before anything else runs.
+      input = .command
+      while !wantsStore, case .bytes(let piece) = decoder.next(from: &buffer) { add(piece) }
+      if decoder.isAtEnd { return finishMessage() }
       input = .data(decoder)
-      if wantsStore { giveStore() }
-    }
+      guard wantsStore else { return }
+      giveStore()
+    } while !isBusy
   }
 
   private func takeChunk(
     _ decoder: inout ChunkDecoder, size: Int64, isLast: Bool, from buffer: inout ByteBuffer
   ) {
-    input = .command
-    while let piece = decoder.next(from: &buffer) {
-      add(piece)
-      if wantsStore { break }
-    }
-    guard decoder.isAtEnd else {
+    repeat {
+      input = .command
+      while let piece = decoder.next(from: &buffer) {
+        add(piece)
+        if wantsStore { break }
+      }
+      if decoder.isAtEnd { return chunkEnded(size: size, isLast: isLast) }
       input = .chunk(decoder, size: size, isLast: isLast)
-      if wantsStore { giveStore() }
-      return
-    }
-    chunkEnded(size: size, isLast: isLast)
+      guard wantsStore else { return }
+      giveStore()
+    } while !isBusy
   }
 
   /// Content of the message. Without a transaction, or after a failure, it is swallowed.
@@ -142,30 +145,34 @@ extension LMTPSession {
     guard let transaction else { return }
     if let failure = transaction.failure { return refuseAll(failure) }
     guard let incoming = transaction.incoming else { return refuseAll(.trouble) }
-    let prepared: any PreparedMessage
+    let trace = TraceHeaders(
+      hostname: settings.hostname, client: client, clientAddress: TraceHeaders.literal(connection.peer),
+      transport: .init(isTLS: connection.isTLS, isUTF8: transaction.sender.isSMTPUTF8),
+      queueID: transaction.queueID, date: settings.now())
+    let results: [Result<Delivered, StoreError>]
     do throws(StoreError) {
-      prepared = try await incoming.finish()
+      results = try await server.rules.deliver(
+        finishing: incoming, sender: transaction.sender.path, to: transaction.recipients, trace: trace)
     } catch {
       log(error, "preparing a message")
       return refuseAll(DeliveryRules.refusal(error))
     }
     self.transaction?.incoming = nil
-    let trace = TraceHeaders(
-      hostname: settings.hostname, client: client, clientAddress: TraceHeaders.literal(connection.peer),
-      transport: .init(isTLS: connection.isTLS, isUTF8: transaction.sender.isSMTPUTF8),
-      queueID: transaction.queueID, date: settings.now())
-    let results = await server.rules.deliver(
-      prepared, sender: transaction.sender.path, to: transaction.recipients, trace: trace)
     for (recipient, result) in zip(transaction.recipients, results) {
       switch result {
-      case .success(let delivered):
-        logDelivery(recipient, size: prepared.size, result: .success(delivered))
-        reply(.delivered(to: recipient.path))
+      case .success: reply(.delivered(to: recipient.path))
+      case .failure(let error): reply(server.rules.reply(DeliveryRules.refusal(error), to: recipient.path))
+      }
+    }
+    // The client goes on while the log is written.
+    connection.flush()
+    for (recipient, result) in zip(transaction.recipients, results) {
+      switch result {
+      case .success(let delivered): logDelivery(recipient, size: transaction.size, result: .success(delivered))
       case .failure(let error):
         let refusal = DeliveryRules.refusal(error)
         if refusal == .trouble || refusal == .noRoom { log(error, "delivering") }
-        logDelivery(recipient, size: prepared.size, result: .failure(refusal))
-        reply(server.rules.reply(refusal, to: recipient.path))
+        logDelivery(recipient, size: transaction.size, result: .failure(refusal))
       }
     }
     endTransaction()

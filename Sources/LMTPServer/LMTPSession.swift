@@ -22,6 +22,8 @@ actor LMTPSession: ConnectionSession {
   var framer = LMTPLineFramer()
   var input = Input.command
   var isBusy = false
+  /// `whileBusy` has not returned yet, so what ends now has not waited for anybody.
+  private var isStarting = false
   var isShuttingDown = false
   var isStartingTLS = false
   /// What the client called itself in LHLO.
@@ -108,18 +110,26 @@ actor LMTPSession: ConnectionSession {
 
   // MARK: Work that waits
 
-  /// Runs `work` while nothing is read, then goes on with what has come meanwhile.
+  /// Runs `work` while nothing is read, then goes on with what has come meanwhile. Work that need not wait (a recipient
+  /// the store has in memory) is done when this returns, and the session is not busy.
   func whileBusy(_ work: @escaping @Sendable (isolated LMTPSession) async -> Void) {
     isBusy = true
-    connection.pauseReading()
-    Task(executorPreference: connection.taskExecutor) {
-      await self.finish(work)
+    isStarting = true
+    connection.taskExecutor.startingAtOnce {
+      Task(executorPreference: connection.taskExecutor) { await self.finish(work) }
     }
+    isStarting = false
+    if isBusy { connection.pauseReading() }
   }
 
   private func finish(_ work: @Sendable (isolated LMTPSession) async -> Void) async {
     await work(self)
     isBusy = false
+    guard !isStarting else {
+      // The caller goes on with what has come.
+      if connection.isClosing { dropTransaction() } else { leaveIfShuttingDown() }
+      return
+    }
     connection.flush()
     guard !connection.isClosing else {
       // Closed while the work was under way; `closed` left the message to us.

@@ -81,9 +81,9 @@ public struct LocalDelivery: Sendable {
         }
         return failed
       }
-      let prepared = try await incoming.finish()
       let trace = TraceHeaders(hostname: settings.hostname, queueID: queueID, date: settings.now())
-      let results = await rules.deliver(prepared, sender: sender.map(Self.path), to: [recipient], trace: trace)
+      let results = try await rules.deliver(
+        finishing: incoming, sender: sender.map(Self.path), to: [recipient], trace: trace)
       let delivered = try results[0].get()
       log(queueID, recipient, size, .success(delivered))
       return .delivered(delivered, size: size)

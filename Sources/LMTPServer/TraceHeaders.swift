@@ -36,17 +36,37 @@ struct TraceHeaders: Sendable {
     var lines = ByteBuffer()
     lines.reserveCapacity(320)
     // RFC 5321 §4.4: final delivery puts the return path at the beginning.
-    if let sender { lines.writeString("Return-Path: \(sender.text)\r\n") }
-    lines.writeString("Delivered-To: \(recipient.address)\r\n")
-    lines.writeString("Received: ")
-    if let client {
-      lines.writeString("from \(Self.domain(client))")
-      if let clientAddress { lines.writeString(" ([\(clientAddress)])") }
-      lines.writeString("\r\n\t")
+    // Piece by piece: this is done for every recipient of every message.
+    if let sender {
+      lines.writeStaticString("Return-Path: ")
+      lines.writeString(sender.text)
+      lines.writeCRLF()
     }
-    lines.writeString("by \(hostname)")
-    if let transport { lines.writeString(" with \(transport.rawValue)") }
-    lines.writeString(" id \(queueID)\r\n\tfor \(recipient.text);\r\n\t")
+    let address = recipient.address
+    lines.writeStaticString("Delivered-To: ")
+    lines.writeString(address)
+    lines.writeStaticString("\r\nReceived: ")
+    if let client {
+      lines.writeStaticString("from ")
+      lines.writeString(Self.domain(client))
+      if let clientAddress {
+        lines.writeStaticString(" ([")
+        lines.writeString(clientAddress)
+        lines.writeStaticString("])")
+      }
+      lines.writeStaticString("\r\n\t")
+    }
+    lines.writeStaticString("by ")
+    lines.writeString(hostname)
+    if let transport {
+      lines.writeStaticString(" with ")
+      lines.writeString(transport.rawValue)
+    }
+    lines.writeStaticString(" id ")
+    lines.writeString(queueID)
+    lines.writeStaticString("\r\n\tfor <")
+    lines.writeString(address)
+    lines.writeStaticString(">;\r\n\t")
     Self.writeDate(date, to: &lines)
     lines.writeCRLF()
     return lines
@@ -74,18 +94,26 @@ struct TraceHeaders: Sendable {
     let days = Int(seconds >= 0 ? seconds / 86_400 : (seconds - 86_399) / 86_400)
     let second = Int(seconds) - days * 86_400
     let (year, month, day) = civil(days)
-    let weekdays = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
-    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-    buffer.writeString(weekdays[((days % 7) + 7) % 7])
-    buffer.writeString(", \(day) \(months[month - 1]) ")
+    buffer.writeStaticString(weekdays[((days % 7) + 7) % 7])
+    buffer.writeStaticString(", ")
+    buffer.writeDecimal(day)
+    buffer.writeSpace()
+    buffer.writeStaticString(months[month - 1])
+    buffer.writeSpace()
     buffer.writeDecimal(year, width: 4)
     buffer.writeSpace()
-    for (index, value) in [second / 3600, second / 60 % 60, second % 60].enumerated() {
-      if index > 0 { buffer.writeInteger(UInt8(ascii: ":")) }
-      buffer.writeDecimal(value, width: 2)
-    }
+    buffer.writeDecimal(second / 3600, width: 2)
+    buffer.writeInteger(UInt8(ascii: ":"))
+    buffer.writeDecimal(second / 60 % 60, width: 2)
+    buffer.writeInteger(UInt8(ascii: ":"))
+    buffer.writeDecimal(second % 60, width: 2)
     buffer.writeStaticString(" +0000")
   }
+
+  private static let weekdays: [StaticString] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
+  private static let months: [StaticString] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+  ]
 
   /// The Gregorian date of a day number, 0 being 1970-01-01. Years are counted from March, so that the leap day comes
   /// last.

@@ -88,7 +88,7 @@ public final class Connection: @unchecked Sendable {
   /// STARTTLS can be offered: there is a certificate, and no TLS yet.
   public var canStartTLS: Bool { core.tls != nil && flags.isDisjoint(with: [.tls, .handshaking, .tlsRequested]) }
   /// For actors that live on this connection's loop.
-  public var executor: UnownedSerialExecutor { resources.executor.asUnownedSerialExecutor() }
+  public var executor: UnownedSerialExecutor { resources.taskExecutor.asUnownedSerialExecutor() }
   /// For `Task(executorPreference:)`.
   public var taskExecutor: LoopTaskExecutor { resources.taskExecutor }
   /// The peer has ended its side (FIN); what it sent before is still answered.
@@ -118,6 +118,15 @@ public final class Connection: @unchecked Sendable {
     if out.readableBytes == 0, out.storageCapacity > 0 { resources.giveBack(&out) }
     guard !flags.contains(.delivering) else { return }
     if inbound.readableBytes > 0 || flags.contains(.inputEnded) { scheduleTurn() }
+  }
+
+  // MARK: Quiet
+
+  /// Calls `work` on the loop in a second at most, together with that of the loop's other connections: there is one timer
+  /// for all. `work` must find out itself whether it still is due.
+  public func whenQuiet(_ work: @escaping () -> Void) {
+    eventLoop.assertInEventLoop()
+    resources.whenQuiet(work)
   }
 
   // MARK: Deadline

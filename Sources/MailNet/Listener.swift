@@ -162,6 +162,7 @@ public final class Listener: Sendable {
     let core = core
     let bootstrap = ServerBootstrap(group: group)
       .serverChannelOption(.backlog, value: NetLimits.backlog)
+      .serverChannelOption(.maxMessagesPerRead, value: NetLimits.acceptsPerRound)
       .serverChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           try channel.pipeline.syncOperations.addHandler(AcceptErrors(core))
@@ -175,6 +176,7 @@ public final class Listener: Sendable {
       .childChannelOption(
         .writeBufferWaterMark, value: .init(low: NetLimits.outgoingLowWater, high: NetLimits.outgoingHighWater)
       )
+      .childChannelOption(.maxMessagesPerRead, value: NetLimits.readsPerRound)
       .childChannelOption(.allowRemoteHalfClosure, value: true)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture { try core.accept(channel, tcp: tcp) }

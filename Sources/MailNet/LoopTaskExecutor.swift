@@ -1,30 +1,68 @@
 public import NIOCore
 
-/// Runs tasks on an event loop: `Task(executorPreference: connection.taskExecutor)` keeps the continuations of a
-/// session's long-lived task off the global pool.
-public final class LoopTaskExecutor: TaskExecutor {
+/// An event loop as executor of the actors that live on it, and of their tasks: `Task(executorPreference:
+/// connection.taskExecutor)` keeps the continuations of a session's task off the global pool.
+///
+/// `@unchecked Sendable`: `startsAtOnce` is touched on the loop only.
+public final class LoopTaskExecutor: TaskExecutor, SerialExecutor, @unchecked Sendable {
   public let eventLoop: any EventLoop
+  private var startsAtOnce = false
 
   init(_ eventLoop: any EventLoop) {
     self.eventLoop = eventLoop
   }
 
+  /// The task that `make` starts runs before this returns, up to where it first waits for somebody: most commands need
+  /// no second round of the loop. Inside another task it is left to the loop as ever. On the loop only; `make` starts one
+  /// task of an actor that lives here.
+  ///
+  /// `Task.immediate` does not do it: the runtime takes a loop without a current task for another context.
+  public func startingAtOnce(_ make: () -> Void) {
+    eventLoop.assertInEventLoop()
+    startsAtOnce = withUnsafeCurrentTask { $0 == nil }
+    make()
+    startsAtOnce = false
+  }
+
   public func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)
-    eventLoop.execute { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+    guard eventLoop.inEventLoop, startsAtOnce else {
+      return eventLoop.execute { self.run(job) }
+    }
+    startsAtOnce = false
+    run(job)
   }
+
+  private func run(_ job: UnownedJob) {
+    job.runSynchronously(isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+  }
+
+  public func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
+
+  public func checkIsolated() { eventLoop.preconditionInEventLoop() }
+
+  public func isIsolatingCurrentContext() -> Bool? { eventLoop.inEventLoop }
 }
 
 /// What the connections of one event loop share. `@unchecked Sendable`: `spare` is touched on that loop only.
 final class LoopResources: @unchecked Sendable {
   let taskExecutor: LoopTaskExecutor
-  /// For actors that live on this loop.
-  let executor: any SerialExecutor
   private var spare: [ByteBuffer] = []
+  /// See `Connection.whenQuiet`.
+  private var quietWork: [() -> Void] = []
 
   init(_ eventLoop: any EventLoop) {
     taskExecutor = LoopTaskExecutor(eventLoop)
-    executor = eventLoop.executor
+  }
+
+  func whenQuiet(_ work: @escaping () -> Void) {
+    quietWork.append(work)
+    guard quietWork.count == 1 else { return }
+    _ = taskExecutor.eventLoop.assumeIsolated().scheduleTask(in: NetLimits.quiet) {
+      let work = self.quietWork
+      self.quietWork = []
+      for work in work { work() }
+    }
   }
 
   /// An empty buffer, with storage when there is one to spare.

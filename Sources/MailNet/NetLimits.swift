@@ -22,6 +22,13 @@ public enum NetLimits {
   /// One read of the socket: starts at the first, grows up to the second, which a connection that was busy once keeps.
   static let firstRead = 2 << 10
   static let largestRead = 16 << 10
+  /// How long a session carries out commands that have come before the others of its loop have their turn.
+  public static let turn = TimeAmount.milliseconds(2)
+  /// Connections accepted, and reads of a connection, before the loop looks at its other sockets.
+  static let acceptsPerRound: UInt = 4
+  static let readsPerRound: UInt = 2
+  /// After this long a session without work gives up memory that it can do without.
+  static let quiet = TimeAmount.seconds(1)
   static let backlog: Int32 = 1024
   /// After accepting has failed, until it is tried again.
   static let acceptPause = TimeAmount.seconds(1)

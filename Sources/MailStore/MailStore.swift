@@ -55,6 +55,11 @@ public protocol MailStore: AnyObject, Sendable {
   /// once.
   func deliver(_ message: any PreparedMessage, to targets: [DeliveryTarget], date: InternalDate) async
     -> [Result<Delivered, StoreError>]
+  /// `finish` and `deliver` in one, so that an engine need not come back to the caller between them. Throws when the
+  /// message could not be finished; nothing was delivered then.
+  func deliver(finishing message: any IncomingMessage, to targets: [DeliveryTarget], date: InternalDate)
+    async
+    throws(StoreError) -> [Result<Delivered, StoreError>]
   /// All or nothing (RFC 3502 §6.3.11). `ignoringQuota`: for administrators; the messages are counted all the same.
   func append(
     _ messages: [AppendedMessage], to mailbox: String, of account: AccountID, ignoringQuota: Bool
@@ -114,6 +119,15 @@ public protocol MailStore: AnyObject, Sendable {
   func check() async throws(StoreError) -> CheckReport
   /// Ends: finishes queued work, closes files. Calls after it throw `shuttingDown`.
   func close() async
+}
+
+extension MailStore {
+  public func deliver(finishing message: any IncomingMessage, to targets: [DeliveryTarget], date: InternalDate)
+    async
+    throws(StoreError) -> [Result<Delivered, StoreError>]
+  {
+    await deliver(try await message.finish(), to: targets, date: date)
+  }
 }
 
 /// A mailbox that a session has selected.

@@ -47,8 +47,8 @@ extension MailboxSnapshot {
       }
     }
     var fresh = change.added[...]
-    if !fresh.isEmpty, let tail = next.last, tail.entries.count < Self.chunkCapacity {
-      let room = fresh.prefix(Self.chunkCapacity - tail.entries.count)
+    if !fresh.isEmpty, let tail = next.last, tail.count < Self.chunkCapacity {
+      let room = fresh.prefix(Self.chunkCapacity - tail.count)
       next[next.count - 1] = Chunk(tail.entries + room)
       fresh = fresh.dropFirst(room.count)
     }
@@ -95,13 +95,14 @@ extension MailboxSnapshot {
     if self === newer { return result }
     var old = Walker(self)
     var new = Walker(newer)
-    while let mine = old.entry {
+    while !old.isAtEnd {
       if old.isAtChunkStart, new.isAtChunkStart, let chunk = old.chunk, chunk === new.chunk {
         old.skipChunk()
         new.skipChunk()
         continue
       }
-      guard let theirs = new.entry else {
+      guard let mine = old.entry() else { break }
+      guard let theirs = new.entry() else {
         result.expunged.append(old.index)
         old.advance()
         continue
@@ -118,7 +119,7 @@ extension MailboxSnapshot {
         new.advance()
       }
     }
-    while let theirs = new.entry {
+    while let theirs = new.entry() {
       result.added.append(theirs)
       new.advance()
     }
@@ -129,18 +130,27 @@ extension MailboxSnapshot {
     let snapshot: MailboxSnapshot
     var chunkNumber = 0
     var offset = 0
+    /// Of the chunk; looked up when the walk enters it, so that chunks passed over stay at rest.
+    private var entries: [MessageEntry]?
     init(_ snapshot: MailboxSnapshot) { self.snapshot = snapshot }
     var chunk: Chunk? { chunkNumber < snapshot.chunks.count ? snapshot.chunks[chunkNumber] : nil }
     var isAtChunkStart: Bool { offset == 0 }
-    var entry: MessageEntry? { chunk?.entries[offset] }
+    var isAtEnd: Bool { chunkNumber >= snapshot.chunks.count }
     var index: Int { snapshot.starts[chunkNumber] + offset }
+    /// The entry the walk stands at; nil at the end.
+    mutating func entry() -> MessageEntry? {
+      if let entries { return entries[offset] }
+      entries = chunk?.entries
+      return entries?[offset]
+    }
     mutating func skipChunk() {
       chunkNumber += 1
       offset = 0
+      entries = nil
     }
     mutating func advance() {
       offset += 1
-      if let chunk, offset >= chunk.entries.count { skipChunk() }
+      if let chunk, offset >= chunk.count { skipChunk() }
     }
   }
 }

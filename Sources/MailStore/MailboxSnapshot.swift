@@ -19,11 +19,6 @@ public struct MessageEntry: Sendable, Hashable {
 /// Entries stand in chunks that successive snapshots share, so a change of one message copies one chunk, and two
 /// snapshots are compared by skipping the chunks they have in common. A thousand sessions on a mailbox hold one copy.
 public final class MailboxSnapshot: Sendable {
-  public final class Chunk: Sendable {
-    public let entries: [MessageEntry]
-    @inlinable public init(_ entries: [MessageEntry]) { self.entries = entries }
-  }
-
   /// Chunks are filled up to this many entries.
   public static let chunkCapacity = 1024
 
@@ -38,13 +33,13 @@ public final class MailboxSnapshot: Sendable {
 
   /// `chunks` must be in UID order; empty ones are dropped.
   public init(chunks: [Chunk], uidNext: UID, highestModSeq: ModSeq, keywords: [String]) {
-    let kept = chunks.contains { $0.entries.isEmpty } ? chunks.filter { !$0.entries.isEmpty } : chunks
+    let kept = chunks.contains { $0.count == 0 } ? chunks.filter { $0.count > 0 } : chunks
     var starts: [Int] = []
     starts.reserveCapacity(kept.count)
     var total = 0
     for chunk in kept {
       starts.append(total)
-      total += chunk.entries.count
+      total += chunk.count
     }
     self.chunks = kept
     self.starts = starts

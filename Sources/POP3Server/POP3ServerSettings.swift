@@ -66,4 +66,6 @@ enum POP3Sizes {
   static let piece = 128 << 10
   /// Commands answered by one hop to the store.
   static let batch = 256
+  /// Commands carried out one after the other before the loop's other sessions have their turn.
+  static let commandsPerTurn = 256
 }

@@ -9,7 +9,11 @@ extension POP3Session {
   func take(_ buffer: inout ByteBuffer) {
     armDeadline()
     drop?.lease.touch()
+    var budget = TurnBudget(commands: POP3Sizes.commandsPerTurn)
     while !isBusy, !isStartingTLS, !connection.isClosing {
+      guard buffer.readableBytes == 0 || budget.takeOne() else {
+        return batch.items.isEmpty ? whileBusy { _ in await Task.yield() } : startBatch()
+      }
       let isCommand = if case .command = expecting { true } else { false }
       switch framer.next(from: &buffer, mode: isCommand ? .command : .authentication) {
       case .incomplete:

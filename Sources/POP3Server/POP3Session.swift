@@ -173,8 +173,8 @@ actor POP3Session: ConnectionSession {
   func whileBusy(_ work: @escaping @Sendable (isolated POP3Session) async -> Void) {
     isBusy = true
     connection.pauseReading()
-    Task(executorPreference: connection.taskExecutor) {
-      await self.work(work)
+    connection.taskExecutor.startingAtOnce {
+      Task(executorPreference: connection.taskExecutor) { await self.work(work) }
     }
   }
 

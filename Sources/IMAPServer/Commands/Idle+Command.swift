@@ -12,7 +12,20 @@ extension IMAPSession {
     framer.expectLine()
     idleTag = tag
     connection.setDeadline(settings.idleTimeout)
+    restSoon()
     return nil
+  }
+
+  /// While nothing happens the mailbox is held in as little memory as can be.
+  func restSoon() {
+    guard view != nil, !willRest else { return }
+    willRest = true
+    connection.whenQuiet { [weak self] in
+      self?.assumeIsolated { session in
+        session.willRest = false
+        if session.idleTag != nil { session.view?.rest() }
+      }
+    }
   }
 
   /// The line that ends it. Only DONE may come (RFC 9051 §6.3.13).

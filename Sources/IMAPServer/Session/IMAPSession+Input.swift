@@ -6,10 +6,9 @@ import NIOCore
 extension IMAPSession {
   /// Carries out what has come, one command after the other, until one needs a task or more bytes.
   func pump() {
-    var left = settings.commandsPerTurn
+    var budget = TurnBudget(commands: settings.commandsPerTurn)
     while running == nil, !isOver, !isStartingTLS, !isDraining, hasRoom() {
-      guard left > 0 || framer.isIdle else { return letOthers() }
-      left -= 1
+      guard framer.isIdle || budget.takeOne() else { return letOthers() }
       switch framer.next() {
       case .needMore:
         if isShuttingDown { bye("Server is shutting down") }
@@ -89,7 +88,11 @@ extension IMAPSession {
 
   func launch(_ tagged: TaggedCommand, _ row: CommandRow) {
     begin(tagged.tag, row.name, isUID: tagged.command.isUID)
-    Task(executorPreference: connection.taskExecutor) { await self.run(tagged) }
+    isLaunching = true
+    connection.taskExecutor.startingAtOnce {
+      Task(executorPreference: connection.taskExecutor) { await self.run(tagged) }
+    }
+    isLaunching = false
   }
 
   private func run(_ tagged: TaggedCommand) async {
@@ -109,7 +112,9 @@ extension IMAPSession {
       await finishSlowly(command, completion)
     }
     running = nil
-    proceed()
+    guard isLaunching else { return proceed() }
+    // It did not have to wait: whoever launched it goes on with what has come.
+    if !isOver { connection.resumeReading() }
   }
 
   /// After a task: the next command, or the socket again.

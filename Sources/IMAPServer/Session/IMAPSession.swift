@@ -25,8 +25,12 @@ actor IMAPSession: ConnectionSession {
   var isRev2 = false
   /// The command a task is working on.
   var running: RunningCommand?
+  /// `launch` has not returned yet, so a command that ends now has not waited for anybody.
+  var isLaunching = false
   /// The tag of the IDLE that waits for DONE.
   var idleTag: String?
+  /// `restSoon` was called, and its second is not over.
+  var willRest = false
   /// A conversation (APPEND, AUTHENTICATE) that waits for bytes.
   var inputWaiter: CheckedContinuation<Bool, Never>?
   var isStartingTLS = false
@@ -145,5 +149,6 @@ actor IMAPSession: ConnectionSession {
     guard idleTag != nil, running == nil, !isOver, !isDraining, hasRoom() else { return }
     tell(expunge: true, includeUID: isRev2)
     connection.flush()
+    restSoon()
   }
 }

@@ -32,6 +32,12 @@ struct MailboxView {
     takeRecent()
   }
 
+  /// Nobody is going to look for a while. What the store and other sessions share of it rests along.
+  func rest() {
+    told.rest()
+    if synced !== told { synced.rest() }
+  }
+
   /// Is there anything a sync could tell? False is certain.
   var mayHaveNews: Bool {
     guard let current = mailbox.current else { return true }

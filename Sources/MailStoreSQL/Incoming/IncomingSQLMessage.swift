@@ -74,14 +74,22 @@ final class IncomingSQLMessage: IncomingMessage {
   }
 
   func finish() async throws(StoreError) -> any PreparedMessage {
-    let (size, failure) = state.withLock { ($0.size, $0.failure) }
-    if let failure { throw failure }
-    return try await pool.run { [spool, packs] _ throws(StoreError) in
-      defer { spool.discard() }
-      return try blobCall { () throws(BlobError) in
-        let summary = try spool.withBytes { MessageSummary.make($0) }
-        return PreparedSQLMessage(size: size, blob: try packs.encode(spool), summary: summary)
-      }
+    try checkWhole()
+    return try await pool.run { [self] _ throws(StoreError) in try prepare() }
+  }
+
+  /// Throws what kept the message from being taken whole.
+  func checkWhole() throws(StoreError) {
+    if let failure = state.withLock({ $0.failure }) { throw failure }
+  }
+
+  /// Parses and compresses, on a thread of the preparing pool. Called once.
+  func prepare() throws(StoreError) -> PreparedSQLMessage {
+    defer { spool.discard() }
+    let size = state.withLock { $0.size }
+    return try blobCall { () throws(BlobError) in
+      let summary = try spool.withBytes { MessageSummary.make($0) }
+      return PreparedSQLMessage(size: size, blob: try packs.encode(spool), summary: summary)
     }
   }
 

@@ -34,6 +34,28 @@ extension SQLStore {
     }
   }
 
+  /// One hop to a thread of the preparing pool and back: where nobody writes just then, that thread commits as well.
+  public func deliver(
+    finishing message: any IncomingMessage, to targets: [DeliveryTarget], date: InternalDate
+  ) async throws(StoreError) -> [Result<Delivered, StoreError>] {
+    guard let message = message as? IncomingSQLMessage, !targets.isEmpty else {
+      return await deliver(try await message.finish(), to: targets, date: date)
+    }
+    try message.checkWhole()
+    let result: Result<[Result<Delivered, StoreError>], StoreError> = await withUnsafeContinuation { continuation in
+      let accepted = preparers.submit { [writer] _ in
+        do throws(StoreError) {
+          let job = DeliveryJob(try message.prepare(), to: targets, date: date, continuation)
+          if !writer.carryOut(job) { job.finish(.shuttingDown) }
+        } catch {
+          continuation.resume(returning: .failure(error))
+        }
+      }
+      if !accepted { continuation.resume(returning: .failure(.shuttingDown)) }
+    }
+    return try result.get()
+  }
+
   public func append(
     _ messages: [AppendedMessage], to mailbox: String, of account: AccountID, ignoringQuota: Bool
   ) async throws(StoreError) -> AssignedUIDs {

@@ -207,5 +207,6 @@ enum SQLTuning {
   static let checkpointPages = 4000
   static let walKeptBytes = 64 << 20
   static let writerCacheKiB = 32 << 10
-  static let readerCacheKiB = 4 << 10
+  /// Each. A walk over many rows goes past it anyway, and the pages are in the memory of the system.
+  static let readerCacheKiB = 1 << 10
 }

@@ -64,6 +64,13 @@ final class Monitor<State: ~Copyable>: @unchecked Sendable {
     pthread_mutex_unlock(mutex)
   }
 
+  /// Changes the state, and wakes one waiter if `body` says so.
+  func signalIf(_ body: (inout State) -> Bool) {
+    pthread_mutex_lock(mutex)
+    if body(&state) { pthread_cond_signal(condition) }
+    pthread_mutex_unlock(mutex)
+  }
+
   /// Changes the state and wakes all waiters.
   func broadcast(_ body: (inout State) -> Void) {
     pthread_mutex_lock(mutex)

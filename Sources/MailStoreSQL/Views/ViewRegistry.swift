@@ -10,9 +10,20 @@ final class ViewRegistry: Sendable {
 
   private struct State {
     var entries: [MailboxRef: Entry] = [:]
-    /// Views without users and when they were used last.
-    var idle: [MailboxRef: UInt64] = [:]
+    /// Views without users, when they were used last, and how many entries they have.
+    var idle: [MailboxRef: (used: UInt64, entries: Int)] = [:]
+    /// Of all idle ones.
+    var idleEntries = 0
     var clock: UInt64 = 0
+
+    mutating func addIdle(_ ref: MailboxRef, entries: Int) {
+      idle[ref] = (clock, entries)
+      idleEntries += entries
+    }
+
+    mutating func removeIdle(_ ref: MailboxRef) {
+      if let old = idle.removeValue(forKey: ref) { idleEntries -= old.entries }
+    }
   }
 
   private let state = Mutex(State())
@@ -33,7 +44,7 @@ final class ViewRegistry: Sendable {
       if var entry = state.entries[ref] {
         entry.users += 1
         state.entries[ref] = entry
-        state.idle[ref] = nil
+        state.removeIdle(ref)
         return (entry.view, false)
       }
       let view = View(ref)
@@ -49,11 +60,11 @@ final class ViewRegistry: Sendable {
       entry.users -= 1
       state.entries[view.ref] = entry
       guard entry.users == 0 else { return }
-      guard view.snapshot != nil else {
+      guard let snapshot = view.snapshot else {
         state.entries[view.ref] = nil
         return
       }
-      state.idle[view.ref] = state.clock
+      state.addIdle(view.ref, entries: snapshot.count)
       trim(&state)
     }
   }
@@ -63,18 +74,16 @@ final class ViewRegistry: Sendable {
     state.withLock { state in
       guard let entry = state.entries[view.ref], entry.view === view else { return }
       state.entries[view.ref] = nil
-      state.idle[view.ref] = nil
+      state.removeIdle(view.ref)
     }
   }
 
   private func trim(_ state: inout State) {
-    var total = state.idle.keys.reduce(0) { $0 + (state.entries[$1]?.view.snapshot?.count ?? 0) }
-    while total > idleLimit || state.idle.count > Self.idleViews,
-      let oldest = state.idle.min(by: { $0.value < $1.value })?.key
+    while state.idleEntries > idleLimit || state.idle.count > Self.idleViews,
+      let oldest = state.idle.min(by: { $0.value.used < $1.value.used })?.key
     {
-      total -= state.entries[oldest]?.view.snapshot?.count ?? 0
       state.entries[oldest] = nil
-      state.idle[oldest] = nil
+      state.removeIdle(oldest)
     }
   }
 
@@ -82,11 +91,21 @@ final class ViewRegistry: Sendable {
 
   // MARK: The writer's thread
 
+  /// An idle view has grown or shrunk.
+  private func recount(_ view: View) {
+    state.withLock { state in
+      guard let old = state.idle[view.ref], let count = view.snapshot?.count, count != old.entries else { return }
+      state.idle[view.ref]?.entries = count
+      state.idleEntries += count - old.entries
+      trim(&state)
+    }
+  }
+
   func publish(_ publication: Publication, cache: MailCache) {
     for (ref, changes) in publication.changes {
       guard let view = state.withLock({ $0.entries[ref]?.view }) else { continue }
       let slots = view.publish(changes, working: publication.working[ref], info: cache.mailbox(ref))
-      if changes.contains(where: \.isDeletion) { forget(view) }
+      if changes.contains(where: \.isDeletion) { forget(view) } else if slots.isEmpty { recount(view) }
       for slot in slots { slot.tell() }
     }
   }

@@ -3,11 +3,16 @@ import Logging
 import MailStore
 import Synchronization
 
-/// The one thread that writes. Jobs that arrive while a commit is under way share the next one (group commit, design §4,
+/// The one that writes. Jobs that arrive while a commit is under way share the next one (group commit, design §4,
 /// Durability).
 ///
-/// `@unchecked`: `queue`, `failure` and the immutable rest are safe from any thread; `transaction` and `directoryDB` are
-/// touched by the writer's thread only, from its start to its end, and by `close` after joining it.
+/// One thread at a time has the right to write, as `Queue.isTaken` says: mostly the writer's own, which does whatever is
+/// queued. A thread of the store that brings a job while nobody writes and nothing is queued commits it itself
+/// (`carryOut`), which saves it from waking another. Below, "the writer's thread" is the one that has the right.
+///
+/// `@unchecked`: `queue`, `failure` and the immutable rest are safe from any thread; `transaction`, `directoryDB` and the
+/// other variables are touched only by the thread that has the right to write, which is given and taken under the queue's
+/// lock, and by `close` after the end of all of them.
 final class Writer: @unchecked Sendable {
   enum Work {
     /// Shares a commit with others.
@@ -19,6 +24,8 @@ final class Writer: @unchecked Sendable {
   private struct Queue {
     var work: [Work] = []
     var isClosed = false
+    /// A thread is writing.
+    var isTaken = false
   }
 
   let transaction: Transaction
@@ -38,6 +45,8 @@ final class Writer: @unchecked Sendable {
   private var checkpointFails = false
   private var thread: StoreThread?
   private var work: [Work] = []
+  /// The batch of `carryOut`.
+  private var own: [WriteJob] = []
 
   init(
     db: SQLConnection, directoryDB: SQLConnection, directory: DirectoryCache, packs: PackStore, cache: MailCache,
@@ -90,12 +99,37 @@ final class Writer: @unchecked Sendable {
 
   func enqueue(_ work: Work) -> Bool {
     var accepted = false
-    queue.signal {
-      guard !$0.isClosed else { return }
-      $0.work.append(work)
+    queue.signalIf { queue in
+      guard !queue.isClosed else { return false }
+      queue.work.append(work)
       accepted = true
+      // Whoever writes just now looks at the queue when he is done.
+      return !queue.isTaken
     }
     return accepted
+  }
+
+  /// A job of one of the store's own threads, which may block: commits it here and now if nobody is writing, else leaves
+  /// it to the next commit. False: refused, and not finished.
+  func carryOut(_ job: WriteJob) -> Bool {
+    var accepted = false
+    var isOurs = false
+    queue.signalIf { queue in
+      guard !queue.isClosed else { return false }
+      accepted = true
+      // Behind others it waits for its turn, and whatever runs alone is for the writer's own thread.
+      isOurs = !queue.isTaken && queue.work.isEmpty
+      if isOurs { queue.isTaken = true } else { queue.work.append(.write(job)) }
+      return !queue.isTaken
+    }
+    guard isOurs else { return accepted }
+    own.append(job)
+    commit(&own)
+    queue.signalIf { queue in
+      queue.isTaken = false
+      return !queue.work.isEmpty || queue.isClosed
+    }
+    return true
   }
 
   var hasFailed: StoreError? { failure.withLock { $0 } }
@@ -112,9 +146,11 @@ final class Writer: @unchecked Sendable {
   private func main() {
     while true {
       let isOpen = queue.wait { queue -> Bool? in
+        if queue.isTaken { return nil }
         if queue.work.isEmpty { return queue.isClosed ? false : nil }
         // Swapped, so that both arrays keep their memory.
         swap(&queue.work, &work)
+        queue.isTaken = true
         return true
       }
       guard isOpen else { return }
@@ -131,6 +167,7 @@ final class Writer: @unchecked Sendable {
       }
       commit(&batch)
       work.removeAll(keepingCapacity: true)
+      queue.withLock { $0.isTaken = false }
     }
   }
 
@@ -183,7 +220,12 @@ final class Writer: @unchecked Sendable {
     let publication: Publication?
     do throws(StoreError) {
       try transaction.db("BEGIN IMMEDIATE").run()
-      for job in batch { outcomes.append(try attempt(job)) }
+      // Alone there is nobody whose changes would have to stay.
+      if batch.count == 1 || batch.allSatisfy(\.isRepeatable) {
+        outcomes = try runTogether(batch)
+      } else {
+        for job in batch { outcomes.append(try attempt(job)) }
+      }
       publication = try makeDurable()
     } catch {
       rollBack()
@@ -227,6 +269,33 @@ final class Writer: @unchecked Sendable {
     if error.isFailedSync { return poison(error) }
     if !checkpointFails { logger.error("the WAL cannot be carried over, and grows: \(error)") }
     checkpointFails = true
+  }
+
+  /// Runs jobs without a savepoint each. When one of several fails, all is done again with savepoints.
+  private func runTogether(_ batch: [WriteJob]) throws(StoreError) -> [StoreError?] {
+    let mark = transaction.mark()
+    do throws(StoreError) {
+      for job in batch {
+        transaction.beginJob()
+        try job.run(transaction)
+        transaction.keepJob()
+      }
+      return Array(repeating: nil, count: batch.count)
+    } catch {
+      guard batch.count > 1 else {
+        // On a full disk and the like SQLite rolls the transaction back by itself.
+        guard transaction.db.isInTransaction else { throw error }
+        transaction.takeBack(to: mark)
+        transaction.end()
+        // Nothing is left to commit.
+        return [error]
+      }
+      rollBack()
+      var outcomes: [StoreError?] = []
+      try transaction.db("BEGIN IMMEDIATE").run()
+      for job in batch { outcomes.append(try attempt(job)) }
+      return outcomes
+    }
   }
 
   /// Runs one job in its own savepoint: a failing one rolls back alone. Throws only when the whole commit is lost.

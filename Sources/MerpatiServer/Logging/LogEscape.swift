@@ -3,6 +3,8 @@
 public enum LogEscape {
   /// A word of the text form as it is; everything else in quotes, so that no value looks like a key and its value.
   static func value(_ text: String) -> String {
+    // Nearly all of them.
+    if !text.isEmpty, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x22 && $0 != 0x5C }) { return text }
     let safe = Self.text(text)
     let isWord = !safe.isEmpty && safe.unicodeScalars.allSatisfy { $0.isPrintableASCII && $0 != "\"" && $0 != " " }
     return isWord ? safe : "\"" + safe.replacing("\"", with: #"\""#) + "\""
@@ -11,6 +13,7 @@ public enum LogEscape {
   /// Free text: what is no visible character becomes `\uXXXX`, and a backslash two, so that nobody can write such a code
   /// himself.
   static func text(_ text: String) -> String {
+    if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F && $0 != 0x5C }) { return text }
     guard text.unicodeScalars.contains(where: { $0 == "\\" || needsEscape($0) }) else { return text }
     var result = String.UnicodeScalarView()
     for scalar in text.unicodeScalars {

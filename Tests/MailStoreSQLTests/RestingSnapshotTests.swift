@@ -1,0 +1,67 @@
+import MailStore
+import MailTestKit
+import Testing
+
+/// Snapshots that nobody looks at take little memory and stay what they are.
+@Suite struct RestingSnapshotTests {
+  private func entries(_ snapshot: MailboxSnapshot) -> [MessageEntry] {
+    snapshot.chunks.flatMap(\.entries)
+  }
+
+  private func random(_ count: Int, _ random: inout SeededRandom) -> [MessageEntry] {
+    var uid: UID = 0
+    return (0..<count).map { _ in
+      uid += UID.random(in: 1...(Int.random(in: 0..<20, using: &random) == 0 ? 100_000 : 3), using: &random)
+      return MessageEntry(
+        uid: uid, flags: SystemFlags(rawValue: UInt8.random(in: 0...UInt8.max, using: &random)),
+        keywords: Bool.random(using: &random) ? 0 : UInt64.random(in: 0...UInt64.max, using: &random),
+        modSeq: ModSeq.random(in: 0...(Bool.random(using: &random) ? 100 : ModSeq.max), using: &random))
+    }
+  }
+
+  @Test(arguments: 1...8 as ClosedRange<UInt64>)
+  func `Any entries come back as they were`(_ seed: UInt64) {
+    var generator = SeededRandom(seed: seed)
+    let all = random(Int.random(in: 1...3000, using: &generator), &generator)
+    let snapshot = MailboxSnapshot(entries: all, uidNext: .max, highestModSeq: .max, keywords: [])
+    for _ in 0..<3 {
+      snapshot.rest()
+      #expect(snapshot.chunks.allSatisfy(\.isResting))
+      #expect(entries(snapshot) == all)
+      #expect(snapshot.chunks.allSatisfy { !$0.isResting })
+    }
+  }
+
+  @Test func `The ends of the number ranges come back as they were`() {
+    let all = [
+      MessageEntry(uid: 1, flags: [], keywords: 0, modSeq: .max),
+      MessageEntry(uid: 2, flags: SystemFlags(rawValue: .max), keywords: .max, modSeq: 0),
+      MessageEntry(uid: .max, flags: .seen, keywords: 1 << 63, modSeq: ModSeq(Int64.max)),
+    ]
+    let snapshot = MailboxSnapshot(entries: all, uidNext: .max, highestModSeq: .max, keywords: ["a"])
+    snapshot.rest()
+    #expect(entries(snapshot) == all)
+  }
+
+  @Test func `A change of a resting mailbox wakes the chunk it touches and no other`() {
+    let all = (1...2500).map { MessageEntry(uid: UID($0), flags: [], keywords: 0, modSeq: ModSeq($0)) }
+    let snapshot = MailboxSnapshot(entries: all, uidNext: 2501, highestModSeq: 2500, keywords: [])
+    snapshot.rest()
+    let new = MessageEntry(uid: 2501, flags: [], keywords: 0, modSeq: 2501)
+    let ref = MailboxRef(account: AccountID(1), mailbox: MailboxID(1))
+    let next = snapshot.applying(MailboxChange(ref: ref, modSeq: 2501, uidNext: 2502, added: [new]))
+    let difference = snapshot.difference(to: next)
+    #expect(difference.added == [new] && difference.updated.isEmpty && difference.expunged.isEmpty)
+    #expect(next.count == 2501 && snapshot.count == 2500)
+    #expect(snapshot.chunks.map(\.isResting) == [true, true, false])
+    #expect(entries(next) == all + [new])
+  }
+
+  @Test func `A very large mailbox is left awake`() {
+    let count = MailboxSnapshot.restingCapacity + 1
+    let all = (1...count).map { MessageEntry(uid: UID($0), flags: [], keywords: 0, modSeq: 1) }
+    let snapshot = MailboxSnapshot(entries: all, uidNext: UID(count + 1), highestModSeq: 1, keywords: [])
+    snapshot.rest()
+    #expect(snapshot.chunks.allSatisfy { !$0.isResting })
+  }
+}
