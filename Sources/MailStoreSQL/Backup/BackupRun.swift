@@ -10,7 +10,7 @@ public import MailStore
 /// Writes one generation. All of it runs in the process of the command, on files that the store has promised to keep; the
 /// server needs no access to the backup's folder.
 ///
-/// Order: databases and packs, each synced as it is written; `packs` synced; manifest and sums, synced; the generation's
+/// Order: the folder of backups has its name; databases and packs, each synced as it is written; `packs` synced; manifest and sums, synced; the generation's
 /// folder synced; its name, by one rename; the folder of backups synced. A cut before the rename leaves a folder that has
 /// no generation's name.
 public struct BackupRun {
@@ -69,7 +69,10 @@ public struct BackupRun {
   /// Makes the folder and takes its lock, clears away what earlier runs left, and makes the folder for the new
   /// generation, which a store that nobody serves can put its databases in.
   public mutating func prepare(now: Int64) throws(StoreError) -> String {
+    let isNew = !FileSizes.exists(folder.path)
     try files.makeFolder(folder.path)
+    // A power cut would take the folder's name, and with it every backup in it.
+    if isNew { try files.syncFolder(SQLStore.parent(of: folder.path)) }
     do throws(StoreError) { lock = try FolderLock(folder: folder.path, name: ".lock") } catch {
       guard case .folderInUse(let path, let process) = error else { throw error }
       throw .folderInUse(folder: path, process: process)

@@ -86,7 +86,9 @@ public struct RestoreRun {
   public func run(_ generation: String?) throws(StoreError) -> Report {
     let (name, manifest) = try source.manifest(generation)
     var report = report(name, manifest)
+    let isNew = !FileSizes.exists(target)
     try files.makeFolder(target)
+    if isNew { try files.syncFolder(SQLStore.parent(of: target)) }
     try refuseMounts()
     // No server runs here, and none starts meanwhile.
     let lock = try FolderLock(folder: target)

@@ -173,6 +173,10 @@ private final class Flag: Sendable {
       let folder = try #require(events.lastIndex(of: .syncFolder(SQLStore.parent(of: path))), "\(path)")
       #expect(sync < name && folder > sync && folder < name, "\(path)")
     }
+    // The name of the folder of backups itself, before anything stands in it.
+    #expect(
+      events.first { if case .syncFolder = $0 { true } else { false } } == .syncFolder(SQLStore.parent(of: bed.backups))
+    )
     #expect(events.last == .syncFolder(bed.backups))
   }
 
