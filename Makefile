@@ -37,7 +37,7 @@ interop: setup-test ## real clients against a real server process
 	$(SWIFT) build --product merpati
 	python3 Interop/run.py
 
-export BENCH_ONLY BENCH_QUICK BENCH_AGAINST BENCH_LONG BENCH_REPEATS BENCH_MESSAGES BENCH_DELIVERIES BENCH_IDLE BENCH_MINUTES
+export BENCH_ONLY BENCH_QUICK BENCH_AGAINST BENCH_LONG BENCH_MERGE BENCH_REPEATS BENCH_MESSAGES BENCH_DELIVERIES BENCH_IDLE BENCH_MINUTES
 bench: setup-bench release ## the same work against Merpati and Dovecot, ratios printed; BENCH_ONLY=search,copy: these rows
 	python3 Benchmarks/run.py
 
@@ -52,7 +52,7 @@ bench-growth: setup-bench release ## how what users wait for grows with messages
 
 bench-crowd: setup-bench release ## 10,000 idle and 1,000 busy connections at once, BENCH_MINUTES=10; STORE on a million messages
 	python3 Benchmarks/crowd.py
-	BENCH_ONLY=million BENCH_PAGE= python3 Benchmarks/run.py
+	BENCH_ONLY=million python3 Benchmarks/run.py
 
 bench-micro: setup ## time and mallocs of parsing, encoding and store calls; fails where a budget of mallocs is exceeded
 	MERPATI_MICRO=1 SWIFT="$(SWIFT)" scripts/release microbench

@@ -124,6 +124,17 @@ def write_json(bench, path, seconds):
         "seconds": round(seconds), "peers": bench.names, "rows": rows}, indent=1, ensure_ascii=False) + "\n")
 
 
+def merge(bench, path):
+    """Rows of an earlier run that this one has not measured."""
+    for key, row in json.loads(path.read_text())["rows"].items():
+        if key in TABLE and key not in bench.rows:
+            bench.rows[key] = {"values": row["values"], "cpu": row["cpu"]}
+            if row["answers"]:
+                bench.answers[key] = row["answers"]
+            if row["remark"]:
+                bench.remarks[key] = row["remark"]
+
+
 def between(page, begin, end, text):
     """Puts `text` between two marks of a page."""
     head, first, rest = page.read_text().partition(begin)

@@ -8,7 +8,8 @@ between its marks, all figures to .build/bench.json and the README's chart from 
   BENCH_LONG=1             the million too (make bench-long)
   BENCH_REPEATS=5  BENCH_MESSAGES=20000  BENCH_DELIVERIES=3000  BENCH_IDLE=1000,10000  BENCH_MIXED_SECONDS=10
   BENCH_MILLION=1000000
-  BENCH_JSON=FILE          instead of .build/bench.json        BENCH_PAGE=1  write the page and the chart whatever was run
+  BENCH_MERGE=1            together with BENCH_ONLY: the other rows as they stand in .build/bench.json; writes the page
+  BENCH_JSON=FILE          where all figures go: .build/bench.json, or bench-part.json if it was not everything
 """
 
 import os
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import time
 
+import chart
 import groups_large
 import groups_mail
 import groups_sessions
@@ -25,6 +27,7 @@ from bench import AGAINST, ONLY, QUICK, Bench, say, warn
 from peers import ROOT
 from rows import ROWS
 
+MERGE = os.environ.get("BENCH_MERGE", "") not in ("", "0")
 GROUPS = {"lmtp": groups_mail.lmtp, "mailbox": groups_mail.mailbox, **groups_sessions.GROUPS, **groups_large.GROUPS}
 
 
@@ -44,15 +47,18 @@ def main():
             except (RuntimeError, OSError, ValueError) as error:
                 failed.append(name)
                 warn(f"{name} failed: {error}")
+        whole = MERGE or not (ONLY or QUICK or AGAINST or failed)
+        figures = pathlib.Path(os.environ.get("BENCH_JSON") or ROOT / ".build" / ("bench.json" if whole else "bench-part.json"))
+        if MERGE:
+            report.merge(bench, figures)
         table = report.table(bench)
     say("\nMedians (minimum–maximum). Ratio: above 1 is in Merpati's favour.\n\n" + table)
-    json = pathlib.Path(os.environ.get("BENCH_JSON") or ROOT / ".build" / "bench.json")
-    report.write_json(bench, json, time.monotonic() - began)
-    say(f"\n{report.where()} {time.monotonic() - began:.0f} s; all figures in {json}")
-    if os.environ.get("BENCH_PAGE") or not (ONLY or QUICK or AGAINST or failed):
-        report.between(ROOT / "docs" / "benchmarks.md", "<!-- table -->", "<!-- end -->", f"{table}\n\n{report.where()}")
-        import chart
-        chart.main(json)
+    report.write_json(bench, figures, time.monotonic() - began)
+    under = report.where() + (" Not all rows are of one run." if MERGE else "")
+    say(f"\n{under} {time.monotonic() - began:.0f} s; all figures in {figures}")
+    if whole:
+        report.between(ROOT / "docs" / "benchmarks.md", "<!-- table -->", "<!-- end -->", f"{table}\n\n{under}")
+        chart.main(figures)
     for line in bench.differing():
         warn(f"answers differ: {line}")
     return 1 if failed or bench.differing() else 0
