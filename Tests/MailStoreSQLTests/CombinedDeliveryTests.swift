@@ -182,8 +182,9 @@ import Testing
     #expect(try await store.usage(ana) == before)
     #expect(try await store.mailboxes(of: ana.id).mailboxes.allSatisfy { !$0.name.hasPrefix("New") })
     #expect(try await store.put(of: ana) == 2)
-    let state = try await store.state("INBOX", of: ana)
-    #expect(state.count == 2 && state.keywords == ["first"])
+    let session = try await store.openMailbox("INBOX", of: ana.id) {}
+    #expect(session.current?.count == 2 && session.current?.keywords == ["first"])
+    session.close()
     let report = try await store.check()
     #expect(report.problems == [] && report.blobs == 2)
     await store.close()
