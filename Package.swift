@@ -136,7 +136,7 @@ let package = Package(
         "MailStore", "BlobStore", "MailFormat", "Bytes", nio, nioPosix, logging, crypto, "CLibc", "CSQLite",
         .product(name: "GRDB", package: "GRDB.swift"),
       ]),
-    room("BlobStore", ["Bytes", nio, "CZstd", "CZlib"]),
+    room("BlobStore", ["Bytes", nio, "CZstd", "CChecksum"]),
     room("MailStoreMemory", ["MailStore", "MailFormat", "Bytes", nio]),
     room("MailStore", ["Bytes", "MailFormat", nio]),
 
@@ -155,6 +155,7 @@ let package = Package(
     .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
     .systemLibrary(name: "CMalloc"),
     .target(name: "CProcess"),
+    .target(name: "CChecksum", dependencies: ["CZlib"]),
 
     // Tests
     .target(
