@@ -139,7 +139,7 @@ let package = Package(
         "CLibc", "CSQLite",
         .product(name: "GRDB", package: "GRDB.swift"),
       ]),
-    room("BlobStore", ["Bytes", nio, "CLibc", "CZstd", "CZlib"]),
+    room("BlobStore", ["Bytes", nio, "CLibc", "CZstd", "CChecksum"]),
     room("MailStoreMemory", ["MailStore", "SearchText", "MailFormat", "Bytes", nio]),
     room("MailStore", ["SearchText", "Bytes", "MailFormat", nio]),
     // What SEARCH looks through, and the index of it
@@ -161,6 +161,7 @@ let package = Package(
     .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
     .systemLibrary(name: "CMalloc"),
     .target(name: "CProcess"),
+    .target(name: "CChecksum", dependencies: ["CZlib"]),
 
     // Tests
     .target(

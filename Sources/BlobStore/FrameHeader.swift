@@ -1,4 +1,4 @@
-import CZlib
+import CChecksum
 import NIOCore
 
 /// The fixed part of a frame's header, bounds-checked.
@@ -100,15 +100,8 @@ struct ChunkEntry: Sendable, Hashable {
 
 /// CRC-32 of `bytes`, or of what `seed` was computed of with `bytes` behind it.
 func checksum(_ bytes: UnsafeRawBufferPointer, continuing seed: UInt32 = 0) -> UInt32 {
-  var value = uLong(seed)
-  var start = 0
-  while start < bytes.count {
-    let count = min(bytes.count - start, 1 << 30)
-    let part = UnsafeRawBufferPointer(rebasing: bytes[start..<start + count])
-    value = crc32(value, part.bindMemory(to: UInt8.self).baseAddress, uInt(count))
-    start += count
-  }
-  return UInt32(truncatingIfNeeded: value)
+  guard let base = bytes.baseAddress else { return seed }
+  return merpati_crc32(seed, base, bytes.count)
 }
 
 extension UnsafeRawBufferPointer {

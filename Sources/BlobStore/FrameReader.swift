@@ -1,3 +1,5 @@
+import NIOCore
+
 /// Memory for reading messages, used again for each: keep one per thread or per visit.
 public struct BlobScratch: ~Copyable {
   var window = RawBuffer()
@@ -5,8 +7,15 @@ public struct BlobScratch: ~Copyable {
   var message = RawBuffer()
   var decompressor = Decompressor()
   public internal(set) var count = 0
+  var ahead = ReadAhead()
 
   public init() {}
+
+  /// Messages are going to be read that lie behind each other: what is read of a pack beyond one is used for the next.
+  /// Between `beginRun` and `endRun` only frames may be read that were durable at its beginning: others may still be taken
+  /// back and written over.
+  public mutating func beginRun() { ahead = ReadAhead(isOn: true) }
+  public mutating func endRun() { ahead = ReadAhead() }
 
   /// The message read last.
   public var bytes: RawSpan {
@@ -29,7 +38,30 @@ public struct BlobScratch: ~Copyable {
     if message.bytes.count > limit { count = 0 }
     message.trim(to: limit)
     window.trim(to: limit)
+    ahead.window = 0..<0
     header.trim(to: limit)
+  }
+}
+
+/// What of a pack stands in `BlobScratch.window`, and where the next frame is expected.
+struct ReadAhead {
+  /// Read at once when frames follow each other. What lies behind the last one wanted is read for nothing, so not more.
+  static let length = 64 << 10
+  /// Dead frames between two are read as well, up to so many octets.
+  static let gap: Int64 = 32 << 10
+
+  var isOn = false
+  var pack: Int64 = -1
+  var window: Range<Int64> = 0..<0
+  var next: Int64 = -1
+
+  func holds(_ location: BlobLocation) -> Bool {
+    isOn && pack == location.pack && window.lowerBound <= location.offset
+      && location.offset + location.frameLength <= window.upperBound
+  }
+
+  func expects(_ location: BlobLocation) -> Bool {
+    isOn && pack == location.pack && location.offset >= next && location.offset - next <= Self.gap
   }
 }
 
@@ -87,29 +119,80 @@ struct FrameReader {
     scratch.count = 0
     try check(location)
     guard location.frameLength <= Self.windowLength else { return try largeMessage(at: location, &scratch) }
-    let length = Int(location.frameLength)
-    let bytes = scratch.window.prefix(length)
-    guard try handle.pread(into: bytes, at: location.offset) == length else {
-      throw corrupt(location.offset, "the file ends inside the frame")
+    let (header, frame) = try frame(at: location, &scratch)
+    let target = scratch.message.prefix(Int(header.rawSize))
+    try decode(header, frame, into: target, &scratch.decompressor)
+    scratch.count = Int(header.rawSize)
+  }
+
+  /// The whole message behind what is in `buffer`, which is left as it was if this throws.
+  func append(at location: BlobLocation, to buffer: inout ByteBuffer, _ scratch: inout BlobScratch) throws(BlobError) {
+    try check(location)
+    guard location.frameLength <= Self.windowLength else {
+      try largeMessage(at: location, &scratch)
+      scratch.withBytes { message in message.withUnsafeBytes { _ = buffer.writeBytes($0) } }
+      return
     }
-    let frame = UnsafeRawBufferPointer(bytes)
+    let (header, frame) = try frame(at: location, &scratch)
+    let size = Int(header.rawSize)
+    var failure: BlobError?
+    buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: size) { free in
+      let target = UnsafeMutableRawBufferPointer(rebasing: free[..<size])
+      do throws(BlobError) {
+        try decode(header, frame, into: target, &scratch.decompressor)
+        return size
+      } catch {
+        failure = error
+        return 0
+      }
+    }
+    if let failure { throw failure }
+  }
+
+  /// A frame of at most `windowLength` in `scratch.window`, its header checked against `location`.
+  private func frame(
+    at location: BlobLocation, _ scratch: inout BlobScratch
+  ) throws(BlobError) -> (FrameHeader, UnsafeRawBufferPointer) {
+    let length = Int(location.frameLength)
+    if !scratch.ahead.holds(location) {
+      let wanted = scratch.ahead.expects(location) ? max(length, ReadAhead.length) : length
+      let window = scratch.window.prefix(wanted)
+      scratch.ahead.window = 0..<0
+      var got: Int
+      do throws(BlobError) { got = try handle.pread(into: window, at: location.offset) } catch {
+        guard wanted > length else { throw error }
+        // What cannot be read may lie behind the frame.
+        got = try handle.pread(into: UnsafeMutableRawBufferPointer(rebasing: window[..<length]), at: location.offset)
+      }
+      guard got >= length else { throw corrupt(location.offset, "the file ends inside the frame") }
+      scratch.ahead.pack = location.pack
+      scratch.ahead.window = location.offset..<location.offset + Int64(got)
+    }
+    scratch.ahead.next = location.offset + location.frameLength
+    let start = Int(location.offset - scratch.ahead.window.lowerBound)
+    let frame = UnsafeRawBufferPointer(rebasing: scratch.window.bytes[start..<start + length])
     guard let header = FrameHeader(fixed: frame), header.pack == location.pack, header.offset == location.offset,
       header.frameLength == location.frameLength, header.rawSize == location.rawSize,
       header.isWhole(UnsafeRawBufferPointer(rebasing: frame[..<header.headerLength]))
     else { throw corrupt(location.offset, "the frame's header is damaged or another's") }
-    let target = scratch.message.prefix(Int(header.rawSize))
+    return (header, frame)
+  }
+
+  private func decode(
+    _ header: FrameHeader, _ frame: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer,
+    _ decompressor: inout Decompressor
+  ) throws(BlobError) {
     var at = header.headerLength
     for index in 0..<header.chunkCount {
       let entry = header.chunk(index, in: frame)
       let source = UnsafeRawBufferPointer(rebasing: frame[at..<at + entry.storedLength])
       let start = index * header.chunkSize
       let piece = UnsafeMutableRawBufferPointer(rebasing: target[start..<start + header.rawLength(ofChunk: index)])
-      guard scratch.decompressor.decode(source, entry, into: piece) else {
-        throw corrupt(location.offset, "chunk \(index) is damaged")
+      guard decompressor.decode(source, entry, into: piece) else {
+        throw corrupt(header.offset, "chunk \(index) is damaged")
       }
       at += entry.storedLength
     }
-    scratch.count = Int(header.rawSize)
   }
 
   private func largeMessage(at location: BlobLocation, _ scratch: inout BlobScratch) throws(BlobError) {
@@ -138,6 +221,7 @@ struct FrameReader {
     // A chunk is never longer stored than raw, so a window of that size takes at least one.
     let length = Int(min(left, Int64(max(Self.windowLength, header.chunkSize))))
     let window = scratch.window.prefix(length)
+    scratch.ahead.window = 0..<0
     var filled = 0
     var used = 0
     for index in 0..<header.chunkCount {

@@ -118,6 +118,13 @@ public final class PackStore: Sendable {
     return scratch.count
   }
 
+  /// The message behind what is in `buffer`, whole and verified, in one copy; `buffer` is left as it was if this throws.
+  public func append(
+    _ location: BlobLocation, to buffer: inout ByteBuffer, scratch: inout BlobScratch
+  ) throws(BlobError) {
+    try FrameReader(handle: table.handle(location.pack)).append(at: location, to: &buffer, &scratch)
+  }
+
   /// For reading a large message in ranges. The pack stays readable as long as the reader lives.
   public func reader(_ location: BlobLocation) throws(BlobError) -> BlobReader {
     try BlobReader(table.handle(location.pack), location)

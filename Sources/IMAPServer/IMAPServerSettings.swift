@@ -46,6 +46,15 @@ public struct IMAPServerSettings: Sendable {
   /// Rows of one store visit, so that a read transaction stays short.
   public var messagesPerVisit = 4096
 
+  /// Visits of one FETCH that are under way while what came before is being sent. More than there are threads that read do
+  /// no good.
+  public static let visitsAhead = 2
+  /// The same in the whole process: each may hold `outputChunk`, and a client that stops reading leaves them lying. Beyond,
+  /// a FETCH reads when what it has read is sent.
+  public static let allVisitsAhead = 64
+  /// Of those, so many are in the store at once: whoever wants one message does not wait behind a crowd that reads ahead.
+  public static let runningVisitsAhead = 6
+
   /// Octets of a client's ID that go to the log.
   public var clientIDLogged = 512
 

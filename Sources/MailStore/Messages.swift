@@ -196,6 +196,13 @@ public protocol MessageRow: AnyObject {
   func appendEnvelope(to buffer: inout ByteBuffer)
   func appendBody(to buffer: inout ByteBuffer)
   func appendBodyStructure(to buffer: inout ByteBuffer)
+  /// `trace` without a buffer of its own.
+  func withTrace<Result>(_ body: (RawSpan) throws -> Result) rethrows -> Result
+  /// Octets that `appendMessage` appends.
+  var messageSize: Int { get }
+  /// The whole message without `trace`, in one copy. `buffer` is left as it was if this throws. As with `withMessage`, only
+  /// for messages that may be held in memory.
+  func appendMessage(to buffer: inout ByteBuffer) throws(StoreError)
 
   /// The common header lines as they stand in the message (see `MessageSummary.commonHeaders`); `trace` not included.
   func withCommonHeaders<Result>(_ body: (RawSpan) throws -> Result) rethrows -> Result

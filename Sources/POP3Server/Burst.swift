@@ -4,12 +4,20 @@ import NIOCore
 import POP3Core
 import Synchronization
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 /// The answers to a run of RETR and TOP, written on the store's thread straight into one outgoing buffer.
 final class Burst: Sendable {
   struct Sent: Sendable {
     var index: Int
     var isTop: Bool
     var isSurrogate: Bool
+    /// Octets of the answer.
+    var length = 0
   }
 
   struct Result: Sendable {
@@ -81,14 +89,14 @@ final class Burst: Sendable {
   }
 
   private func write(_ item: POP3Session.Item, _ row: any MessageRow, to result: inout Result) throws(StoreError) {
-    let trace = row.trace
     var isSurrogate = false
     result.buffer.writeImmutableBuffer(item.before)
+    let start = result.buffer.writerIndex
     let answered = try row.withMessage { (message: RawSpan) throws(StoreError) -> Bool in
       var writer = MessageWriter(lines: item.lines)
       guard fallback != .asIs, let headerLength = Self.utf8HeaderLength(message) else {
         writeStatus(item, octets: item.size, &result)
-        writer.write(trace.readableBytesSpan, to: &result.buffer)
+        row.withTrace { writer.write($0, to: &result.buffer) }
         writer.write(message, to: &result.buffer)
         writer.finish(to: &result.buffer)
         return true
@@ -99,16 +107,18 @@ final class Burst: Sendable {
       }
       isSurrogate = true
       let header = UTF8Surrogate.header(for: message.extracting(0..<headerLength))
-      let octets = trace.readableBytes + header.readableBytes + message.byteCount - headerLength
+      let octets = row.withTrace { $0.byteCount } + header.readableBytes + message.byteCount - headerLength
       writeStatus(item, octets: octets, &result)
-      writer.write(trace.readableBytesSpan, to: &result.buffer)
+      row.withTrace { writer.write($0, to: &result.buffer) }
       writer.write(header.readableBytesSpan, to: &result.buffer)
       writer.write(message.extracting(headerLength..<message.byteCount), to: &result.buffer)
       writer.finish(to: &result.buffer)
       return true
     }
     if answered {
-      result.sent.append(Sent(index: item.index, isTop: item.lines != nil, isSurrogate: isSurrogate))
+      let length = result.buffer.writerIndex - start
+      result.sent.append(
+        Sent(index: item.index, isTop: item.lines != nil, isSurrogate: isSurrogate, length: length))
     }
     result.done += 1
   }
@@ -121,18 +131,22 @@ final class Burst: Sendable {
   /// Octets of a header that needs UTF8 mode, its empty line included; nil for one that does not.
   private static func utf8HeaderLength(_ message: RawSpan) -> Int? {
     let (length, isASCII) = message.withUnsafeBytes { bytes in
-      var high: UInt8 = 0
-      var line = 0
-      for index in bytes.indices {
-        let byte = bytes[index]
-        high |= byte
-        guard byte == .lf else { continue }
-        if index == line || (index == line + 1 && bytes[line] == .cr) { return (index + 1, high < 0x80) }
-        line = index + 1
-      }
-      return (bytes.count, high < 0x80)
+      let length = headerLength(bytes)
+      return (length, UTF8Surrogate.isASCII(UnsafeRawBufferPointer(rebasing: bytes[..<length])))
     }
     return isASCII || !UTF8Surrogate.isNeeded(message.extracting(0..<length)) ? nil : length
+  }
+
+  /// Octets up to the empty line, and with it.
+  private static func headerLength(_ bytes: UnsafeRawBufferPointer) -> Int {
+    guard let base = bytes.baseAddress else { return 0 }
+    var line = 0
+    while line < bytes.count, let found = memchr(base + line, CInt(UInt8.lf), bytes.count - line) {
+      let end = UnsafeRawPointer(found) - base
+      if end == line || (end == line + 1 && bytes[line] == .cr) { return end + 1 }
+      line = end + 1
+    }
+    return bytes.count
   }
 
   private func refuseMissing(_ result: inout Result) {

@@ -68,4 +68,10 @@ enum POP3Sizes {
   static let batch = 256
   /// Commands carried out one after the other before the loop's other sessions have their turn.
   static let commandsPerTurn = 256
+  /// Octets of messages read before they are asked for, in one go; two such at most wait in a session.
+  static let ahead = 96 << 10
+  /// Messages above this are read when they are asked for.
+  static let aheadMessage = 64 << 10
+  /// Sessions that may have some at a time, in the whole process: a client that stops asking leaves them lying.
+  static let sessionsAhead = 64
 }

@@ -12,6 +12,9 @@ extension POP3Session {
     // An evicted session hears so in a moment.
     guard case .transaction(let drop) = phase, drop.lease.beginUpdate() else { return }
     phase = .update
+    // What is read ahead comes to nothing; the maildrop stays open as long as it is read.
+    ahead.discard()
+    if let task = ahead.task { await task.value }
     var leaving = drop.leaving
     do throws(ConnectionClosed) {
       // Under EXPIRE 0 only what the client has got to its last byte may go. What it marked goes in any case: it said QUIT.
@@ -55,6 +58,14 @@ extension POP3Session {
 
   /// Lets go of a maildrop without UPDATE.
   func abandon(_ drop: OpenDrop) {
+    ahead.discard()
+    if let task = ahead.task {
+      Task {
+        await task.value
+        self.abandon(drop)
+      }
+      return
+    }
     server.authenticator.sessionEnded(account: drop.account.id, connection: connection)
     guard case .days = drop.account.pop3Expire, !drop.everRetrieved.isEmpty else {
       drop.maildrop.close()

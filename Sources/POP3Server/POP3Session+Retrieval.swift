@@ -27,6 +27,7 @@ extension POP3Session {
   /// Puts a RETR or TOP into the batch.
   func retrieve(_ number: Int, lines: Int?) {
     guard let drop, let index = found(number, in: drop) else { return }
+    if lines == nil, batch.items.isEmpty, answerAhead(index) { return }
     batch.items.append(Item(before: batch.tail, index: index, size: drop.messages[index].size, lines: lines))
     batch.tail = ByteBuffer()
   }
@@ -53,6 +54,11 @@ extension POP3Session {
   private func run(_ batch: Batch) async throws(ConnectionClosed) {
     var left = batch.items[...]
     while !left.isEmpty {
+      let answered = try await answerAhead(left)
+      if answered > 0 {
+        left = left.dropFirst(answered)
+        continue
+      }
       // A visit goes up; a client that jumps about costs more visits.
       var end = left.startIndex + 1
       while end < left.endIndex, left[end].index > left[end - 1].index { end += 1 }
@@ -84,9 +90,11 @@ extension POP3Session {
     if let failure { log(failure, "reading messages") }
     let result = burst.take()
     for problem in result.problems { log(problem, "reading a message") }
+    // While these go out, the next are read.
+    for sent in result.sent where !sent.isTop { readAhead(after: sent.index) }
     send(result.buffer)
     try await roomAgain()
-    note(result.sent)
+    for sent in result.sent { note(sent) }
     return result.done
   }
 
@@ -99,21 +107,19 @@ extension POP3Session {
   }
 
   /// Waits until the socket takes more; a client that takes bytes is not silent.
-  private func roomAgain() async throws(ConnectionClosed) {
+  func roomAgain() async throws(ConnectionClosed) {
     try await connection.writable()
     guard let drop else { throw ConnectionClosed(reason: .local) }
     drop.lease.touch()
   }
 
-  private func note(_ sent: [Burst.Sent]) {
-    for sent in sent {
-      if sent.isTop {
-        counts.tops += 1
-      } else {
-        counts.retrieved += 1
-        // A surrogate is not the message: it may not take the message's place for good.
-        if !sent.isSurrogate { changeDrop { $0.markRetrieved(sent.index) } }
-      }
+  func note(_ sent: Burst.Sent) {
+    if sent.isTop {
+      counts.tops += 1
+    } else {
+      counts.retrieved += 1
+      // A surrogate is not the message: it may not take the message's place for good.
+      if !sent.isSurrogate { changeDrop { $0.markRetrieved(sent.index) } }
     }
   }
 
@@ -167,6 +173,6 @@ extension POP3Session {
     }
     stuffer.finish(to: &connection.out)
     try await roomAgain()
-    note([Burst.Sent(index: item.index, isTop: item.lines != nil, isSurrogate: isSurrogate)])
+    note(Burst.Sent(index: item.index, isTop: item.lines != nil, isSurrogate: isSurrogate))
   }
 }

@@ -42,6 +42,8 @@ actor POP3Session: ConnectionSession {
   var isLoginTimed = false
   /// Answers that wait for one hop to the store.
   var batch = Batch()
+  /// Answers that wait for their commands.
+  var ahead = AnswersAhead()
   /// The command that ended the batch and comes after it.
   var deferred: POP3Command?
   /// A maildrop to be let go when the task at work is done.

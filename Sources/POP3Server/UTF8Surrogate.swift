@@ -20,6 +20,20 @@ enum UTF8Surrogate {
     }
   }
 
+  static func isASCII(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    var high: UInt64 = 0
+    var index = 0
+    while index + 8 <= bytes.count {
+      high |= bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+      index += 8
+    }
+    while index < bytes.count {
+      high |= UInt64(bytes[index])
+      index += 1
+    }
+    return high & 0x8080_8080_8080_8080 == 0
+  }
+
   /// The ASCII header for `header`, which `isNeeded` and ends with its empty line.
   static func header(for header: RawSpan) -> ByteBuffer {
     var result = ByteBuffer()

@@ -19,6 +19,10 @@ public struct FetchLine: ~Copyable {
     buffer.writeStaticString(" FETCH (")
   }
 
+  /// Goes on with a line whose beginning stands there already.
+  @inlinable
+  public init(continuing hasItems: Bool) { isFirst = !hasItems }
+
   /// Writes `)` and the line end.
   @inlinable
   public consuming func end(into buffer: inout ByteBuffer) { buffer.writeStaticString(")\r\n") }
@@ -31,8 +35,13 @@ public struct FetchLine: ~Copyable {
     buffer.writeSpace()
   }
 
+  /// Something stands behind the parenthesis.
   @inlinable
-  mutating func startItem(into buffer: inout ByteBuffer) {
+  public var hasItems: Bool { !isFirst }
+
+  /// Writes the space between items. The caller writes the rest.
+  @inlinable
+  public mutating func startItem(into buffer: inout ByteBuffer) {
     if !isFirst { buffer.writeSpace() }
     isFirst = false
   }

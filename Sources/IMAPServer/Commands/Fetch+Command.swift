@@ -35,7 +35,7 @@ extension IMAPSession {
     return .ok(command.uid ? "UID FETCH completed" : "FETCH completed")
   }
 
-  private func shownFlags(newlySeen: ModSeq = 0) throws(CommandError) -> ShownFlags {
+  func shownFlags(newlySeen: ModSeq = 0) throws(CommandError) -> ShownFlags {
     let view = try selectedView()
     return ShownFlags(told: view.told, recent: isRev2 ? [] : view.recent, newlySeen: newlySeen)
   }
@@ -95,80 +95,5 @@ extension IMAPSession {
     let own = OwnStore(indexes: unseen, isSilent: true, mode: .add, flags: .seen, keywords: 0)
     await tellSlowly(expunge: false, includeUID: includeUID, own: own)
     return outcome.modSeq
-  }
-
-  /// Visits the messages in slices of what the socket takes. False: some were not there any more.
-  private func fetchFromStore(
-    _ plan: FetchPlan, _ indexes: IndexRanges, newlySeen: ModSeq
-  ) async throws(CommandError) -> Bool {
-    let shown = try shownFlags(newlySeen: newlySeen)
-    let ref = try selectedView().mailbox.ref
-    let uids = indexes.uids(in: shown.told)
-    var rest = uids[...]
-    var isWhole = true
-    var damage: StoreError?
-    var hasUnknownEncoding = false
-    // So many of the next messages are visited one by one, since a row among them cannot be read.
-    var careful = 0
-    while !rest.isEmpty {
-      guard !isOver else { throw .connectionClosed }
-      let encoder = FetchEncoder(
-        plan, shown, chunk: settings.outputChunk, wholeMessageLimit: settings.wholeMessageLimit, out: takeBuffer())
-      let slice = rest.prefix(careful > 0 ? 1 : settings.messagesPerVisit)
-      let done: Int
-      do throws(StoreError) {
-        done = try await listener.store.visit(ref, slice, needs: plan.needs) { row throws(StoreError) in
-          encoder.visit(row)
-        }
-      } catch {
-        guard case .corrupt = error else { throw .store(error) }
-        if careful == 0 {
-          careful = slice.count
-        } else {
-          careful -= 1
-          if damage == nil { damage = error }
-          rest = rest.dropFirst()
-        }
-        continue
-      }
-      careful = max(0, careful - done)
-      guard !isOver else { throw .connectionClosed }
-      if encoder.visited < done { isWhole = false }
-      if damage == nil { damage = encoder.firstError }
-      if encoder.hasUnknownEncoding { hasUnknownEncoding = true }
-      put(encoder.out)
-      if let large = encoder.large {
-        switch try await stream(large, plan, ref) {
-        case .sent(let unknownEncoding, let error):
-          if unknownEncoding { hasUnknownEncoding = true }
-          if damage == nil { damage = error }
-        case .gone: isWhole = false
-        }
-      }
-      // A store that makes no progress must not hold the session forever.
-      rest = rest.dropFirst(max(done, 1))
-      guard await drained() else { throw .connectionClosed }
-    }
-    if let damage { throw .store(damage) }
-    // RFC 9051 §7.5.2
-    if hasUnknownEncoding { throw .no(.unknownCTE, "Unknown transfer encoding") }
-    return isWhole
-  }
-
-  /// The outgoing buffer itself, if it is empty: what the encoder writes is then not copied again.
-  private func takeBuffer() -> ByteBuffer {
-    guard connection.out.readableBytes == 0 else { return ByteBuffer() }
-    var buffer = ByteBuffer()
-    swap(&buffer, &connection.out)
-    buffer.clear()
-    return buffer
-  }
-
-  private func put(_ bytes: ByteBuffer) {
-    if connection.out.readableBytes == 0 {
-      connection.out = bytes
-    } else {
-      connection.out.writeImmutableBuffer(bytes)
-    }
   }
 }

@@ -6,16 +6,23 @@ import NIOCore
 
 /// Encodes FETCH responses on the store's visitor thread, straight into a buffer.
 ///
-/// `@unchecked Sendable`: the session makes one for each visit, the visit calls it row after row, and the session looks
-/// at it again only when the visit has returned; it is never in two places at once.
+/// `@unchecked Sendable`, `@exclusivity(unchecked)`: the session makes one for each visit, the visit calls it row after row,
+/// and the session looks at it again only when the visit has returned; it is never in two places at once, and no call comes
+/// in while another is at work.
 final class FetchEncoder: @unchecked Sendable {
   private let plan: FetchPlan
   private let shown: ShownFlags
+  private let quick: FetchPlan.Quick?
+  /// The sections' names as the response gives them, a space behind each.
+  private let names: [ByteBuffer]
   private let chunk: Int
   private let wholeMessageLimit: Int
 
-  var out: ByteBuffer
-  private(set) var visited = 0
+  @exclusivity(unchecked) var out: ByteBuffer
+  @exclusivity(unchecked) private(set) var visited = 0
+  @exclusivity(unchecked) private var cursor: SnapshotCursor
+  @exclusivity(unchecked) private var tracePicks = HeaderFieldPicks()
+  @exclusivity(unchecked) private var picks = HeaderFieldPicks()
   /// A message that has to be streamed comes next: everything but its sections is in `head`.
   private(set) var large: LargeMessage?
   private(set) var firstError: StoreError?
@@ -34,43 +41,89 @@ final class FetchEncoder: @unchecked Sendable {
     self.chunk = chunk
     self.wholeMessageLimit = wholeMessageLimit
     self.out = out
+    quick = plan.quick
+    cursor = SnapshotCursor(shown.told)
+    names = plan.sections.map { section in
+      var name = ByteBuffer()
+      name.writeFetchItem(section.item, isResponse: true)
+      name.writeSpace()
+      return name
+    }
   }
 
   /// One row of the visit.
   func visit(_ row: any MessageRow) -> VisitControl {
+    if plan.opensMessage, out.readableBytes > 0, out.readableBytes + row.size > chunk { return .stopBefore }
     visited += 1
-    guard let index = shown.told.index(of: row.uid) else { return .next }
+    guard let (index, entry) = cursor.find(row.uid) else { return .next }
     if plan.streams(messageOf: Int64(row.size), wholeMessageLimit: wholeMessageLimit) {
       var head = ByteBuffer()
-      var line = FetchLine(sequence: index + 1, into: &head)
-      let start = head.writerIndex
-      writeItems(row, index, &line, into: &head)
-      large = LargeMessage(uid: row.uid, head: head, headHasItems: head.writerIndex > start)
+      let line = writeItems(row, index, entry, into: &head)
+      large = LargeMessage(uid: row.uid, head: head, headHasItems: line.hasItems)
       return .stop
     }
-    // Held here while it is written to: a class's property costs a check at each access.
+    // Held here while it is written to.
     var buffer = ByteBuffer()
     swap(&buffer, &out)
     let start = buffer.writerIndex
     do throws(StoreError) {
-      var line = FetchLine(sequence: index + 1, into: &buffer)
-      writeItems(row, index, &line, into: &buffer)
-      try writeSections(row, &line, into: &buffer)
+      var line = writeItems(row, index, entry, into: &buffer)
+      switch quick {
+      case .wholeMessage: try writeMessage(row, &line, into: &buffer)
+      case .commonFields(let names): writeCommonFields(names, row, &line, into: &buffer)
+      case nil: try writeSections(row, &line, into: &buffer)
+      }
       line.end(into: &buffer)
     } catch {
       // One damaged message does not keep the others from being read.
       buffer.moveWriterIndex(to: start)
       if firstError == nil { firstError = error }
     }
+    let isFull = buffer.readableBytes >= chunk
     swap(&buffer, &out)
-    return out.readableBytes >= chunk ? .stop : .next
+    return isFull ? .stop : .next
   }
 
-  private func writeItems(_ row: any MessageRow, _ index: Int, _ line: inout FetchLine, into buffer: inout ByteBuffer) {
-    let entry = shown.told[index]
-    if plan.wantsUID { line.writeUID(entry.uid, into: &buffer) }
-    if plan.wantsFlags || shown.isNewlySeen(entry) { shown.write(entry, &line, into: &buffer) }
-    for item in plan.items {
+  /// `* n FETCH (` and all items but the sections.
+  private func writeItems(
+    _ row: any MessageRow, _ index: Int, _ entry: MessageEntry, into buffer: inout ByteBuffer
+  ) -> FetchLine {
+    var next = 0
+    var hasItems = false
+    let room = RawWriter.fetchHeadRoom + (entry.keywords == 0 ? 0 : shown.keywordRoom)
+    buffer.writeRaw(room: room) { writer in
+      writer.startFetch(index + 1)
+      func begin(_ writer: inout RawWriter) {
+        if hasItems { writer.write(UInt8.space) }
+        hasItems = true
+      }
+      if plan.wantsUID {
+        begin(&writer)
+        writer.write("UID ")
+        writer.writeDecimal(UInt64(entry.uid))
+      }
+      if plan.wantsFlags || shown.isNewlySeen(entry) {
+        begin(&writer)
+        writer.writeFlagList(shown.flags(of: entry), keywords: entry.keywords, names: shown.told.keywords)
+      }
+      while next < plan.items.count {
+        switch plan.items[next] {
+        case .internalDate:
+          begin(&writer)
+          let date = row.internalDate
+          writer.write("INTERNALDATE ")
+          writer.writeDateTime(IMAPDateTime(seconds: date.seconds, zoneMinutes: date.zoneMinutes))
+        case .size:
+          begin(&writer)
+          writer.write("RFC822.SIZE ")
+          writer.writeDecimal(UInt64(max(row.size, 0)))
+        case .envelope, .body, .bodyStructure: return
+        }
+        next += 1
+      }
+    }
+    var line = FetchLine(continuing: hasItems)
+    for item in plan.items[next...] {
       switch item {
       case .internalDate:
         let date = row.internalDate
@@ -85,7 +138,38 @@ final class FetchEncoder: @unchecked Sendable {
       case .bodyStructure:
         line.writeName("BODYSTRUCTURE", into: &buffer)
         row.appendBodyStructure(to: &buffer)
-      default: break
+      }
+    }
+    return line
+  }
+
+  private func writeName(ofSection number: Int, _ line: inout FetchLine, into buffer: inout ByteBuffer) {
+    line.startItem(into: &buffer)
+    buffer.writeImmutableBuffer(names[number])
+  }
+
+  private func writeMessage(
+    _ row: any MessageRow, _ line: inout FetchLine, into buffer: inout ByteBuffer
+  ) throws(StoreError) {
+    writeName(ofSection: 0, &line, into: &buffer)
+    row.withTrace { trace in
+      buffer.writeLiteralHeader(size: trace.byteCount + row.messageSize)
+      buffer.writeSpan(trace)
+    }
+    try row.appendMessage(to: &buffer)
+  }
+
+  private func writeCommonFields(
+    _ names: HeaderFieldNames, _ row: any MessageRow, _ line: inout FetchLine, into buffer: inout ByteBuffer
+  ) {
+    writeName(ofSection: 0, &line, into: &buffer)
+    row.withTrace { trace in
+      tracePicks.pick(names, of: trace)
+      row.withCommonHeaders { lines in
+        picks.pick(names, of: lines)
+        buffer.writeLiteralHeader(size: tracePicks.size + picks.size)
+        tracePicks.write(of: trace, into: &buffer)
+        picks.write(of: lines, into: &buffer)
       }
     }
   }
@@ -95,22 +179,25 @@ final class FetchEncoder: @unchecked Sendable {
   ) throws(StoreError) {
     guard !plan.sections.isEmpty else { return }
     guard plan.opensMessage else {
-      for section in plan.sections { writeCommonHeaders(section, row, &line, into: &out) }
+      for (number, section) in plan.sections.enumerated() {
+        writeName(ofSection: number, &line, into: &out)
+        writeCommonHeaders(section, row, into: &out)
+      }
       return
     }
     let index = try row.index()
     let trace = row.trace
     try row.withMessage { (message) throws(StoreError) in
       let source = MessageBytes(trace: trace, message: message)
-      for section in plan.sections {
-        line.writeName(of: section.item, into: &out)
+      for (number, section) in plan.sections.enumerated() {
+        writeName(ofSection: number, &line, into: &out)
         write(section, source, index, into: &out)
       }
     }
   }
 
   private func writeCommonHeaders(
-    _ section: FetchPlan.Section, _ row: any MessageRow, _ line: inout FetchLine, into out: inout ByteBuffer
+    _ section: FetchPlan.Section, _ row: any MessageRow, into out: inout ByteBuffer
   ) {
     guard case .fields(_, let names, let not) = section.kind else { return }
     var bytes = ByteBuffer()
@@ -120,7 +207,6 @@ final class FetchEncoder: @unchecked Sendable {
     row.withCommonHeaders { lines in
       HeaderFields.write(fields: names, not: not, of: lines, header: 0..<lines.byteCount, into: &bytes)
     }
-    line.writeName(of: section.item, into: &out)
     write(bytes, section.partial, into: &out)
   }
 
@@ -176,14 +262,27 @@ struct ShownFlags: Sendable {
   let recent: [ClosedRange<UID>]
   /// The MODSEQ of the `\Seen` that this FETCH has just set; 0: none.
   let newlySeen: ModSeq
+  /// Octets that all keywords take in a list of flags.
+  let keywordRoom: Int
+
+  init(told: MailboxSnapshot, recent: [ClosedRange<UID>], newlySeen: ModSeq) {
+    self.told = told
+    self.recent = recent
+    self.newlySeen = newlySeen
+    keywordRoom = RawWriter.keywordRoom(told.keywords)
+  }
 
   /// RFC 9051 §6.4.5: flags changed by the FETCH itself should be in its responses.
   func isNewlySeen(_ entry: MessageEntry) -> Bool { newlySeen != 0 && entry.modSeq == newlySeen }
 
-  func write(_ entry: MessageEntry, _ line: inout FetchLine, into buffer: inout ByteBuffer) {
+  func flags(of entry: MessageEntry) -> FlagSet {
     var flags = FlagSet(rawValue: entry.flags.rawValue)
     if !recent.isEmpty, recent.contains(where: { $0.contains(entry.uid) }) { flags.insert(.recent) }
-    line.writeFlags(flags, keywords: entry.keywords, names: told.keywords, into: &buffer)
+    return flags
+  }
+
+  func write(_ entry: MessageEntry, _ line: inout FetchLine, into buffer: inout ByteBuffer) {
+    line.writeFlags(flags(of: entry), keywords: entry.keywords, names: told.keywords, into: &buffer)
   }
 }
 

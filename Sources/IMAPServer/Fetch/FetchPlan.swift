@@ -5,12 +5,23 @@ import MailStore
 /// What a FETCH wants of each message, worked out once.
 struct FetchPlan: Sendable {
   /// UID first, then FLAGS, then the rest in the order asked for, sections last.
-  private(set) var items: [FetchItem] = []
+  private(set) var items: [Column] = []
   private(set) var sections: [Section] = []
   private(set) var wantsUID: Bool
   private(set) var wantsFlags = false
   private(set) var setsSeen: Bool
   private(set) var needs: ContentNeeds = []
+
+  /// What is kept beside the message.
+  enum Column: Sendable {
+    case internalDate, size, envelope, body, bodyStructure
+  }
+
+  /// A single section that is written without looking at the message's parts.
+  enum Quick: Sendable {
+    case wholeMessage
+    case commonFields(HeaderFieldNames)
+  }
 
   /// A section item with its field names folded.
   struct Section: Sendable {
@@ -51,15 +62,21 @@ struct FetchPlan: Sendable {
       switch item {
       case .uid: wantsUID = true
       case .flags: wantsFlags = true
-      case .internalDate, .size:
+      case .internalDate:
         needs.insert(.dates)
-        add(item)
+        add(.internalDate)
+      case .size:
+        needs.insert(.dates)
+        add(.size)
       case .envelope:
         needs.insert(.envelope)
-        add(item)
-      case .body, .bodyStructure:
+        add(.envelope)
+      case .body:
         needs.insert(.bodyStructure)
-        add(item)
+        add(.body)
+      case .bodyStructure:
+        needs.insert(.bodyStructure)
+        add(.bodyStructure)
       // What is asked for twice is sent once: two thousand times the same are a way to fill memory, not to read mail.
       default: if known.insert(item).inserted { addSection(item) }
       }
@@ -68,8 +85,18 @@ struct FetchPlan: Sendable {
     if sections.count > Self.sectionsHeld { needs.formUnion([.message, .headers, .dates]) }
   }
 
-  private mutating func add(_ item: FetchItem) {
-    if !items.contains(item) { items.append(item) }
+  private mutating func add(_ column: Column) {
+    if !items.contains(column) { items.append(column) }
+  }
+
+  /// Nil: the sections are written one by one.
+  var quick: Quick? {
+    guard sections.count == 1, let section = sections.first, section.partial == nil else { return nil }
+    switch section.kind {
+    case .stored(let path): return path == SectionPath([], .whole) ? .wholeMessage : nil
+    case .fields(_, let names, _): return opensMessage ? nil : .commonFields(names)
+    case .binary, .binarySize: return nil
+    }
   }
 
   private mutating func addSection(_ item: FetchItem) {

@@ -133,10 +133,14 @@ extension Reader {
     _ entries: [SQLMaildrop.Entry], _ indexes: ArraySlice<Int>, of account: Int64, _ needs: ContentNeeds,
     _ visitor: (Int, any MessageRow) throws(StoreError) -> VisitControl
   ) throws(StoreError) -> Int {
-    defer { scratch.trim() }
+    defer {
+      scratch.endRun()
+      scratch.trim()
+    }
     return try db.reading { () throws(StoreError) in
       let query = try query(.contents, needs)
       let row = SQLMessageRow(self, query)
+      scratch.beginRun()
       var done = 0
       for index in indexes {
         let entry = entries[index]

@@ -18,22 +18,36 @@ enum ContentSource: Hashable {
 final class ContentQuery {
   let statement: SQLStatement
   // Column numbers; -1: not asked for.
-  private(set) var internalDate: Int32 = -1
-  private(set) var uidl: Int32 = -1
-  private(set) var key: Int32 = -1
-  private(set) var version: Int32 = -1
-  private(set) var envelope: Int32 = -1
-  private(set) var structure: Int32 = -1
-  private(set) var body: Int32 = -1
-  private(set) var headers: Int32 = -1
-  private(set) var trace: Int32 = -1
-  private(set) var sort: Int32 = -1
-  private(set) var thread: Int32 = -1
-  private(set) var preview: Int32 = -1
-  private(set) var parts: Int32 = -1
-  private(set) var blob: Int32 = -1
+  let internalDate: Int32
+  let uidl: Int32
+  let key: Int32
+  let version: Int32
+  let envelope: Int32
+  let structure: Int32
+  let body: Int32
+  let headers: Int32
+  let trace: Int32
+  let sort: Int32
+  let thread: Int32
+  let preview: Int32
+  let parts: Int32
+  let blob: Int32
 
   init(_ source: ContentSource, _ needs: ContentNeeds, _ db: SQLConnection) throws(StoreError) {
+    var internalDate: Int32 = -1
+    var uidl: Int32 = -1
+    var key: Int32 = -1
+    var version: Int32 = -1
+    var envelope: Int32 = -1
+    var structure: Int32 = -1
+    var body: Int32 = -1
+    var headers: Int32 = -1
+    var trace: Int32 = -1
+    var sort: Int32 = -1
+    var thread: Int32 = -1
+    var preview: Int32 = -1
+    var parts: Int32 = -1
+    var blob: Int32 = -1
     var columns: [String] = []
     func add(_ names: String...) -> Int32 {
       columns += names
@@ -89,6 +103,20 @@ final class ContentQuery {
       sql += " WHERE c.key BETWEEN ?1 AND ?2 ORDER BY c.key"
     }
     statement = try db.statement(sql)
+    self.internalDate = internalDate
+    self.uidl = uidl
+    self.key = key
+    self.version = version
+    self.envelope = envelope
+    self.structure = structure
+    self.body = body
+    self.headers = headers
+    self.trace = trace
+    self.sort = sort
+    self.thread = thread
+    self.preview = preview
+    self.parts = parts
+    self.blob = blob
   }
 
   func bind(_ ref: MailboxRef, _ uids: ClosedRange<UID>) {

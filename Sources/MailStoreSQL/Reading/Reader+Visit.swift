@@ -8,11 +8,15 @@ extension Reader {
     _ visitor: (any MessageRow) throws(StoreError) -> VisitControl
   ) throws(StoreError) -> Int {
     guard let first = uids.first, let last = uids.last else { return 0 }
-    defer { scratch.trim() }
+    defer {
+      scratch.endRun()
+      scratch.trim()
+    }
     return try db.reading { () throws(StoreError) in
       let query = try query(.messages, needs)
       let row = SQLMessageRow(self, query)
       var walk = Walk(ref: ref, uids: uids, needs: needs, row: row)
+      scratch.beginRun()
       // Nearly all UIDs between the ends are wanted: one statement walks along them. Else one lookup each.
       if Int(last - first) <= uids.count * 3 + 16 {
         try walkRange(&walk, query, first...last, visitor)

@@ -51,6 +51,16 @@ final class Reader: @unchecked Sendable {
     }
   }
 
+  /// Reads a whole message to the end of `buffer`.
+  func append(blob: Int64, at location: BlobLocation, to buffer: inout ByteBuffer) throws(StoreError) {
+    do throws(BlobError) { try packs.append(location, to: &buffer, scratch: &scratch) } catch {
+      guard case .missing = error, let moved = try relocate(blob), moved != location else {
+        throw report(error, location)
+      }
+      do { try packs.append(moved, to: &buffer, scratch: &scratch) } catch { throw report(error, moved) }
+    }
+  }
+
   func reader(blob: Int64, at location: BlobLocation) throws(StoreError) -> BlobReader {
     do throws(BlobError) { return try packs.reader(location) } catch {
       guard case .missing = error, let moved = try relocate(blob), moved != location else {
@@ -71,6 +81,8 @@ final class Reader: @unchecked Sendable {
 
   /// Where the blob lies now, which the transaction under way cannot see.
   private func relocate(_ blob: Int64) throws(StoreError) -> BlobLocation? {
+    // It may lie in what was read ahead before it was durable there.
+    scratch.endRun()
     let connection: SQLConnection
     if let fresh {
       connection = fresh

@@ -4,16 +4,19 @@ import MailStore
 import NIOCore
 
 /// The row that a visit hands over: the columns as they stand in SQLite's memory, copied once, into the caller's buffer.
+///
+/// `@exclusivity(unchecked)`: a row belongs to one visit, which runs on one thread and neither keeps a property open while it
+/// calls the visitor nor writes to one while the visitor reads; the checks would cost a tenth of a FETCH.
 final class SQLMessageRow: MessageRow {
   private let reader: Reader
-  private(set) var uid: UID = 0
-  private(set) var internalDate = InternalDate(seconds: 0)
-  private(set) var saveDate: Int64 = 0
-  private(set) var size = 0
-  var query: ContentQuery
-  private var isLoaded = false
+  @exclusivity(unchecked) private(set) var uid: UID = 0
+  @exclusivity(unchecked) private(set) var internalDate = InternalDate(seconds: 0)
+  @exclusivity(unchecked) private(set) var saveDate: Int64 = 0
+  @exclusivity(unchecked) private(set) var size = 0
+  @exclusivity(unchecked) var query: ContentQuery
+  @exclusivity(unchecked) private var isLoaded = false
   /// Made from the message because the row's columns are of an older parser.
-  private(set) var remade: MessageSummary?
+  @exclusivity(unchecked) private(set) var remade: MessageSummary?
 
   init(_ reader: Reader, _ query: ContentQuery) {
     self.reader = reader
@@ -83,6 +86,11 @@ final class SQLMessageRow: MessageRow {
   }
 
   var trace: ByteBuffer { query.trace < 0 ? ByteBuffer() : query.statement.buffer(query.trace) }
+
+  func withTrace<Result>(_ body: (RawSpan) throws -> Result) rethrows -> Result {
+    try body(column(query.trace).bytes)
+  }
+
   var sortKeys: SortKeys { remade.map { SortKeys($0) } ?? SortKeys(decoding: column(query.sort)) }
 
   var preview: String {
@@ -117,12 +125,28 @@ final class SQLMessageRow: MessageRow {
     return try withMessage { MessageIndex.parse($0) }
   }
 
+  var messageSize: Int {
+    isLoaded ? reader.scratch.count : query.blob < 0 ? 0 : Int(query.statement.int(query.blob + 4))
+  }
+
+  func appendMessage(to buffer: inout ByteBuffer) throws(StoreError) {
+    guard !isLoaded else {
+      reader.scratch.withBytes { message in message.withUnsafeBytes { _ = buffer.writeBytes($0) } }
+      return
+    }
+    try reader.append(blob: query.statement.int(query.blob), at: try location(), to: &buffer)
+  }
+
+  private func location() throws(StoreError) -> BlobLocation {
+    guard let location = query.location else {
+      throw .corrupt(what: "the message with UID \(uid) has no row in blob, or the visit did not ask for it")
+    }
+    return location
+  }
+
   func withMessage<Result>(_ body: (RawSpan) throws(StoreError) -> Result) throws(StoreError) -> Result {
     if !isLoaded {
-      guard let location = query.location else {
-        throw .corrupt(what: "the message with UID \(uid) has no row in blob, or the visit did not ask for it")
-      }
-      try reader.load(blob: query.statement.int(query.blob), at: location)
+      try reader.load(blob: query.statement.int(query.blob), at: try location())
       isLoaded = true
     }
     return try reader.scratch.withBytes(body)

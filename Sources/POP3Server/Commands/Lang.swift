@@ -12,6 +12,7 @@ extension POP3Session {
       return err(.languageUnknown)
     }
     language = chosen
+    ahead.discard()
     withOutput { POP3Response.languageChanged(to: chosen, into: &$0) }
   }
 }

@@ -1,0 +1,78 @@
+public import Bytes
+
+/// The beginning of a FETCH response, up to the first item that is copied from elsewhere: what `FetchLine` writes piece by
+/// piece, in one go.
+extension RawWriter {
+  /// Octets that suffice for everything here, each item once, keywords apart: the longest are `* ` and `FETCH` with a number
+  /// (19 and 10), UID (15), six flags (56), INTERNALDATE (42), RFC822.SIZE (33).
+  public static let fetchHeadRoom = 256
+
+  @inlinable
+  public mutating func startFetch(_ sequence: Int) {
+    write("* ")
+    writeDecimal(UInt64(sequence))
+    write(" FETCH (")
+  }
+
+  /// The keywords take `keywordRoom(names)` at most.
+  @inlinable
+  public mutating func writeFlagList(_ flags: FlagSet, keywords: UInt64, names: [String]) {
+    write("FLAGS (")
+    let start = count
+    if flags.contains(.answered) { write("\\Answered ") }
+    if flags.contains(.flagged) { write("\\Flagged ") }
+    if flags.contains(.deleted) { write("\\Deleted ") }
+    if flags.contains(.seen) { write("\\Seen ") }
+    if flags.contains(.draft) { write("\\Draft ") }
+    if flags.contains(.recent) { write("\\Recent ") }
+    var rest = keywords
+    while rest != 0 {
+      let bit = rest.trailingZeroBitCount
+      rest &= rest &- 1
+      guard bit < names.count else { break }
+      write(names[bit])
+      write(UInt8.space)
+    }
+    if count > start { unwrite(1) }
+    write(UInt8(ascii: ")"))
+  }
+
+  /// Octets that the keywords `names` take in a list of flags.
+  public static func keywordRoom(_ names: [String]) -> Int { names.reduce(0) { $0 + $1.utf8.count + 1 } }
+
+  /// As `ByteBuffer.writeDateTime`.
+  @inlinable
+  public mutating func writeDateTime(_ date: IMAPDateTime) {
+    // 0000-01-01 to 9999-12-31, a day off each end for the zone.
+    let seconds = Int(Swift.min(Swift.max(date.seconds, -62_167_132_800), 253_402_214_400))
+    let zone = Int(Swift.min(Swift.max(date.zoneMinutes, -1439), 1439))
+    let local = seconds + zone * 60
+    let day = local >= 0 ? local / 86_400 : (local - 86_399) / 86_400
+    let time = local - day * 86_400
+    let civil = CivilDate.date(ofDay: day)
+    write(UInt8.quote)
+    if civil.day < 10 {
+      write(UInt8.space)
+      writeDecimal(UInt64(civil.day))
+    } else {
+      writeTwoDigits(civil.day)
+    }
+    write(UInt8(ascii: "-"))
+    write(UnsafeRawBufferPointer(start: CivilDate.months.utf8Start + (civil.month - 1) * 3, count: 3))
+    write(UInt8(ascii: "-"))
+    let year = Int(civil.year.magnitude)
+    writeTwoDigits(year / 100)
+    writeTwoDigits(year)
+    write(UInt8.space)
+    writeTwoDigits(time / 3600)
+    write(UInt8(ascii: ":"))
+    writeTwoDigits(time / 60 % 60)
+    write(UInt8(ascii: ":"))
+    writeTwoDigits(time % 60)
+    write(UInt8.space)
+    write(zone < 0 ? UInt8(ascii: "-") : UInt8(ascii: "+"))
+    writeTwoDigits(abs(zone) / 60)
+    writeTwoDigits(abs(zone) % 60)
+    write(UInt8.quote)
+  }
+}
