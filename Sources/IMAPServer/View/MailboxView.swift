@@ -170,15 +170,21 @@ struct MailboxView {
   }
 }
 
-/// Entries of a snapshot by ascending indexes, without a search for each.
+/// Entries of a snapshot by ascending indexes: a chunk is looked up once, not for each.
 private struct EntryWalk {
   private let snapshot: MailboxSnapshot
   private var chunk = 0
+  private var entries: [MessageEntry] = []
+  private var range = 0..<0
   init(_ snapshot: MailboxSnapshot) { self.snapshot = snapshot }
 
   mutating func entry(at index: Int) -> MessageEntry {
-    while chunk + 1 < snapshot.starts.count, snapshot.starts[chunk + 1] <= index { chunk += 1 }
-    return snapshot.chunks[chunk].entries[index - snapshot.starts[chunk]]
+    if !range.contains(index) {
+      while chunk + 1 < snapshot.starts.count, snapshot.starts[chunk + 1] <= index { chunk += 1 }
+      entries = snapshot.chunks[chunk].entries
+      range = snapshot.starts[chunk]..<snapshot.starts[chunk] + entries.count
+    }
+    return entries[index - range.lowerBound]
   }
 }
 
