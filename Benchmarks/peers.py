@@ -88,7 +88,11 @@ class Peer:
         self.imap, self.imaps, self.pop3, self.lmtp = (free_port() for _ in range(4))
 
     def __enter__(self):
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
