@@ -40,9 +40,11 @@ private let threads: [Fixture] = [
 
   @Test(arguments: [
     "SORT", "SORT (DATE)", "SORT (DATE) UTF-8", "SORT () UTF-8 ALL", "SORT DATE UTF-8 ALL", "SORT (FOO) UTF-8 ALL",
-    "SORT (REVERSE) UTF-8 ALL", "SORT (REVERSE REVERSE DATE) UTF-8 ALL", "SORT (DATE ) UTF-8 ALL", "SORT (DATE UTF-8 ALL",
+    "SORT (REVERSE) UTF-8 ALL", "SORT (REVERSE REVERSE DATE) UTF-8 ALL", "SORT (DATE ) UTF-8 ALL",
+    "SORT (DATE UTF-8 ALL",
     "SORT RETURN (UPDATE) (DATE) UTF-8 ALL", "SORT RETURN (PARTIAL 1:2) (DATE) UTF-8 ALL", "SORT (DATE) () ALL",
-    "SORT (DATE) UTF-8 CHARSET UTF-8 ALL", "THREAD", "THREAD REFERENCES", "THREAD REFERENCES UTF-8", "THREAD REFS UTF-8 ALL",
+    "SORT (DATE) UTF-8 CHARSET UTF-8 ALL", "THREAD", "THREAD REFERENCES", "THREAD REFERENCES UTF-8",
+    "THREAD REFS UTF-8 ALL",
     "THREAD RETURN (ALL) REFERENCES UTF-8 ALL", "THREAD (REFERENCES) UTF-8 ALL", "UID SORT", "UID THREAD REFERENCES",
   ]) func `What is no SORT or THREAD is refused`(line: String) throws {
     #expect(throws: IMAPSyntaxError.self) { try parse(line) }
@@ -50,24 +52,25 @@ private let threads: [Fixture] = [
 
   // MARK: Responses
 
-  @Test(arguments: [
-    ("", []), ("(2)", [.init(2)]), ("(1 2 3)", [.init(1, children: 1), .init(2, children: 1), .init(3)]),
-    (
-      "(2)(3 6 (4 23)(44 7 96))",
-      [
-        .init(2), .init(3, children: 1), .init(6, children: 2), .init(4, children: 1), .init(23),
-        .init(44, children: 1), .init(7, children: 1), .init(96),
-      ]
-    ),
-    ("((3)(5))", [.init(0, children: 2), .init(3), .init(5)]),
-    (
-      "((1 2)(3 (4)(5)))(6)",
-      [
-        .init(0, children: 2), .init(1, children: 1), .init(2), .init(3, children: 2), .init(4), .init(5), .init(6),
-      ]
-    ),
-    ("(1 ((2)(3))(4))", [.init(1, children: 2), .init(0, children: 2), .init(2), .init(3), .init(4)]),
-  ] as [(String, [ThreadMember])])
+  @Test(
+    arguments: [
+      ("", []), ("(2)", [.init(2)]), ("(1 2 3)", [.init(1, children: 1), .init(2, children: 1), .init(3)]),
+      (
+        "(2)(3 6 (4 23)(44 7 96))",
+        [
+          .init(2), .init(3, children: 1), .init(6, children: 2), .init(4, children: 1), .init(23),
+          .init(44, children: 1), .init(7, children: 1), .init(96),
+        ]
+      ),
+      ("((3)(5))", [.init(0, children: 2), .init(3), .init(5)]),
+      (
+        "((1 2)(3 (4)(5)))(6)",
+        [
+          .init(0, children: 2), .init(1, children: 1), .init(2), .init(3, children: 2), .init(4), .init(5), .init(6),
+        ]
+      ),
+      ("(1 ((2)(3))(4))", [.init(1, children: 2), .init(0, children: 2), .init(2), .init(3), .init(4)]),
+    ] as [(String, [ThreadMember])])
   func `Threads are written and read`(_ sample: (text: String, members: [ThreadMember])) throws {
     let line = sample.text.isEmpty ? "* THREAD" : "* THREAD \(sample.text)"
     #expect(printed { $0.writeThread(sample.members) } == line + "\r\n")
@@ -83,7 +86,8 @@ private let threads: [Fixture] = [
   }
 
   @Test(arguments: [
-    "(", ")", "()", "(1", "(1))", "1", "(a)", "(0)", "(1 2", "((1)(2)", "((1)(2)))", "(1 (2) 3)", "(4294967296)", "(1)x",
+    "(", ")", "()", "(1", "(1))", "1", "(a)", "(0)", "(1 2", "((1)(2)", "((1)(2)))", "(1 (2) 3)", "(4294967296)",
+    "(1)x",
   ]) func `What are no threads is refused`(text: String) {
     #expect(throws: ResponseSyntaxError.self) { try response("* THREAD \(text)") }
   }

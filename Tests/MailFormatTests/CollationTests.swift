@@ -81,7 +81,8 @@ import Testing
     fields.read(message(header + "\n\n").span.bytes)
     return (
       fields.withMessageID { String(decoding: $0, as: UTF8.self) },
-      (0..<fields.referenceCount).map { fields.withReference($0) { String(decoding: $0, as: UTF8.self) } }, fields.isReply
+      (0..<fields.referenceCount).map { fields.withReference($0) { String(decoding: $0, as: UTF8.self) } },
+      fields.isReply
     )
   }
 

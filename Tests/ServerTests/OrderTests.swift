@@ -11,7 +11,8 @@ import Testing
     for round in 0..<200 {
       let count = Int.random(in: 0...300, using: &random)
       let spread: UInt64 = [1, 3, 1 << 12, 1 << 33, .max][round % 5]
-      let keys = (0..<count).map { _ in UInt64.random(in: 0...spread, using: &random) &+ (round % 2 == 0 ? 1 << 63 : 0) }
+      let keys = (0..<count).map { _ in UInt64.random(in: 0...spread, using: &random) &+ (round % 2 == 0 ? 1 << 63 : 0)
+      }
       var order = StableOrder(count: count)
       order.sort(by: keys)
       #expect(order.order.map(Int.init) == (0..<count).sorted { (keys[$0], $0) < (keys[$1], $1) })
@@ -96,7 +97,9 @@ import Testing
       }
       // From a forest that is there already, and from nothing.
       if Bool.random(using: &random) {
-        for node in 1..<count where Bool.random(using: &random) { parents[node] = Int32(Int.random(in: 0..<node, using: &random)) }
+        for node in 1..<count where Bool.random(using: &random) {
+          parents[node] = Int32(Int.random(in: 0..<node, using: &random))
+        }
       }
       var tree = AncestryTree(parents: parents)
       for _ in 0..<200 {

@@ -83,7 +83,8 @@ private final class PlainThreads {
   }
 
   private func key(_ node: Node) -> (Int, Int) {
-    let message = node.message ?? node.children.compactMap(\.message).min { (letters[$0].date, $0) < (letters[$1].date, $1) }
+    let message =
+      node.message ?? node.children.compactMap(\.message).min { (letters[$0].date, $0) < (letters[$1].date, $1) }
     return message.map { (letters[$0].date, $0) } ?? (0, 0)
   }
 
@@ -171,7 +172,9 @@ private final class PlainThreads {
     #expect(references([Letter(id: "a"), Letter(id: "b", references: ["a"])]) == "(1 2)")
     // Whichever came first.
     #expect(references([Letter(id: "b", references: ["a"]), Letter(id: "a")]) == "(2 1)")
-    #expect(references([Letter(id: "a"), Letter(references: ["a"], date: 2), Letter(references: ["a"], date: 1)]) == "(1 (3)(2))")
+    #expect(
+      references([Letter(id: "a"), Letter(references: ["a"], date: 2), Letter(references: ["a"], date: 1)])
+        == "(1 (3)(2))")
   }
 
   @Test func `References that are not there are pruned, and siblings stay together`() {
@@ -179,7 +182,8 @@ private final class PlainThreads {
     #expect(references([Letter(references: ["a"]), Letter(references: ["a"])]) == "((1)(2))")
     // The grandfather's place is taken by what is below.
     #expect(references([Letter(references: ["a", "b"]), Letter(references: ["a", "c"])]) == "((1)(2))")
-    #expect(references([Letter(id: "a"), Letter(references: ["a", "b"]), Letter(references: ["a", "b"])]) == "(1 (2)(3))")
+    #expect(
+      references([Letter(id: "a"), Letter(references: ["a", "b"]), Letter(references: ["a", "b"])]) == "(1 (2)(3))")
     // A dummy's only child, which is itself a dummy with two, gives one dummy.
     #expect(references([Letter(references: ["a", "b"]), Letter(references: ["a", "b"])]) == "((1)(2))")
   }
@@ -210,20 +214,26 @@ private final class PlainThreads {
   @Test func `Loops are not made`() {
     #expect(references([Letter(id: "a", references: ["a"])]) == "(1)")
     #expect(references([Letter(id: "a", references: ["b"]), Letter(id: "b", references: ["a"])]) == "(2 1)")
-    #expect(references([Letter(id: "a", references: ["c"]), Letter(id: "b", references: ["a"]), Letter(id: "c", references: ["b"])]) == "(3 1 2)")
+    #expect(
+      references([
+        Letter(id: "a", references: ["c"]), Letter(id: "b", references: ["a"]), Letter(id: "c", references: ["b"]),
+      ]) == "(3 1 2)")
     #expect(references([Letter(references: ["a", "b", "a", "b"]), Letter(id: "a")]) == "(2 1)")
   }
 
   @Test func `Threads of one subject are merged`() {
     // An answer without references becomes a child of what it answers.
-    #expect(references([Letter(id: "a", subject: "x"), Letter(id: "b", subject: "x", isReply: true, date: 1)]) == "(1 2)")
-    #expect(references([Letter(id: "b", subject: "x", isReply: true), Letter(id: "a", subject: "x", date: 1)]) == "(2 1)")
+    #expect(
+      references([Letter(id: "a", subject: "x"), Letter(id: "b", subject: "x", isReply: true, date: 1)]) == "(1 2)")
+    #expect(
+      references([Letter(id: "b", subject: "x", isReply: true), Letter(id: "a", subject: "x", date: 1)]) == "(2 1)")
     // Two originals, or two answers, become siblings.
     #expect(references([Letter(subject: "x"), Letter(subject: "x")]) == "((1)(2))")
     #expect(references([Letter(subject: "x", isReply: true), Letter(subject: "x", isReply: true)]) == "((1)(2))")
     // A second original joins the dummy, and so does an answer.
     #expect(references([Letter(subject: "x"), Letter(subject: "x"), Letter(subject: "x")]) == "((1)(2)(3))")
-    #expect(references([Letter(subject: "x"), Letter(subject: "x"), Letter(subject: "x", isReply: true)]) == "((1)(2)(3))")
+    #expect(
+      references([Letter(subject: "x"), Letter(subject: "x"), Letter(subject: "x", isReply: true)]) == "((1)(2)(3))")
     // No subject is no subject in common.
     #expect(references([Letter(), Letter()]) == "(1)(2)")
   }
@@ -238,7 +248,10 @@ private final class PlainThreads {
   }
 
   @Test func `A thread's first message decides where it stands`() {
-    let letters = [Letter(id: "a", date: 5), Letter(id: "b", date: 3), Letter(references: ["b"], date: 1), Letter(references: ["c"], date: 9), Letter(references: ["c"], date: 4)]
+    let letters = [
+      Letter(id: "a", date: 5), Letter(id: "b", date: 3), Letter(references: ["b"], date: 1),
+      Letter(references: ["c"], date: 9), Letter(references: ["c"], date: 4),
+    ]
     #expect(references(letters) == "(2 3)((5)(4))(1)")
   }
 

@@ -145,7 +145,9 @@ extension ResponseReader {
         spaces()
         guard cursor.take(UInt8(ascii: ")")) else { throw expected("')'") }
       default:
-        guard line.numbers.count < limits.numbers else { throw error("More than \(limits.numbers) numbers in one line") }
+        guard line.numbers.count < limits.numbers else {
+          throw error("More than \(limits.numbers) numbers in one line")
+        }
         line.numbers.append(try number32("a number"))
       }
     }
