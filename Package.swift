@@ -256,7 +256,8 @@ let package = Package(
       "ServerTests",
       [
         "MerpatiServer", "IMAPServer", "POP3Server", "LMTPServer", "MailNet", "MailStoreSQL", "MailStore", "IMAPCore",
-        "MailAuth", "POP3Core", "LMTPCore", "SearchText", "MailFormat", "BlobStore", "Bytes", "MailTestKit", "SASL", nio,
+        "MailAuth", "POP3Core", "LMTPCore", "SearchText", "MailFormat", "BlobStore", "Bytes", "MailTestKit", "SASL",
+        nio,
         nioPosix, nioSSL,
         logging,
       ]),

@@ -112,7 +112,8 @@ public final class SQLStore: MailStore {
       settings.searchIndexing == .on
       ? index.map { [packs, freeSpace] in
         SearchIndexer(
-          $0, database: database, packs: packs, damage: damage, freeSpace: freeSpace, settings: settings, logger: logger)
+          $0, database: database, packs: packs, damage: damage, freeSpace: freeSpace, settings: settings, logger: logger
+        )
       } : nil
     try AccountTable.load(directoryDB, into: directory)
     try writer.start()

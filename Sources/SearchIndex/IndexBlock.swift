@@ -20,7 +20,9 @@ enum IndexBlock {
   }
 
   /// In the table `block`: 36 bits of the segment, 3 of the kind, 24 of the block's first trigram.
-  static func key(_ segment: Int64, _ kind: Int64, _ first: UInt32) -> Int64 { segment << 27 | kind << 24 | Int64(first) }
+  static func key(_ segment: Int64, _ kind: Int64, _ first: UInt32) -> Int64 {
+    segment << 27 | kind << 24 | Int64(first)
+  }
   static let largestSegment: Int64 = 1 << 36 - 1
 
   static func seal(_ payload: [UInt8], seed: [UInt64]) -> [UInt8] {

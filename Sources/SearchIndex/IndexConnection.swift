@@ -58,9 +58,10 @@ final class IndexConnection {
 
   private static func error(_ code: Int32, _ what: String) -> IndexError {
     switch code & 0xFF {
-    // A file that is shorter than it should be, or has not the tables it should have, is damaged too.
+    // A file that is shorter than it should be, cannot be read, or has not the tables it should have, is damaged too.
     case SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_ERROR, SQLITE_CONSTRAINT, SQLITE_MISMATCH, SQLITE_FORMAT: .damaged(what)
-    case SQLITE_IOERR where code >> 8 == 2: .damaged(what)
+    // SQLITE_IOERR_READ and SQLITE_IOERR_SHORT_READ, macros that Swift does not see.
+    case SQLITE_IOERR where code >> 8 == 1 || code >> 8 == 2: .damaged(what)
     default: .system(code: code, what)
     }
   }

@@ -79,7 +79,10 @@ struct IndexSegment {
   }
 
   static func seed(_ identity: UInt64, id: Int64, account: Int64, first: Int64, last: Int64) -> [UInt64] {
-    [identity, UInt64(bitPattern: id), UInt64(bitPattern: account), UInt64(bitPattern: first), UInt64(bitPattern: last)]
+    [
+      identity, UInt64(bitPattern: id), UInt64(bitPattern: account), UInt64(bitPattern: first),
+      UInt64(bitPattern: last),
+    ]
   }
 
   func seed(_ identity: UInt64, block key: Int64) -> [UInt64] { [identity, nonce, UInt64(bitPattern: key)] }

@@ -30,11 +30,11 @@ extension IndexWriter {
   }
 
   /// Looks at one segment behind the number `after`, and leaves out what is not there any more if that is half of it.
-  /// - Parameter live: which contents of the account between two numbers there are.
+  /// - Parameter live: which contents of the account between two numbers there are; nil: the account is gone.
   /// - Returns: the segment looked at; nil: none is behind.
   public func sweep(
     after: Int64, isStopping: () -> Bool,
-    live: (_ account: Int64, _ first: Int64, _ last: Int64) throws(IndexError) -> Set<Int64>
+    live: (_ account: Int64, _ first: Int64, _ last: Int64) throws(IndexError) -> Set<Int64>?
   ) throws(IndexError) -> Int64? {
     let row = try db("SELECT account, id, first, last, data FROM segment WHERE id > ? ORDER BY id LIMIT 1")
     row.bind(1, after)
@@ -49,14 +49,14 @@ extension IndexWriter {
     }
     row.reset()
     let segment = try found.get()
-    let there = try live(account, segment.first, segment.last)
-    let left = segment.contents.reduce(0) { there.contains($1) ? $0 + 1 : $0 }
-    guard left * 2 <= segment.count, left < segment.count || segment.count == 0 else { return segment.id }
-    if left == 0 {
+    guard let there = try live(account, segment.first, segment.last) else {
       try db.transaction(writes: true) { () throws(IndexError) in try delete(segment.id) }
-    } else {
-      _ = try rewrite([segment], isStopping) { there.contains($0.contents[$1]) }
+      return segment.id
     }
+    let left = segment.contents.reduce(0) { there.contains($1) ? $0 + 1 : $0 }
+    guard segment.count > 0, left * 2 <= segment.count else { return segment.id }
+    // One of which nothing is left stays without messages, so that there is no gap.
+    _ = try rewrite([segment], isStopping) { there.contains($0.contents[$1]) }
     return segment.id
   }
 

@@ -54,12 +54,24 @@ public final class IndexWriter {
 
   // MARK: What there is
 
-  /// Up to where each account's contents have been looked at.
+  /// Up to where each account's contents have been looked at. Segments follow one another without a gap; where a power cut
+  /// has lost one, those behind it go too, and are made anew.
   public func reached() throws(IndexError) -> [Int64: Int64] {
-    let rows = try db("SELECT account, MAX(last) FROM segment GROUP BY account")
-    defer { rows.reset() }
+    let rows = try db("SELECT account, id, first, last FROM segment ORDER BY account, first")
     var result: [Int64: Int64] = [:]
-    while try rows.step() { result[rows.int(0)] = rows.int(1) }
+    var stray: [Int64] = []
+    while try rows.step() {
+      let account = rows.int(0)
+      if rows.int(2) == (result[account] ?? 0) + 1, rows.int(3) >= rows.int(2) {
+        result[account] = rows.int(3)
+      } else {
+        stray.append(rows.int(1))
+      }
+    }
+    rows.reset()
+    for segment in stray {
+      try db.transaction(writes: true) { () throws(IndexError) in try delete(segment) }
+    }
     return result
   }
 

@@ -75,7 +75,9 @@ enum Postings {
     case 2:
       let bits = try cursor.take((count + 7) / 8)
       guard let body else { return }
-      for place in 0..<count where cursor.bytes[bits.lowerBound + place / 8] & 1 << UInt8(place % 8) != 0 { body(place) }
+      for place in 0..<count where cursor.bytes[bits.lowerBound + place / 8] & 1 << UInt8(place % 8) != 0 {
+        body(place)
+      }
     default:
       let places = try cursor.number()
       guard code <= UInt64(count), places <= UInt64(count), places > 0 else { throw .damaged("a list out of bounds") }

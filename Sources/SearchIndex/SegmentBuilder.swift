@@ -58,7 +58,11 @@ public struct SegmentBuilder: ~Copyable {
     var header = FoldedTexts()
     var body = FoldedTexts()
     MessageText.forEachHeaderText(trace, 0..<trace.byteCount) { header.add($0) }
-    MessageText.forEachText(index.root, bytes) { header.add($0) } body: { body.add($0) }
+    MessageText.forEachText(index.root, bytes) {
+      header.add($0)
+    } body: {
+      body.add($0)
+    }
     let start = postings[0].count
     guard collect(header, 0) else { return false }
     guard collect(body, 1) else {

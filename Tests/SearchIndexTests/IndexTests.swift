@@ -46,8 +46,9 @@ final class IndexBench {
         builder.add(next, index, message.readableBytesSpan, trace: trace.readableBytesSpan)
       }
       try writer.add(&builder, first: begin, last: next)
+      next += 1
     }
-    return next + 1
+    return next
   }
 
   func term() -> SearchTerm {
@@ -127,17 +128,41 @@ final class IndexBench {
     for content in gone { bench.mail[content] = nil }
     var after: Int64 = 0
     for _ in 0..<10 {
-      after = try writer.sweep(after: after, isStopping: { false }) { _, first, last in
-        Set(bench.mail.keys.filter { $0 >= first && $0 <= last })
-      } ?? 0
+      after =
+        try writer.sweep(after: after, isStopping: { false }) { _, first, last in
+          Set(bench.mail.keys.filter { $0 >= first && $0 <= last })
+        } ?? 0
     }
-    // The first segment is gone, the other is smaller.
-    #expect(try writer.size().segments == 1)
+    // The first segment has no messages any more, the other fewer; nothing is looked at anew.
+    #expect(try writer.reached().count == 1)
+    #expect(try writer.size().segments == 2)
     let reader = try IndexReader(bench.place)
     let all = try reader.verdicts(
       [SearchTerm(.body, TextNeedle("zzz"))], account: 1, contents: (gone + bench.mail.keys).sorted())[0]
     #expect(all?.filter { $0 != 0 }.count == bench.mail.count)
-    try bench.compare(reader, terms: 200)
+    try bench.compare(reader, terms: 80)
+    // An account that is gone leaves nothing behind.
+    after = 0
+    for _ in 0..<3 { after = try writer.sweep(after: after, isStopping: { false }) { _, _, _ in nil } ?? 0 }
+    #expect(try writer.size().segments == 0)
+  }
+
+  @Test func `Behind a segment that is lost all is made anew`() throws {
+    let bench = IndexBench(12)
+    let writer = try IndexWriter(bench.place)
+    var next: Int64 = 1
+    var ends: [Int64] = []
+    for _ in 0..<3 {
+      next = try bench.fill(writer, first: next, count: 5, slice: 5)
+      ends.append(next - 1)
+    }
+    #expect(try writer.reached() == [1: ends[2]])
+    try writer.delete(2)
+    #expect(try writer.reached() == [1: ends[0]])
+    #expect(try writer.size().segments == 1)
+    next = try bench.fill(writer, first: ends[0] + 1, count: 5, slice: 5)
+    #expect(try writer.reached() == [1: next - 1])
+    try bench.compare(try IndexReader(bench.place), terms: 20)
   }
 
   @Test func `Other accounts, other versions and limits are kept apart`() throws {
@@ -147,7 +172,8 @@ final class IndexBench {
     let text = ByteBuffer(string: "Subject: one\r\n\r\nneedle")
     builder.add(5, MessageIndex.parse(text.readableBytesSpan), text.readableBytesSpan, trace: RawSpan())
     builder.addUnindexed(6)
-    let large = ByteBuffer(string: "Subject: two\r\n\r\n" + String(repeating: "x", count: SearchIndexLimits.messageOctets))
+    let large = ByteBuffer(
+      string: "Subject: two\r\n\r\n" + String(repeating: "x", count: SearchIndexLimits.messageOctets))
     builder.add(7, MessageIndex.parse(large.readableBytesSpan), large.readableBytesSpan, trace: RawSpan())
     try writer.add(&builder, first: 1, last: 9)
     #expect(try writer.reached() == [1: 9])
@@ -211,7 +237,8 @@ extension IndexBench {
         var bytes = [UInt8](repeating: 0, count: 8192)
         pread(file, &bytes, 8192, off_t(Int.random(in: 0..<size / 8192, using: &dice) * 8192))
         pwrite(file, bytes, 8192, off_t(page))
-      case 2: pwrite(file, [UInt8](repeating: 0, count: 512), 512, off_t(page + 512 * Int.random(in: 0..<16, using: &dice)))
+      case 2:
+        pwrite(file, [UInt8](repeating: 0, count: 512), 512, off_t(page + 512 * Int.random(in: 0..<16, using: &dice)))
       default: ftruncate(file, off_t(max(page, 8192)))
       }
     }

@@ -67,12 +67,15 @@ struct RandomMail {
       lines += field(name)
     }
     let charset = dice.pick([
-      "", "utf-8", "us-ascii", "iso-8859-1", "iso-8859-2", "koi8-r", "windows-1258", "windows-1251", "gb2312", "utf-7", "no",
+      "", "utf-8", "us-ascii", "iso-8859-1", "iso-8859-2", "koi8-r", "windows-1258", "windows-1251", "gb2312", "utf-7",
+      "no",
     ])
     let type = dice.pick(["text/plain", "text/html", "application/x-data", "multipart/mixed", "message/rfc822"])
     if type == "multipart/mixed", depth < 3 {
       var result = Array((lines + "Content-Type: multipart/mixed; boundary=bb\r\n\r\n").utf8)
-      for _ in 0..<Int.random(in: 0...2, using: &dice) { result += Array("--bb\r\n".utf8) + part(depth + 1) + [13, 10] }
+      for _ in 0..<Int.random(in: 0...2, using: &dice) {
+        result += Array("--bb\r\n".utf8) + part(depth + 1) + [13, 10]
+      }
       return result + Array("--bb--\r\n".utf8)
     }
     if type == "message/rfc822", depth < 3 {

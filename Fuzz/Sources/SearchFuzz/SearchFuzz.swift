@@ -5,6 +5,7 @@
 import Bytes
 import FuzzKit
 import NIOCore
+import SearchText
 
 @testable import IMAPCore
 @testable import IMAPServer

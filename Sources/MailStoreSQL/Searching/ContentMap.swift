@@ -80,7 +80,9 @@ final class ContentMaps: Sendable {
       state.clock += 1
       state.maps[ref] = (map, state.clock)
       state.messages += map.uids.count
-      while state.messages > StoreLimits.mappedMessages, let oldest = state.maps.min(by: { $0.value.used < $1.value.used }) {
+      while state.messages > StoreLimits.mappedMessages,
+        let oldest = state.maps.min(by: { $0.value.used < $1.value.used })
+      {
         state.maps[oldest.key] = nil
         state.messages -= oldest.value.map.uids.count
       }

@@ -40,7 +40,8 @@ extension Reader {
         result.append(
           verdicts.first.flatMap { $0 }.map {
             Narrowed(
-              yes: map.ranges(of: TermVerdict.yes.rawValue, in: $0), no: map.ranges(of: TermVerdict.no.rawValue, in: $0))
+              yes: map.ranges(of: TermVerdict.yes.rawValue, in: $0), no: map.ranges(of: TermVerdict.no.rawValue, in: $0)
+            )
           })
       }
       return result

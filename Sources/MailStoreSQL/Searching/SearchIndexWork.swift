@@ -200,8 +200,11 @@ extension Reader {
     }
   }
 
-  /// Which contents of an account there are between two numbers.
-  fileprivate func contentNumbers(of account: Int64, _ first: Int64, _ last: Int64) throws(StoreError) -> Set<Int64> {
+  /// Which contents of an account there are between two numbers; nil: there is no such account any more.
+  fileprivate func contentNumbers(of account: Int64, _ first: Int64, _ last: Int64) throws(StoreError) -> Set<Int64>? {
+    let state = try db("SELECT 1 FROM account_state WHERE account = ?")
+    state.bind(1, account)
+    guard try state.first({ $0.int(0) }) != nil else { return nil }
     let rows = try db("SELECT key FROM content WHERE key BETWEEN ? AND ?")
     rows.bind(1, ContentKey.key(account, first))
     rows.bind(2, ContentKey.key(account, last))

@@ -79,7 +79,9 @@ final class SearchIndexer: Sendable {
     try db("SELECT account, next_content FROM account_state").forEach { given[$0.int(0)] = $0.int(1) }
     do throws(IndexError) {
       let writer = try IndexWriter(place)
-      for (account, last) in try writer.reached() where last >= given[account] ?? 0 { try writer.drop(account: account) }
+      for (account, last) in try writer.reached() where last >= given[account] ?? 0 {
+        try writer.drop(account: account)
+      }
     } catch {
       logger.notice("the search index is begun anew: \(error)")
       place.remove()
@@ -136,6 +138,8 @@ final class SearchIndexer: Sendable {
   private func run() {
     var work: SearchIndexWork?
     var pause = 0
+    // When it was thrown away last.
+    var discarded: Int64?
     while true {
       let isStopped = state.wait(milliseconds: pause) { state -> Bool? in
         if state.isStopped { return true }
@@ -147,6 +151,14 @@ final class SearchIndexer: Sendable {
         if state.withLock({ $0.isDamaged }) || work?.isInPlace == false {
           work = nil
           discard()
+          // A disk that spoils whatever is written is not written to without a rest.
+          let now = Clock.milliseconds()
+          let isAgain = discarded.map { now - $0 < Int64(StoreLimits.searchIndexRetry) } ?? false
+          discarded = now
+          if isAgain {
+            pause = settings.searchIndexPause * 10
+            continue
+          }
         }
         if work == nil {
           work = try SearchIndexWork(self)

@@ -114,7 +114,8 @@ public enum ConfigTable {
 
     ConfigRow(
       "search.index", .flag, "true",
-      "An index that SEARCH is answered from, about a fifth of the mail's size. off: none, and one there is is removed."),
+      "An index that SEARCH is answered from, about a fifth of the mail's size. off: none, and one there is is removed."
+    ),
 
     ConfigRow(
       "process.user", .text, "", flag: "user",

@@ -1,1 +1,0 @@
-../../../Sources/IMAPServer/Search/TextNeedle.swift
