@@ -88,7 +88,7 @@ let package = Package(
     room("SASL", ["Bytes", nio, crypto, cryptoExtras, "CLibc"]),
     room("MailFormat", ["Bytes", nio, "CLibc"]),
     room("Bytes", [nio]),
-    room("BlobStore", ["Bytes", nio, "CZstd", "CZlib"]),
+    room("BlobStore", ["Bytes", nio, "CLibc", "CZstd", "CChecksum"]),
     room("LocalMail", ["MailFormat", "Bytes", nio, nioPosix, crypto, "CLibc"]),
     room("MailNet", ["Bytes", nio, nioPosix, nioTLS, nioSSL, logging, crypto, "CZlib"]),
     room("MailStore", ["SearchText", "Bytes", "MailFormat", nio]),
@@ -115,5 +115,6 @@ let package = Package(
     .systemLibrary(name: "CZstd", path: "Rooms/CZstd", providers: [.apt(["libzstd-dev"])]),
     .systemLibrary(name: "CZlib", path: "Rooms/CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CLibc", path: "Rooms/CLibc", providers: [.apt(["libcrypt-dev"])]),
+    .target(name: "CChecksum", dependencies: ["CZlib"], path: "Rooms/CChecksum"),
   ]
 )

@@ -6,7 +6,8 @@ import Testing
 @Suite struct FetchHeadTests {
   @Test func `Dates are written as FetchLine writes them`() {
     let seconds: [Int64] = [
-      0, 59, 3599, 86_399, 1_750_000_000, -1, -62_167_219_200, -62_167_132_800, 253_402_300_799, .min, .max, 951_782_400,
+      0, 59, 3599, 86_399, 1_750_000_000, -1, -62_167_219_200, -62_167_132_800, 253_402_300_799, .min, .max,
+      951_782_400,
     ]
     for second in seconds {
       for zone in [0, 1, -1, 60, -480, 345, 1439, -1439, Int16.max, Int16.min] as [Int16] {

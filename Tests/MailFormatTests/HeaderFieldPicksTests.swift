@@ -5,7 +5,8 @@ import Testing
 
 @Suite struct HeaderFieldPicksTests {
   private static let pieces = [
-    "From: a\r\n", "from : b\r\n", "TO: c\r\n\td\r\n", "Subject:\r\n", " stray\r\n", "\tstray\r\n", "no colon\r\n", ": empty\r\n",
+    "From: a\r\n", "from : b\r\n", "TO: c\r\n\td\r\n", "Subject:\r\n", " stray\r\n", "\tstray\r\n",
+    "no colon\r\n", ": empty\r\n",
     "Date: x\n", "X-Date: y\r\n", "\r\n", "\n", "Fro", "Subject: cut", "{a}: 1\r\n", "\u{E9}: 2\r\n", "From\r\n",
   ]
   private static let names: [[String]] = [

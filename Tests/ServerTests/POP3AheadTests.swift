@@ -105,7 +105,9 @@ import Testing
   }
 
   @Test(arguments: ["QUIT\r\n", "", "RETR 4\r\nRETR 5\r\n"])
-  func `A session that ends while messages are read for it lets go of the maildrop afterwards`(last: String) async throws {
+  func `A session that ends while messages are read for it lets go of the maildrop afterwards`(
+    last: String
+  ) async throws {
     let store = try await store()
     for _ in 0..<10 {
       let (server, peer) = try await start(store)
