@@ -184,7 +184,7 @@ let package = Package(
       "FuzzSeedTests",
       [
         "FuzzKit", "MerpatiServer", "IMAPServer", "MailTransfer", "MailStore", "MailNet", "LocalMail", "BlobStore",
-        "IMAPCore", "POP3Core", "LMTPCore", "SASL", "MailFormat", "Bytes", nio,
+        "IMAPCore", "POP3Core", "LMTPCore", "SASL", "SearchText", "MailFormat", "Bytes", nio,
       ]),
     tests("BytesTests", ["Bytes", nio]),
     tests("MailFormatTests", ["MailFormat", "Bytes", "MailTestKit", nio]),
