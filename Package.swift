@@ -185,7 +185,7 @@ let package = Package(
       "FuzzSeedTests",
       [
         "FuzzKit", "MerpatiServer", "IMAPServer", "MailTransfer", "MailStoreSQL", "MailStore", "MailNet", "LocalMail",
-        "BlobStore", "IMAPCore", "POP3Core", "LMTPCore", "SASL", "MailFormat", "Bytes", nio,
+        "BlobStore", "IMAPCore", "POP3Core", "LMTPCore", "SASL", "SearchText", "MailFormat", "Bytes", nio,
       ]),
     tests("BytesTests", ["Bytes", nio]),
     tests("MailFormatTests", ["MailFormat", "Bytes", "MailTestKit", nio]),

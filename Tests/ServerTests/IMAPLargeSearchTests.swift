@@ -1,6 +1,7 @@
 import MailFormat
 import MailStore
 import NIOCore
+import SearchText
 import Synchronization
 import Testing
 
