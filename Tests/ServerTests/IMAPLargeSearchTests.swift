@@ -36,8 +36,8 @@ private final class SlicedReader: MessageReader {
   private func search(_ needle: String, _ reader: SlicedReader, withHeaders: Bool = false) async throws -> Bool {
     let needle = TextNeedle(needle)
     let message = reader.message
-    let whole = MessageText.matches(
-      withHeaders ? .text(needle) : .body(needle), reader.index, message.readableBytesSpan, ByteBuffer())
+    let criterion: SearchNode = withHeaders ? .text(needle) : .body(needle)
+    let whole = criterion.matches(reader.index, message.readableBytesSpan, ByteBuffer())
     for piece in [1, 2, 3, 4, 5, 7, 11, 16, 64, 1 << 16] {
       let streamed = try await MessageText.isFound(
         needle, in: reader.index.root, reader, withHeaders: withHeaders, piece: piece, isOver: { false })
