@@ -60,19 +60,35 @@ public final class MemoryStore: MailStore {
   }
 
   /// A look at the state, off the caller's executor.
-  @concurrent
   func read<Value: Sendable>(
     _ body: @Sendable (MemoryState) throws(StoreError) -> Value
   ) async throws(StoreError) -> Value {
-    try checkOpen()
-    return try disk.state.withLock { state throws(StoreError) in try body(state) }
+    try await Self.elsewhere { () async throws(StoreError) -> Value in
+      try self.checkOpen()
+      return try self.disk.state.withLock { state throws(StoreError) in try body(state) }
+    }
   }
 
   /// One transaction. Sessions of the mailboxes it changed are told when it is done and the lock is free.
-  @concurrent
   func write<Value: Sendable>(
     _ body: @Sendable (inout MemoryState) throws(StoreError) -> Value
   ) async throws(StoreError) -> Value {
+    try await Self.elsewhere { () async throws(StoreError) -> Value in try self.transact(body) }
+  }
+
+  /// On the common pool, also for a task that prefers an event loop: a session on that loop is told of a change before the
+  /// one that made it goes on, as in a store that has threads of its own.
+  private static func elsewhere<Value: Sendable>(
+    _ work: @concurrent @Sendable () async throws(StoreError) -> Value
+  ) async throws(StoreError) -> Value {
+    try await withTaskExecutorPreference(globalConcurrentExecutor) { () async throws(StoreError) -> Value in
+      try await work()
+    }
+  }
+
+  private func transact<Value: Sendable>(
+    _ body: @Sendable (inout MemoryState) throws(StoreError) -> Value
+  ) throws(StoreError) -> Value {
     try checkOpen()
     let (value, touched) = try disk.state.withLock { state throws(StoreError) in
       var working = state

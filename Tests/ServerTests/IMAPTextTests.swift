@@ -126,7 +126,8 @@ import Testing
       #expect(!row.states.isEmpty)
     }
     // RFC 9051 §7.5.1: EXPUNGE must not be sent during these.
-    #expect(CommandTable.rows.filter { !$0.breaksSequenceNumbers }.map(\.name) == [.fetch, .search, .store])
+    #expect(
+      CommandTable.rows.filter { !$0.breaksSequenceNumbers }.map(\.name) == [.fetch, .search, .sort, .store, .thread])
   }
 
   @Test func `A capability is announced once, and names its RFC`() {
