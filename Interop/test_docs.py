@@ -393,7 +393,7 @@ class Limits(unittest.TestCase):
                     self.assertEqual(constants[name], "none")
                     continue
                 number, _, unit = text.partition(" ")
-                factor = {"": 1, "octets": 1, "s": 1, "KiB": 1 << 10, "MiB": 1 << 20}[unit]
+                factor = {"": 1, "octets": 1, "s": 1, "ms": 0.001, "KiB": 1 << 10, "MiB": 1 << 20}[unit]
                 self.assertEqual(constants[name], int(number) * factor)
 
     def test_client_rooms(self):

@@ -268,8 +268,13 @@ class ALogThatCannotBeWritten(unittest.TestCase):
                     self.assertEqual(bed.home.run(operation).kind, "ok", operation)
                 self.assertGreater(rule.hits, 0)
             bed.home.run("lmtp_small")
-            lines = bed.log().splitlines()
-            told = [line for line in lines if "lines were lost while the log could not be written" in line]
+            # The line of a delivery follows its answer.
+            until = time.monotonic() + 10
+            told = []
+            while not told and time.monotonic() < until:
+                time.sleep(0.02)
+                lines = bed.log().splitlines()
+                told = [line for line in lines if "lines were lost while the log could not be written" in line]
             self.assertEqual(len(told), 1, bed.log())
             self.assertGreater(int(re.search(r" lines=(\d+)", told[0]).group(1)), 0)
             # One line is torn, and nothing is glued to it.

@@ -108,6 +108,7 @@ extension IMAPSession {
   /// Ends a task's command and goes on with what has come meanwhile.
   func finishTask(_ completion: Completion) async {
     guard let command = running else { return }
+    if view != nil, [.append, .copy, .move].contains(command.name) { await othersFirst() }
     if !isOver {
       await finishSlowly(command, completion)
     }
@@ -115,6 +116,13 @@ extension IMAPSession {
     guard isLaunching else { return proceed() }
     // It did not have to wait: whoever launched it goes on with what has come.
     if !isOver { connection.resumeReading() }
+  }
+
+  /// Sessions of this loop that the store has told of new messages before it answered look first, also when the answer was
+  /// there so soon that the task did not have to wait: who takes `\Recent` does not hang on the speed of a thread.
+  private func othersFirst() async {
+    let loop = connection.eventLoop
+    await withUnsafeContinuation { (done: UnsafeContinuation<Void, Never>) in loop.execute { done.resume() } }
   }
 
   /// After a task: the next command, or the socket again.
