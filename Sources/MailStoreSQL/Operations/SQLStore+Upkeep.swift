@@ -39,7 +39,12 @@ extension SQLStore {
   }
 
   public func compact() async throws(StoreError) -> CompactionReport {
-    try await upkeep.run { upkeep throws(StoreError) in try upkeep.compact() }
+    let indexer = indexer
+    return try await upkeep.run { upkeep throws(StoreError) in
+      let report = try upkeep.compact()
+      indexer?.sweepNow()
+      return report
+    }
   }
 
   public func check() async throws(StoreError) -> CheckReport {

@@ -126,8 +126,19 @@ final class SearchIndexWork {
     let now = Clock.milliseconds()
     guard now >= nextSweep else { return }
     nextSweep = now + StoreLimits.searchIndexSweep
+    try sweep(segments: StoreLimits.sweptSegments)
+  }
+
+  /// All segments, and the file gets as small as it can.
+  func sweepAll() throws {
+    sweptUpTo = 0
+    try sweep(segments: .max)
+    try writer.rest(givesAllBack: true)
+  }
+
+  private func sweep(segments: Int) throws {
     var failure: StoreError?
-    for _ in 0..<StoreLimits.sweptSegments where !indexer.isStopping {
+    for _ in 0..<segments where !indexer.isStopping {
       let next = try writer.sweep(after: sweptUpTo, isStopping: { indexer.isStopping }) {
         account, first, last throws(IndexError) in
         do throws(StoreError) { return try reader.contentNumbers(of: account, first, last) } catch {

@@ -32,6 +32,9 @@ final class SearchIndexer: Sendable {
     var generation: Int?
     var generations = 0
     var isDamaged = false
+    /// How often somebody has asked for what is gone to be left out at once, and up to which of these it is done.
+    var sweepsWanted = 0
+    var sweepsDone = 0
     var status = SearchIndexStatus()
   }
 
@@ -123,7 +126,7 @@ final class SearchIndexer: Sendable {
 
   /// A reader could not use the index.
   func report(_ error: IndexError, generation: Int) {
-    state.signal { state in
+    state.broadcast { state in
       guard state.generation == generation else { return }
       // What the system refuses it may grant the next time; damage stays.
       guard case .damaged = error else { return }
@@ -131,6 +134,19 @@ final class SearchIndexer: Sendable {
       state.isDamaged = true
     }
     if case .damaged = error { logger.notice("the search index is damaged and is begun anew: \(error)") }
+  }
+
+  /// What is gone is left out now, rather than within minutes, and its disk given back. Blocks, but not for ever.
+  func sweepNow() {
+    guard thread.withLock({ $0 != nil }) else { return }
+    var mine = 0
+    state.broadcast { state in
+      state.sweepsWanted += 1
+      mine = state.sweepsWanted
+    }
+    _ = state.wait(milliseconds: StoreLimits.searchIndexPatience) { state -> Bool? in
+      state.sweepsDone >= mine || state.isStopped ? true : nil
+    }
   }
 
   // MARK: The thread
@@ -143,10 +159,13 @@ final class SearchIndexer: Sendable {
     while true {
       let isStopped = state.wait(milliseconds: pause) { state -> Bool? in
         if state.isStopped { return true }
+        if state.sweepsWanted > state.sweepsDone { return false }
         return state.isDamaged && pause <= settings.searchIndexPause ? false : nil
       }
       if isStopped == true { return }
       pause = settings.searchIndexPause
+      let sweep = state.withLock { $0.sweepsWanted > $0.sweepsDone ? $0.sweepsWanted : nil }
+      defer { if let sweep { state.broadcast { $0.sweepsDone = sweep } } }
       do {
         if state.withLock({ $0.isDamaged }) || work?.isInPlace == false {
           work = nil
@@ -168,6 +187,7 @@ final class SearchIndexer: Sendable {
           }
         }
         try work?.round()
+        if sweep != nil { try work?.sweepAll() }
         state.withLock { $0.status.trouble = nil }
       } catch let error as IndexError {
         work = nil
