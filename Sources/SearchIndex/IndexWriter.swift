@@ -161,7 +161,9 @@ public final class IndexWriter {
   /// Carries the WAL over and gives back what the file does not need; when nothing is to be done for a while.
   /// - givesAllBack: also a little.
   public func rest(givesAllBack: Bool = false) throws(IndexError) {
-    if try db.number("PRAGMA freelist_count") > (givesAllBack ? 0 : 1024) { try db.execute("PRAGMA incremental_vacuum") }
+    if try db.number("PRAGMA freelist_count") > (givesAllBack ? 0 : 1024) {
+      try db.execute("PRAGMA incremental_vacuum")
+    }
     let row = try db("PRAGMA wal_checkpoint(TRUNCATE)")
     defer { row.reset() }
     _ = try row.step()
