@@ -58,7 +58,7 @@ extension IMAPSession {
     if let narrowed = try await narrowed(node, told, view.mailbox.ref, undecided: undecided) {
       node = narrowed
       let again = await SearchScan.run(node, told, in: undecided)
-      found += again.found.ranges
+      found += present(again.found, view).ranges
       undecided = again.undecided
     }
     let levels: [SearchNode.Level] = node.needs(upTo: .columns).isEmpty ? [.message] : [.columns, .message]
@@ -68,6 +68,14 @@ extension IMAPSession {
       undecided = IndexRanges(merging: result.undecided)
     }
     return IndexRanges(merging: found)
+  }
+
+  /// Without ghosts: the index may still know what the store, asked for their texts, does not find any more.
+  private func present(_ indexes: IndexRanges, _ view: MailboxView) -> IndexRanges {
+    guard view.ghosts > 0 else { return indexes }
+    var result = IndexRanges()
+    indexes.forEach { if !view.isGhost(view.told[$0].uid) { result.append($0) } }
+    return result
   }
 
   private struct VisitResult {
