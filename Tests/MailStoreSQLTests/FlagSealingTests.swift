@@ -54,6 +54,28 @@ import Testing
     await store.close()
   }
 
+  @Test(arguments: [2, 12]) func `Expunged messages keep their keywords, few sets of them or many`(_ sets: Int)
+    async throws
+  {
+    let bed = try StoreBed()
+    let store = try bed.openSQL(BedSettings(retentionDays: 7))
+    let ana = try await store.add("ana")
+    try await store.fill(24, of: ana)
+    let ref = try await store.ref("INBOX", of: ana)
+    for uid in UID(1)...24 {
+      _ = try await store.changeFlags(
+        FlagChange(.add, uid % 2 == 0 ? [.deleted, .seen] : .deleted, keywords: ["k\(Int(uid) % sets)"]), of: [uid],
+        in: ref)
+    }
+    _ = try await store.expunge(nil, in: ref)
+    _ = try await store.undelete(of: ana.id, DeletedFilter(), ignoringQuota: false)
+    let back = try await store.state("INBOX", of: ana)
+    #expect(back.map(\.keywords) == (1...24).map { ["k\($0 % sets)"] })
+    #expect(back.map { $0.flags.contains(.seen) } == (1...24).map { $0 % 2 == 0 })
+    #expect(try await store.check().problems == [])
+    await store.close()
+  }
+
   @Test func `Sealing that was cut short goes on at the next opening`() async throws {
     let bed = try await oldStore(40)
     let path = "\(bed.data)/volumes/1/mail.sqlite"

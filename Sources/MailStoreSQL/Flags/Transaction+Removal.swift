@@ -5,6 +5,8 @@ extension Transaction {
   /// UIDs that one statement looks at: a mask has an octet for each.
   private static let maskedUIDs: UID = 8192
   private static let spared: UInt8 = 0xFF
+  /// Sets of keywords up to which each has a statement of its own; each looks at the whole span.
+  private static let keywordSets = 8
 
   /// The first `limit` messages in `runs` that are `meant`, ascending; chunks name them no more. Call `touch` first.
   func takeOut(
@@ -95,11 +97,9 @@ extension Transaction {
         AND substr(?5, uid - ?3 + 1, 1) <> x'FF' ORDER BY uid
       """)
     var logged = 0
-    for keywords in Set(gone.lazy.map(\.keywords)) {
+    func log(_ entries: some Sequence<MessageEntry>, _ span: ClosedRange<UID>, _ keywords: UInt64) throws(StoreError) {
       var mask = [UInt8](repeating: Self.spared, count: span.count)
-      for entry in gone where entry.keywords == keywords {
-        mask[Int(entry.uid - span.lowerBound)] = entry.flags.rawValue & 0x1F
-      }
+      for entry in entries { mask[Int(entry.uid - span.lowerBound)] = entry.flags.rawValue & 0x1F }
       bind(row, ref, span.lowerBound, span.upperBound)
       mask.withUnsafeBytes { row.bind(5, bytes: $0) }
       row.bind(6, modSeq)
@@ -108,6 +108,12 @@ extension Transaction {
       row.bind(9, keywords)
       try row.run()
       logged += db.changes
+    }
+    let sets = Set(gone.lazy.map(\.keywords))
+    if sets.count <= Self.keywordSets {
+      for keywords in sets { try log(gone.lazy.filter { $0.keywords == keywords }, span, keywords) }
+    } else {
+      for entry in gone { try log(CollectionOfOne(entry), entry.uid...entry.uid, entry.keywords) }
     }
     try expect(logged, gone.count, ref)
   }
