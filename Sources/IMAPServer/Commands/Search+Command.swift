@@ -51,31 +51,33 @@ extension IMAPSession {
   /// What the snapshot cannot decide is decided by columns, and only what these cannot decide by opening messages.
   func find(_ node: SearchNode, _ view: MailboxView) async throws(CommandError) -> IndexRanges {
     let told = view.told
-    var node = node
     let scan = await SearchScan.run(node, told)
     var found = scan.found.ranges
-    var undecided = scan.undecided
-    if let narrowed = try await narrowed(node, told, view.mailbox.ref, undecided: undecided) {
-      node = narrowed
-      let again = await SearchScan.run(node, told, in: undecided)
-      found += present(again.found, view).ranges
-      undecided = again.undecided
+    var rest = [(node: node, undecided: scan.undecided)]
+    let (present, gone) = apart(scan.undecided, view)
+    if let narrowed = try await narrowed(node, told, view.mailbox.ref, undecided: present) {
+      let again = await SearchScan.run(narrowed, told, in: present)
+      found += again.found.ranges
+      rest = [(narrowed, again.undecided), (node, gone)]
     }
-    let levels: [SearchNode.Level] = node.needs(upTo: .columns).isEmpty ? [.message] : [.columns, .message]
-    for level in levels where !undecided.isEmpty && level <= max(node.level, .columns) {
-      let result = try await visit(node, told, view.mailbox.ref, undecided, level)
-      found += result.found
-      undecided = IndexRanges(merging: result.undecided)
+    for (node, undecided) in rest {
+      var undecided = undecided
+      let levels: [SearchNode.Level] = node.needs(upTo: .columns).isEmpty ? [.message] : [.columns, .message]
+      for level in levels where !undecided.isEmpty && level <= max(node.level, .columns) {
+        let result = try await visit(node, told, view.mailbox.ref, undecided, level)
+        found += result.found
+        undecided = IndexRanges(merging: result.undecided)
+      }
     }
     return IndexRanges(merging: found)
   }
 
-  /// Without ghosts: the index may still know what the store, asked for their texts, does not find any more.
-  private func present(_ indexes: IndexRanges, _ view: MailboxView) -> IndexRanges {
-    guard view.ghosts > 0 else { return indexes }
-    var result = IndexRanges()
-    indexes.forEach { if !view.isGhost(view.told[$0].uid) { result.append($0) } }
-    return result
+  /// Messages that are there, and ghosts: of these the index may know more than the store, or less, and is not asked.
+  private func apart(_ indexes: IndexRanges, _ view: MailboxView) -> (present: IndexRanges, ghosts: IndexRanges) {
+    guard view.ghosts > 0 else { return (indexes, IndexRanges()) }
+    var (present, ghosts) = (IndexRanges(), IndexRanges())
+    indexes.forEach { if view.isGhost(view.told[$0].uid) { ghosts.append($0) } else { present.append($0) } }
+    return (present, ghosts)
   }
 
   private struct VisitResult {
