@@ -128,8 +128,13 @@ class SearchIndex(unittest.TestCase):
         # Spoilt under the running server.
         rng = random.Random(5)
         for turn in range(6):
-            size = self.file.stat().st_size
+            # It may be on its way to being begun anew.
+            for _ in range(100):
+                if self.file.exists():
+                    break
+                time.sleep(0.1)
             with open(self.file, "r+b") as file:
+                size = file.seek(0, 2)
                 if turn == 2:
                     file.truncate(size // 2)
                 elif turn == 4:

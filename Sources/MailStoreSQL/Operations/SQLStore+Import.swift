@@ -141,7 +141,12 @@ extension Transaction {
     guard !wanted.isEmpty else { return }
     var seen: Set<String> = []
     var own: [Int64: String] = [:]
-    let find = try db("SELECT 1 FROM message WHERE account = ? AND uidl = ? LIMIT 1")
+    // Rows of a deleted mailbox wait for the reaper, and nobody sees them any more.
+    let find = try db(
+      """
+      SELECT 1 FROM message m JOIN mailbox b ON b.account = m.account AND b.id = m.mailbox
+      WHERE m.account = ? AND m.uidl = ? AND b.name IS NOT NULL LIMIT 1
+      """)
     for uidl in wanted {
       // RFC 1939 §7.
       guard (1...70).contains(uidl.utf8.count), uidl.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
@@ -157,7 +162,11 @@ extension Transaction {
       own[instance] = uidl
     }
     guard !own.isEmpty else { return }
-    let rows = try db("SELECT instance FROM message WHERE account = ? AND uidl IS NULL")
+    let rows = try db(
+      """
+      SELECT m.instance FROM message m JOIN mailbox b ON b.account = m.account AND b.id = m.mailbox
+      WHERE m.account = ? AND m.uidl IS NULL AND b.name IS NOT NULL
+      """)
     rows.bind(1, account.id)
     var taken: String?
     try rows.forEach { row in taken = taken ?? own[row.int(0)] }

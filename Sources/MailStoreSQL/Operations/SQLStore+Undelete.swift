@@ -167,7 +167,12 @@ extension Transaction {
 
   private func isTaken(_ message: NewMessage, _ account: AccountBox) throws(StoreError) -> Bool {
     let uidl = message.uidl ?? PrintedID.uidl(epoch: account.counters.uidlEpoch, instance: message.instance)
-    let row = try db("SELECT 1 FROM message WHERE account = ? AND uidl = ? LIMIT 1")
+    // Not by those that lie buried with their mailbox, of which it may be one itself.
+    let row = try db(
+      """
+      SELECT 1 FROM message m JOIN mailbox b ON b.account = m.account AND b.id = m.mailbox
+      WHERE m.account = ? AND m.uidl = ? AND b.name IS NOT NULL LIMIT 1
+      """)
     row.bind(1, account.id)
     row.bind(2, uidl)
     return try row.first { _ in true } != nil

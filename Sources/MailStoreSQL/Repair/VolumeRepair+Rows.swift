@@ -43,8 +43,9 @@ extension VolumeRepair {
       try db(
         """
         SELECT account, mailbox, uid FROM (
-          SELECT account, mailbox, uid,
-            ROW_NUMBER() OVER (PARTITION BY account, COALESCE(uidl, instance) ORDER BY mailbox, uid) AS number FROM message)
+          SELECT m.account, m.mailbox, m.uid, ROW_NUMBER() OVER (
+            PARTITION BY m.account, COALESCE(m.uidl, m.instance) ORDER BY m.mailbox, m.uid) AS number
+          FROM message m JOIN mailbox b ON b.account = m.account AND b.id = m.mailbox AND b.name IS NOT NULL)
         WHERE number > 1
         """)
     ) { (MailboxRef(account: AccountID($0.int(0)), mailbox: MailboxID($0.int(1))), $0.uid(2)) }

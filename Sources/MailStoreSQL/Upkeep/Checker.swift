@@ -186,8 +186,9 @@ struct Checker {
     ) { "account \($0.int(0)), mailbox \($0.int(1)), UID \($0.int(2)): it is there, and in the expunge log" }
     try each(
       """
-      SELECT m.account, m.instance, COUNT(*) FROM message m GROUP BY m.account, COALESCE(m.uidl, m.instance)
-      HAVING COUNT(*) > 1
+      SELECT m.account, m.instance, COUNT(*) FROM message m
+      JOIN mailbox b ON b.account = m.account AND b.id = m.mailbox AND b.name IS NOT NULL
+      GROUP BY m.account, COALESCE(m.uidl, m.instance) HAVING COUNT(*) > 1
       """
     ) { "account \($0.int(0)): \($0.int(2)) messages share a UIDL (instance \($0.int(1)))" }
     try each(
