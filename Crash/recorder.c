@@ -319,15 +319,25 @@ int symlink(const char *target, const char *path) {
 
 /* ---- what leaves by a socket ---- */
 
-/* The peer: a port, or 1 << 32 | process; 0: no socket, or not connected. */
+/* A socket's port. */
+static uint64_t port(const struct sockaddr_storage *address) {
+  return ntohs(address->ss_family == AF_INET6 ? ((struct sockaddr_in6 *)address)->sin6_port
+                                              : ((struct sockaddr_in *)address)->sin_port);
+}
+
+/* The peer: this side's port << 16 | the other's (which alone two connections to two ports may share), or 1 << 32 | process;
+   0: no socket, or not connected. */
 static uint64_t peer_of(int fd) {
   struct stat info;
   if (log_file < 0 || fstat(fd, &info) || !S_ISSOCK(info.st_mode)) return 0;
   struct sockaddr_storage peer;
   socklen_t length = sizeof peer;
   if (getpeername(fd, (struct sockaddr *)&peer, &length)) return 0;
-  if (peer.ss_family == AF_INET) return ntohs(((struct sockaddr_in *)&peer)->sin_port);
-  if (peer.ss_family == AF_INET6) return ntohs(((struct sockaddr_in6 *)&peer)->sin6_port);
+  if (peer.ss_family == AF_INET || peer.ss_family == AF_INET6) {
+    struct sockaddr_storage own;
+    length = sizeof own;
+    return getsockname(fd, (struct sockaddr *)&own, &length) ? 0 : port(&own) << 16 | port(&peer);
+  }
   struct ucred who;
   length = sizeof who;
   if (peer.ss_family == AF_UNIX && !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &length))

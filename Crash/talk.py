@@ -40,7 +40,7 @@ class Talk:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
             raise Gone(str(error)) from error
-        self.peer = self.socket.getsockname()[1]
+        self.peer = port << 16 | self.socket.getsockname()[1]
 
     @property
     def place(self):
