@@ -75,7 +75,10 @@ extension TransferDecoding {
         if let escape = bytes.firstIndex(of: 0x3D, from: offset, to: lineEnd) {
           copy(offset..<escape)
           offset = escape + 1
-          unescape(bytes, &offset, output, &written)
+          quotedPrintableEscape(bytes, &offset) { byte in
+            output[written] = byte
+            written += 1
+          }
           continue
         }
         guard lineEnd < end else {
@@ -90,33 +93,6 @@ extension TransferDecoding {
         copy(breakStart..<lineEnd + 1)
         offset = lineEnd + 1
       }
-    }
-  }
-
-  /// What stands behind `=`: two digits, or the end of a line that goes on.
-  private static func unescape(
-    _ bytes: RawSpan, _ offset: inout Int, _ output: UnsafeMutableBufferPointer<UInt8>, _ written: inout Int
-  ) {
-    func put(_ byte: UInt8) {
-      output[written] = byte
-      written += 1
-    }
-    if let high = bytes.peek(offset)?.hexDigit, let low = bytes.peek(offset + 1)?.hexDigit {
-      put(high << 4 | low)
-      offset += 2
-      return
-    }
-    var next = offset
-    while let byte = bytes.peek(next), byte.isBlank { next += 1 }
-    switch bytes.peek(next) {
-    case nil: offset = next
-    case .lf?: offset = next + 1
-    case .cr? where bytes.peek(next + 1) == .lf: offset = next + 2
-    default:
-      // RFC 2045 §6.7: a wrong `=` is best left as it is.
-      put(0x3D)
-      for blank in offset..<next { put(bytes.at(blank)) }
-      offset = next
     }
   }
 }

@@ -74,7 +74,7 @@ enum TransferDecoding {
       switch byte {
       case 0x3D:
         blanks = 0
-        quotedPrintableEscape(bytes, &offset, into: &output)
+        quotedPrintableEscape(bytes, &offset) { output.append($0) }
       case .space, .tab:
         blanks += 1
         output.append(byte)
@@ -96,10 +96,11 @@ enum TransferDecoding {
     return output
   }
 
-  /// What stands behind `=`: two digits, or the end of a line that goes on.
-  private static func quotedPrintableEscape(_ bytes: RawSpan, _ offset: inout Int, into output: inout [UInt8]) {
+  /// What stands behind `=`: two digits, or the end of a line that goes on. `offset` moves behind it.
+  @inline(__always)
+  static func quotedPrintableEscape(_ bytes: RawSpan, _ offset: inout Int, put: (UInt8) -> Void) {
     if let high = bytes.peek(offset)?.hexDigit, let low = bytes.peek(offset + 1)?.hexDigit {
-      output.append(high << 4 | low)
+      put(high << 4 | low)
       offset += 2
       return
     }
@@ -111,8 +112,8 @@ enum TransferDecoding {
     case .cr? where bytes.peek(next + 1) == .lf: offset = next + 2
     default:
       // RFC 2045 §6.7: a wrong `=` is best left as it is.
-      output.append(0x3D)
-      for blank in offset..<next { output.append(bytes.at(blank)) }
+      put(0x3D)
+      for blank in offset..<next { put(bytes.at(blank)) }
       offset = next
     }
   }

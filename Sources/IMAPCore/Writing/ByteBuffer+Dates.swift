@@ -45,13 +45,7 @@ extension ByteBuffer {
   /// `" 7-Feb-1994 22:43:04 -0800"`, quotes included (RFC 9051 §9, date-time). Years outside 0–9999 are clipped.
   @inlinable
   public mutating func writeDateTime(_ date: IMAPDateTime) {
-    // 0000-01-01 to 9999-12-31, a day off each end for the zone.
-    let seconds = Int(Swift.min(Swift.max(date.seconds, -62_167_132_800), 253_402_214_400))
-    let zone = Int(Swift.min(Swift.max(date.zoneMinutes, -1439), 1439))
-    let local = seconds + zone * 60
-    let day = local >= 0 ? local / 86_400 : (local - 86_399) / 86_400
-    let time = local - day * 86_400
-    let civil = CivilDate.date(ofDay: day)
+    let (civil, time, zone) = date.local
     writeInteger(UInt8.quote)
     if civil.day < 10 { writeSpace() }
     writeDecimal(civil.day)

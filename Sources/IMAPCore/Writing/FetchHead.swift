@@ -43,13 +43,7 @@ extension RawWriter {
   /// As `ByteBuffer.writeDateTime`.
   @inlinable
   public mutating func writeDateTime(_ date: IMAPDateTime) {
-    // 0000-01-01 to 9999-12-31, a day off each end for the zone.
-    let seconds = Int(Swift.min(Swift.max(date.seconds, -62_167_132_800), 253_402_214_400))
-    let zone = Int(Swift.min(Swift.max(date.zoneMinutes, -1439), 1439))
-    let local = seconds + zone * 60
-    let day = local >= 0 ? local / 86_400 : (local - 86_399) / 86_400
-    let time = local - day * 86_400
-    let civil = CivilDate.date(ofDay: day)
+    let (civil, time, zone) = date.local
     write(UInt8.quote)
     if civil.day < 10 {
       write(UInt8.space)

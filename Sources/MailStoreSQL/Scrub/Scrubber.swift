@@ -1,13 +1,6 @@
 import BlobStore
 import Logging
 import MailStore
-import Synchronization
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Reads every frame of every pack, slowly, round after round, and looks through the database once a round: damage is
 /// found while there still is a backup that is not older than it.
@@ -22,7 +15,7 @@ final class Scrubber: Sendable {
 
   private let upkeep: Upkeep
   private let state = Monitor(State())
-  private let thread = Mutex<StoreThread?>(nil)
+  private let thread = BackgroundThread("store-scrub", niceness: 19)
 
   init(upkeep: Upkeep) { self.upkeep = upkeep }
 
@@ -33,18 +26,13 @@ final class Scrubber: Sendable {
   func start() throws(StoreError) {
     try loadStatus()
     guard settings.scrubRate > 0 else { return }
-    let started = StoreThread { [self] in main() }
-    guard let started else { throw .io(operation: "start a thread", path: "store-scrub", errno: 0) }
-    thread.withLock { $0 = started }
+    try thread.start { [self] in main() }
   }
 
   /// Ends after the read under way. Blocks. The writer must still be running: the place is noted.
   func stop() {
     state.broadcast { $0.isStopped = true }
-    thread.withLock { thread in
-      defer { thread = nil }
-      return thread
-    }?.join()
+    thread.join()
   }
 
   func status() -> ScrubStatus {
@@ -104,10 +92,6 @@ final class Scrubber: Sendable {
   // MARK: The thread
 
   private func main() {
-    // Of this thread alone, on Linux; the disk's scheduler follows it.
-    #if canImport(Glibc)
-      _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 19)
-    #endif
     while sleep(milliseconds: 0) {
       do throws(StoreError) {
         let status = state.withLock { $0.status }

@@ -3,13 +3,6 @@ import Logging
 import MailFormat
 import MailStore
 import SearchIndex
-import Synchronization
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Whether a store keeps a search index.
 public enum SearchIndexing: Sendable {
@@ -46,7 +39,7 @@ final class SearchIndexer: Sendable {
   let settings: StoreSettings
   let logger: Logger
   let state = Monitor(State())
-  private let thread = Mutex<StoreThread?>(nil)
+  private let thread = BackgroundThread("store-search", niceness: 15)
 
   init(
     _ place: IndexPlace, database: String, packs: PackStore, damage: DamageReports, freeSpace: FreeSpace,
@@ -93,24 +86,13 @@ final class SearchIndexer: Sendable {
   }
 
   func start() throws(StoreError) {
-    let started = StoreThread { [self] in
-      // Of this thread alone, on Linux.
-      #if canImport(Glibc)
-        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 15)
-      #endif
-      run()
-    }
-    guard let started else { throw .io(operation: "start a thread", path: "store-search", errno: 0) }
-    thread.withLock { $0 = started }
+    try thread.start { [self] in run() }
   }
 
   /// Ends after the message under way. Blocks.
   func stop() {
     state.broadcast { $0.isStopped = true }
-    thread.withLock { thread in
-      defer { thread = nil }
-      return thread
-    }?.join()
+    thread.join()
   }
 
   var isStopping: Bool { state.withLock { $0.isStopped } }
@@ -138,7 +120,7 @@ final class SearchIndexer: Sendable {
 
   /// What is gone is left out now, rather than within minutes, and its disk given back. Blocks, but not for ever.
   func sweepNow() {
-    guard thread.withLock({ $0 != nil }) else { return }
+    guard thread.isRunning else { return }
     var mine = 0
     state.broadcast { state in
       state.sweepsWanted += 1

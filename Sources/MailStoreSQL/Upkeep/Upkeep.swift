@@ -31,7 +31,7 @@ final class Upkeep: Sendable {
   let damage: DamageReports
   let logger: Logger
   private let queue = Monitor(Queue())
-  private let thread = Mutex<StoreThread?>(nil)
+  private let thread = BackgroundThread("store-upkeep")
   private let stopping = Atomic(false)
   private let nextTrim = Atomic<Int64>(0)
 
@@ -51,9 +51,7 @@ final class Upkeep: Sendable {
   }
 
   func start() throws(StoreError) {
-    let started = StoreThread { [self] in main() }
-    guard let started else { throw .io(operation: "start a thread", path: "store-upkeep", errno: 0) }
-    thread.withLock { $0 = started }
+    try thread.start { [self] in main() }
     damage.onReport { [queue] in queue.signal { if !$0.isStopped { $0.tasks.append { $0.noteReportedDamage() } } } }
   }
 
@@ -61,10 +59,7 @@ final class Upkeep: Sendable {
   func stop() {
     stopping.store(true, ordering: .releasing)
     queue.broadcast { $0.isStopped = true }
-    thread.withLock { thread in
-      defer { thread = nil }
-      return thread
-    }?.join()
+    thread.join()
   }
 
   /// A round stops at the next step.
