@@ -35,6 +35,8 @@ struct Capability: Sendable {
     row("SPECIAL-USE", "RFC 6154 §2", .afterLogin),
     row("CREATE-SPECIAL-USE", "RFC 6154 §3", .afterLogin),
     row("STATUS=SIZE", "RFC 8438", .afterLogin),
+    row("WITHIN", "RFC 5032", .afterLogin),
+    row("PREVIEW", "RFC 8970", .afterLogin),
     row("QUOTA", "RFC 9208", .afterLogin),
     row("QUOTA=RES-STORAGE", "RFC 9208 §5.1", .afterLogin),
     row("QUOTA=RES-MESSAGE", "RFC 9208 §5.2", .afterLogin),

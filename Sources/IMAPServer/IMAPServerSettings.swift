@@ -58,5 +58,8 @@ public struct IMAPServerSettings: Sendable {
   /// Octets of a client's ID that go to the log.
   public var clientIDLogged = 512
 
-  public init() {}
+  /// Seconds since 1970; tests put their own clock here.
+  public var now: @Sendable () -> Int64
+
+  public init(now: @escaping @Sendable () -> Int64) { self.now = now }
 }

@@ -39,7 +39,7 @@ extension Settings {
   static let clock: @Sendable () -> Int64 = { Int64(time(nil)) }
 
   func imapServer() -> IMAPServerSettings {
-    var result = IMAPServerSettings()
+    var result = IMAPServerSettings(now: Self.clock)
     result.productVersion = MerpatiVersion.text
     result.appendLimit = maximumMessageOctets
     result.loginTimeout = .seconds(Int64(loginTimeoutSeconds))

@@ -113,7 +113,8 @@ struct CommandGenerator {
     case 2: .binarySize(part: part())
     default:
       pick([
-        .flags, .uid, .internalDate, .size, .envelope, .body, .bodyStructure, .rfc822, .rfc822Header, .rfc822Text,
+        .flags, .uid, .internalDate, .size, .envelope, .body, .bodyStructure, .preview(lazy: flip()), .rfc822,
+        .rfc822Header, .rfc822Text,
       ])
     }
   }
@@ -129,7 +130,11 @@ struct CommandGenerator {
   mutating func key(_ depth: Int) -> SearchKey {
     switch int(0...(depth > 0 ? 9 : 6)) {
     case 0: pick([.all, .new, .flag(pick([.seen, .answered, .recent])), .unflag(pick([.recent, .draft, .deleted]))])
-    case 1: pick([.keyword(atom()), .unkeyword(atom()), .larger(Int64(int(0...Int.max))), .smaller(0)])
+    case 1:
+      pick([
+        .keyword(atom()), .unkeyword(atom()), .larger(Int64(int(0...Int.max))), .smaller(0),
+        .older(UInt32(int(1...86_400))), .younger(.max),
+      ])
     case 2: pick([.before(day()), .on(day()), .since(day()), .sentBefore(day()), .sentOn(day()), .sentSince(day())])
     case 3: pick([.sequence(set()), .uid(set())])
     case 4: pick([.address(pick([.bcc, .cc, .from, .to]), octets()), .subject(octets())])

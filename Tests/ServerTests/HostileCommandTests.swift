@@ -17,7 +17,7 @@ import Testing
     guard case .command(let frame) = framer.next(),
       case .fetch(let command) = try frame.parse(options: .rev2, limits: .standard).command
     else { throw CancellationError() }
-    return FetchPlan(command)
+    return FetchPlan(command, .rev2)
   }
 
   @Test func `What FETCH asks for twice is sent once`() throws {

@@ -1,6 +1,7 @@
 import IMAPCore
 import IMAPServer
 import MailNet
+import MailTestKit
 import NIOCore
 import Testing
 
@@ -9,7 +10,8 @@ extension TestServer.Kind {
   /// `whole-message-limit`, `search-whole-message-limit`, `messages-on-loop`, `output-chunk`, `line`,
   /// `line-before-login`, `swallowed-literal`.
   static let imap = TestServer.Kind(name: "imap") { parts in
-    var settings = IMAPServerSettings()
+    let clock = parts.clock
+    var settings = IMAPServerSettings(now: { clock.now })
     settings.productVersion = "1"
     settings.appendLimit = parts.number("append-limit", or: settings.appendLimit)
     settings.idleTimeout = .milliseconds(Int64(parts.number("idle-milliseconds", or: 1_800_000)))

@@ -130,7 +130,7 @@ final class World {
   }
 
   private func imapSettings() -> IMAPServerSettings {
-    var settings = IMAPServerSettings()
+    var settings = IMAPServerSettings(now: { [clock] in clock.now })
     settings.idleTimeout = .hours(24)
     settings.appendLimit = 1 << 20
     if script.smallSlices {

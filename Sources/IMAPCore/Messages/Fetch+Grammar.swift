@@ -49,11 +49,26 @@ extension CommandReader {
       return .bodySection(try section(), partial: try partial(), peek: true)
     case .binary(_, _, let peek):
       return .binary(part: try binarySection(), partial: try partial(), peek: peek)
+    case .preview:
+      return .preview(lazy: try previewModifiers())
     case .binarySize:
       return .binarySize(part: try binarySection())
     default:
       return item
     }
+  }
+
+  /// [SP "(" preview-mod *(SP preview-mod) ")"] (RFC 8970 §6). True: LAZY is among them.
+  private mutating func previewModifiers() throws(IMAPSyntaxError) -> Bool {
+    guard cursor.takeIgnoringCase(" (") else { return false }
+    repeat {
+      let range = wordRange()
+      guard bytes(range).equalsIgnoringCase("LAZY") else {
+        throw error("Unknown modifier of PREVIEW '\(excerpt(range))'", at: range.lowerBound)
+      }
+    } while cursor.take(.space)
+    try closeParenthesis()
+    return true
   }
 
   /// section = "[" [section-spec] "]"
@@ -140,6 +155,7 @@ extension FetchItem {
     ("BODY.PEEK", .bodySection(BodySection(), partial: nil, peek: true)),
     ("BINARY", .binary(part: [], partial: nil, peek: false)),
     ("BINARY.PEEK", .binary(part: [], partial: nil, peek: true)), ("BINARY.SIZE", .binarySize(part: [])),
+    ("PREVIEW", .preview(lazy: false)),
   ])
 }
 
@@ -168,6 +184,7 @@ extension ByteBuffer {
     case .size: writeStaticString("RFC822.SIZE")
     case .modSeq: writeStaticString("MODSEQ")
     case .emailID: writeStaticString("EMAILID")
+    case .preview(let lazy): writeStaticString(lazy && !isResponse ? "PREVIEW (LAZY)" : "PREVIEW")
     case .envelope: writeStaticString("ENVELOPE")
     case .body: writeStaticString("BODY")
     case .bodyStructure: writeStaticString("BODYSTRUCTURE")

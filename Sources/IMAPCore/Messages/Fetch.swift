@@ -19,7 +19,7 @@ public struct FetchCommand: Hashable, Sendable {
   public var setsSeen: Bool { items.contains { $0.setsSeen } }
 }
 
-/// One data item of FETCH. Extensions (PREVIEW, SAVEDATE...) add a case.
+/// One data item of FETCH. Extensions add a case.
 public enum FetchItem: Hashable, Sendable {
   case flags
   case uid
@@ -29,6 +29,8 @@ public enum FetchItem: Hashable, Sendable {
   case modSeq
   /// RFC 8474 §5.1; as `modSeq`.
   case emailID
+  /// RFC 8970 §3. `lazy`: only if it is at hand.
+  case preview(lazy: Bool)
   case envelope
   /// BODY with no section: BODYSTRUCTURE without extension data.
   case body

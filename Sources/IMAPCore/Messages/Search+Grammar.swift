@@ -81,6 +81,8 @@ extension CommandReader {
     case .unkeyword: return .unkeyword(try keyword())
     case .larger: return .larger(try number64("a size"))
     case .smaller: return .smaller(try number64("a size"))
+    case .older: return .older(try nonZeroNumber("an interval in seconds"))
+    case .younger: return .younger(try nonZeroNumber("an interval in seconds"))
     case .uid: return .uid(try messageSet())
     case .not:
       try deepen(limits.searchNesting)
@@ -109,7 +111,7 @@ enum SearchWord: Sendable {
   case plain(SearchKey)
   case text(TextField)
   case date(DateField)
-  case header, keyword, unkeyword, larger, smaller, uid, not, or
+  case header, keyword, unkeyword, larger, smaller, older, younger, uid, not, or
 
   enum TextField: Sendable {
     case bcc, cc, from, to, subject, body, text
@@ -154,6 +156,6 @@ enum SearchWord: Sendable {
     ("BEFORE", .date(.before)), ("ON", .date(.on)), ("SINCE", .date(.since)), ("SENTBEFORE", .date(.sentBefore)),
     ("SENTON", .date(.sentOn)), ("SENTSINCE", .date(.sentSince)),
     ("HEADER", .header), ("KEYWORD", .keyword), ("UNKEYWORD", .unkeyword), ("LARGER", .larger),
-    ("SMALLER", .smaller), ("UID", .uid), ("NOT", .not), ("OR", .or),
+    ("SMALLER", .smaller), ("OLDER", .older), ("YOUNGER", .younger), ("UID", .uid), ("NOT", .not), ("OR", .or),
   ])
 }

@@ -60,6 +60,8 @@ extension CommandPrinter {
     case .unkeyword(let keyword): text("UNKEYWORD \(keyword)")
     case .larger(let size): text("LARGER \(size)")
     case .smaller(let size): text("SMALLER \(size)")
+    case .older(let seconds): text("OLDER \(seconds)")
+    case .younger(let seconds): text("YOUNGER \(seconds)")
     case .before(let day): print("BEFORE ", day)
     case .on(let day): print("ON ", day)
     case .since(let day): print("SINCE ", day)

@@ -57,6 +57,10 @@ public indirect enum SearchKey: Hashable, Sendable {
   /// Octets.
   case larger(Int64)
   case smaller(Int64)
+  /// RFC 5032: INTERNALDATE, to the second, is at least so many seconds ago.
+  case older(UInt32)
+  /// RFC 5032: at most so many.
+  case younger(UInt32)
   /// BCC, CC, FROM, TO.
   case address(AddressField, ByteBuffer)
   case subject(ByteBuffer)

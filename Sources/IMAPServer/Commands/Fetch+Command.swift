@@ -7,7 +7,7 @@ extension IMAPSession {
   /// FETCH of flags and UIDs alone, from the view. Nil: the store has to be asked, or it takes more than one slice.
   func fetchFromMemory(_ command: FetchCommand) throws(CommandError) -> Completion? {
     try refuse(command.modifiers)
-    let plan = FetchPlan(command)
+    let plan = FetchPlan(command, wire)
     guard plan.isInMemory else { return nil }
     let indexes = try resolve(command.set, uid: command.uid)
     guard indexes.count <= settings.messagesOnLoop else { return nil }
@@ -19,7 +19,7 @@ extension IMAPSession {
 
   /// FETCH and UID FETCH (RFC 9051 §6.4.5).
   func fetch(_ command: FetchCommand) async throws(CommandError) -> Completion {
-    let plan = FetchPlan(command)
+    let plan = FetchPlan(command, wire)
     let indexes = try resolve(command.set, uid: command.uid)
     let isWhole: Bool
     if plan.isInMemory {

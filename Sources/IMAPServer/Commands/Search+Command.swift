@@ -24,7 +24,7 @@ extension IMAPSession {
   func compiled(_ command: SearchCommand) throws(CommandError) -> (MailboxView, SearchNode) {
     let view = try selectedView()
     do throws(CommandError) {
-      let compiler = try SearchCompiler(command, view, isRev2: isRev2)
+      let compiler = try SearchCompiler(command, view, isRev2: isRev2, now: settings.now())
       let node = compiler.compile(command.key).simplified()
       guard node.texts <= settings.searchTexts else {
         throw .no(.limit, "At most \(settings.searchTexts) texts can be searched for at once")

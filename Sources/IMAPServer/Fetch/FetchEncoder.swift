@@ -117,7 +117,7 @@ final class FetchEncoder: @unchecked Sendable {
           begin(&writer)
           writer.write("RFC822.SIZE ")
           writer.writeDecimal(UInt64(max(row.size, 0)))
-        case .envelope, .body, .bodyStructure: return
+        case .envelope, .body, .bodyStructure, .preview: return
         }
         next += 1
       }
@@ -138,6 +138,9 @@ final class FetchEncoder: @unchecked Sendable {
       case .bodyStructure:
         line.writeName("BODYSTRUCTURE", into: &buffer)
         row.appendBodyStructure(to: &buffer)
+      case .preview:
+        line.writeName("PREVIEW", into: &buffer)
+        buffer.writeIMAPString(row.preview, plan.wire)
       }
     }
     return line

@@ -11,10 +11,12 @@ struct FetchPlan: Sendable {
   private(set) var wantsFlags = false
   private(set) var setsSeen: Bool
   private(set) var needs: ContentNeeds = []
+  /// How strings are written that are not kept in the form in which they go out.
+  let wire: WireOptions
 
   /// What is kept beside the message.
   enum Column: Sendable {
-    case internalDate, size, envelope, body, bodyStructure
+    case internalDate, size, envelope, body, bodyStructure, preview
   }
 
   /// A single section that is written without looking at the message's parts.
@@ -54,7 +56,8 @@ struct FetchPlan: Sendable {
   /// Some section opens the message.
   var opensMessage: Bool { needs.contains(.message) }
 
-  init(_ command: FetchCommand) {
+  init(_ command: FetchCommand, _ wire: WireOptions) {
+    self.wire = wire
     wantsUID = command.uid
     setsSeen = command.setsSeen
     var known: Set<FetchItem> = []
@@ -68,6 +71,10 @@ struct FetchPlan: Sendable {
       case .size:
         needs.insert(.dates)
         add(.size)
+      // It is made when the message comes, so LAZY has nothing to wait for (RFC 8970 §4.1).
+      case .preview:
+        needs.insert(.preview)
+        add(.preview)
       case .envelope:
         needs.insert(.envelope)
         add(.envelope)

@@ -10,10 +10,13 @@ struct SearchCompiler {
   let isRev2: Bool
   /// In upper case; nil stands for UTF-8, of which ASCII is a part (RFC 9051 §6.4.4).
   let charset: String?
+  /// Seconds since 1970-01-01; the same for all messages of one search.
+  let now: Int64
 
-  init(_ command: SearchCommand, _ view: MailboxView, isRev2: Bool) throws(CommandError) {
+  init(_ command: SearchCommand, _ view: MailboxView, isRev2: Bool, now: Int64) throws(CommandError) {
     self.view = view
     self.isRev2 = isRev2
+    self.now = now
     if let charset = command.charset, charset != "UTF-8", charset != "US-ASCII" {
       // RFC 9051 §6.4.4: NO, never BAD.
       // To iconv the empty name is the one of the place where the server runs.
@@ -45,6 +48,9 @@ struct SearchCompiler {
     case .sentBefore(let day): .sentDay(.before, day.number)
     case .sentOn(let day): .sentDay(.on, day.number)
     case .sentSince(let day): .sentDay(.since, day.number)
+    // RFC 5032 §2
+    case .older(let interval): .receivedUntil(now - Int64(interval))
+    case .younger(let interval): .receivedFrom(now - Int64(interval))
     case .larger(let size): .larger(size)
     case .smaller(let size): .smaller(size)
     case .address(let field, let text):

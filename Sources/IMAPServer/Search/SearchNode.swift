@@ -13,6 +13,9 @@ indirect enum SearchNode: Sendable {
   /// Days since 1970-01-01, by the zone that stands in INTERNALDATE itself (RFC 9051 §6.4.4: time and zone disregarded).
   case internalDay(DayTest, Int32)
   case sentDay(DayTest, Int32)
+  /// INTERNALDATE in seconds since 1970-01-01, this one included.
+  case receivedUntil(Int64)
+  case receivedFrom(Int64)
   case larger(Int64)
   case smaller(Int64)
   case header(HeaderNeedle)
@@ -57,7 +60,7 @@ indirect enum SearchNode: Sendable {
   var level: Level {
     switch self {
     case .all, .none, .indexes, .flags, .keyword, .recent: .snapshot
-    case .internalDay, .sentDay, .larger, .smaller: .columns
+    case .internalDay, .sentDay, .receivedUntil, .receivedFrom, .larger, .smaller: .columns
     case .header(let header): header.isCommon ? .columns : .message
     case .body(let needle), .text(let needle): needle.isEmpty ? .snapshot : .message
     case .and(let nodes), .or(let nodes): nodes.map(\.level).max() ?? .snapshot
@@ -69,7 +72,7 @@ indirect enum SearchNode: Sendable {
   func needs(upTo level: Level) -> ContentNeeds {
     switch self {
     case .all, .none, .indexes, .flags, .keyword, .recent: []
-    case .internalDay, .larger, .smaller: level >= .columns ? .dates : []
+    case .internalDay, .receivedUntil, .receivedFrom, .larger, .smaller: level >= .columns ? .dates : []
     case .sentDay: level >= .columns ? .sortKeys : []
     case .header(let header):
       if header.isCommon { level >= .columns ? .headers : [] } else { level >= .message ? [.message, .headers] : [] }
@@ -142,7 +145,7 @@ indirect enum SearchNode: Sendable {
     switch self {
     case .all, .none, .flags, .keyword: 0
     case .recent, .indexes: 1
-    case .internalDay, .sentDay, .larger, .smaller: 2
+    case .internalDay, .sentDay, .receivedUntil, .receivedFrom, .larger, .smaller: 2
     case .header(let header): header.isCommon ? 3 : 4
     case .body, .text: 5
     case .and(let nodes), .or(let nodes): nodes.map(\.cost).max() ?? 0
@@ -174,7 +177,7 @@ extension SearchNode {
     case .flags(let flags): Verdict(entry.flags.isSuperset(of: flags))
     case .keyword(let bit): Verdict(entry.keywords & bit != 0)
     case .recent(let ranges): Verdict(ranges.contains { $0.contains(entry.uid) })
-    case .internalDay, .sentDay, .larger, .smaller, .header, .body, .text: .unknown
+    case .internalDay, .sentDay, .receivedUntil, .receivedFrom, .larger, .smaller, .header, .body, .text: .unknown
     case .narrowed(let known, _): known.verdict(index)
     case .and(let nodes):
       Self.all(nodes) { $0.verdict(index, entry) }

@@ -73,6 +73,8 @@ final class SearchVisitor: @unchecked Sendable {
     case .sentDay(let test, let day):
       guard let sent = row.sortKeys.sentDay else { return .no }
       return Verdict(test.holds(sent, day))
+    case .receivedUntil(let seconds): return Verdict(row.internalDate.seconds <= seconds)
+    case .receivedFrom(let seconds): return Verdict(row.internalDate.seconds >= seconds)
     case .larger(let size): return Verdict(row.size > size)
     case .smaller(let size): return Verdict(row.size < size)
     case .header(let header) where header.isCommon:
