@@ -256,6 +256,7 @@ public struct ScriptGenerator {
   private mutating func fetchItems() -> String {
     pick([
       "(FLAGS)", "(UID FLAGS)", "ALL", "FAST", "FULL", "(UID INTERNALDATE RFC822.SIZE)", "(ENVELOPE)", "BODYSTRUCTURE",
+      "PREVIEW",
       "(BODY.PEEK[])", "BODY[]", "BODY.PEEK[HEADER]", "(BODY.PEEK[HEADER.FIELDS (SUBJECT DELIVERED-TO FROM)])",
       "BODY[TEXT]", "BODY.PEEK[1]", "BODY.PEEK[2]<3.40>", "BODY[3.HEADER]", "(BODY.PEEK[]<0.100> UID)", "RFC822",
       "RFC822.HEADER", "BINARY.PEEK[1]", "BINARY.SIZE[1]", "(FLAGS BODY.PEEK[2.MIME])",
@@ -275,7 +276,8 @@ public struct ScriptGenerator {
   private mutating func searchKeys(_ count: Int) -> String {
     pick([
       "ALL", "UNSEEN", "DELETED", "NOT DELETED", "RECENT", "NEW", "KEYWORD later", "OR SEEN FLAGGED", "SUBJECT laporan",
-      "BODY merpati", "TEXT Gr", "FROM ana", "HEADER Message-ID simulated", "LARGER 500", "SMALLER 700",
+      "BODY merpati", "TEXT Gr", "FROM ana", "HEADER Message-ID simulated", "LARGER 500", "SMALLER 700", "OLDER 3000",
+      "YOUNGER 500",
       "SINCE 1-Sep-2026", "SENTBEFORE 15-Sep-2026", "BEFORE 25-Sep-2026", "UID \(set(count))", "1:3 UNDELETED",
       "RETURN (MIN MAX COUNT ALL) UNSEEN", "RETURN (COUNT) ALL", "RETURN (SAVE) DELETED", "$",
     ])
