@@ -63,7 +63,8 @@ extension IMAPSession {
     for (node, undecided) in rest {
       var undecided = undecided
       let levels: [SearchNode.Level] = node.needs(upTo: .columns).isEmpty ? [.message] : [.columns, .message]
-      for level in levels where !undecided.isEmpty && level <= max(node.level, .columns) {
+      // Columns alone leave nothing undecided, but where a message has more header lines than are kept beside it.
+      for level in levels where !undecided.isEmpty {
         let result = try await visit(node, told, view.mailbox.ref, undecided, level)
         found += result.found
         undecided = IndexRanges(merging: result.undecided)
