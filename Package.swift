@@ -161,7 +161,7 @@ let package = Package(
     .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
     .systemLibrary(name: "CMalloc"),
     .target(name: "CProcess"),
-    .target(name: "CChecksum", dependencies: ["CZlib"]),
+    .target(name: "CChecksum", dependencies: ["CZlib"], linkerSettings: [.linkedLibrary("z")]),
 
     // Tests
     .target(

@@ -115,6 +115,6 @@ let package = Package(
     .systemLibrary(name: "CZstd", path: "Rooms/CZstd", providers: [.apt(["libzstd-dev"])]),
     .systemLibrary(name: "CZlib", path: "Rooms/CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CLibc", path: "Rooms/CLibc", providers: [.apt(["libcrypt-dev"])]),
-    .target(name: "CChecksum", dependencies: ["CZlib"], path: "Rooms/CChecksum"),
+    .target(name: "CChecksum", dependencies: ["CZlib"], path: "Rooms/CChecksum", linkerSettings: [.linkedLibrary("z")]),
   ]
 )
