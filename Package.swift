@@ -67,7 +67,7 @@ let package = Package(
       [
         "IMAPServer", "POP3Server", "LMTPServer", "MailAuth", "MailNet", "POP3Core", "SASL", "MailStoreSQL",
         "MailStore", "MailTransfer", "MailAdvice", "LocalMail",
-        "BlobStore", "Bytes", "CProcess", nio, nioPosix, nioSSL, logging,
+        "BlobStore", "Bytes", "CProcess", "CMalloc", nio, nioPosix, nioSSL, logging,
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
         .product(name: "Configuration", package: "swift-configuration"),

@@ -46,7 +46,7 @@ public enum HeaderFields {
     _ body: (_ name: Range<Int>, _ value: Range<Int>, _ whole: Range<Int>) -> Bool
   ) {
     // One octet more says whether a line goes on in the next.
-    forEach(bytes, in: header.prefix(limit + 1), body)
+    forEach(bytes, in: limit < header.count ? header.prefix(limit + 1) : header, body)
   }
 
   /// The empty line at the end of `header`; nil when there is none.

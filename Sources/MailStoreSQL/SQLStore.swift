@@ -101,7 +101,7 @@ public final class SQLStore: MailStore {
       readerList.append(try Reader(path: database, packs: packs, damage: damage))
     }
     self.readerList = readerList
-    readers = try WorkerPool(name: "store-reader", workers: readerList)
+    readers = try WorkerPool(name: "store-reader", workers: readerList) { $0.rest() }
     preparers = try WorkerPool(
       name: "store-prepare", workers: (0..<max(settings.prepareThreads, 1)).map { _ in PrepareWorker() })
     upkeep = Upkeep(

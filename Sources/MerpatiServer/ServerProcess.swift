@@ -112,6 +112,7 @@ public struct ServerProcess: Sendable {
         failureTerminationBehavior: .gracefullyShutdownGroup))
     services.append(.init(service: Upkeep(store: store, seconds: settings.expireIntervalSeconds, logger: logger)))
     services.append(.init(service: Reloads(contexts: contexts, sink: sink, logger: logger)))
+    services.append(.init(service: MemoryTrimmer()))
     // Services start when signals are waited for: whoever reads 'ready' may send one.
     services.append(
       .init(

@@ -116,6 +116,7 @@ final class SearchIndexWork {
 
   private func rest() throws {
     try writer.rest()
+    reader.rest()
     let size = try writer.size()
     indexer.state.withLock { $0.status.segments = size.segments }
   }

@@ -29,11 +29,24 @@ final class WorkerPool<Worker: AnyObject & Sendable>: Sendable {
   private let queue = Monitor(Queue())
   private let threads: [StoreThread]
 
-  init(name: String, workers: [Worker]) throws(StoreError) {
+  /// - rest: called on a worker's thread when it has had no work for `quiet` milliseconds, once until it has some again.
+  init(
+    name: String, workers: [Worker], quiet: Int = StoreLimits.quiet, rest: (@Sendable (Worker) -> Void)? = nil
+  ) throws(StoreError) {
     var threads: [StoreThread] = []
     for worker in workers {
       let thread = StoreThread { [queue] in
-        while let job = queue.wait({ $0.next() }) { job(worker) }
+        var isWarm = false
+        while true {
+          guard let next = isWarm ? queue.wait(milliseconds: quiet, { $0.next() }) : queue.wait({ $0.next() }) else {
+            rest?(worker)
+            isWarm = false
+            continue
+          }
+          guard let job = next else { return }
+          job(worker)
+          isWarm = rest != nil
+        }
       }
       guard let thread else {
         queue.broadcast { $0.isClosed = true }

@@ -112,6 +112,14 @@ final class Transaction {
 
   func forget(_ id: Int64) { accounts[id] = nil }
 
+  /// Nothing was written for a while. Between two commits the rows say what the boxes say, and are read again.
+  func rest() {
+    guard dirtyAccounts.isEmpty, dirtyMailboxes.isEmpty else { return }
+    accounts = [:]
+    undo = []
+    db.releaseMemory()
+  }
+
   /// To be called before counters of `account` change.
   func touch(_ account: AccountBox) {
     hasWritten = true

@@ -26,6 +26,22 @@ final class Writer: @unchecked Sendable {
     var isClosed = false
     /// A thread is writing.
     var isTaken = false
+    /// Something was written since the writer rested, and how often the right to write was given.
+    var isWarm = false
+    var turns = 0
+
+    mutating func take() {
+      isTaken = true
+      isWarm = true
+      turns &+= 1
+    }
+  }
+
+  private enum Turn {
+    case work
+    case closed
+    /// Another thread has written: from now on it may become quiet.
+    case warmed
   }
 
   let transaction: Transaction
@@ -114,12 +130,14 @@ final class Writer: @unchecked Sendable {
   func carryOut(_ job: WriteJob) -> Bool {
     var accepted = false
     var isOurs = false
+    var wasCold = false
     queue.signalIf { queue in
       guard !queue.isClosed else { return false }
       accepted = true
       // Behind others it waits for its turn, and whatever runs alone is for the writer's own thread.
       isOurs = !queue.isTaken && queue.work.isEmpty
-      if isOurs { queue.isTaken = true } else { queue.work.append(.write(job)) }
+      wasCold = !queue.isWarm
+      if isOurs { queue.take() } else { queue.work.append(.write(job)) }
       return !queue.isTaken
     }
     guard isOurs else { return accepted }
@@ -127,7 +145,7 @@ final class Writer: @unchecked Sendable {
     commit(&own)
     queue.signalIf { queue in
       queue.isTaken = false
-      return !queue.work.isEmpty || queue.isClosed
+      return !queue.work.isEmpty || queue.isClosed || wasCold
     }
     return true
   }
@@ -144,16 +162,24 @@ final class Writer: @unchecked Sendable {
   // MARK: The writer's thread
 
   private func main() {
+    var isWarm = false
+    var turns = 0
     while true {
-      let isOpen = queue.wait { queue -> Bool? in
-        if queue.isTaken { return nil }
-        if queue.work.isEmpty { return queue.isClosed ? false : nil }
-        // Swapped, so that both arrays keep their memory.
-        swap(&queue.work, &work)
-        queue.isTaken = true
-        return true
+      let turn =
+        isWarm
+        ? queue.wait(milliseconds: StoreLimits.quiet) { nextTurn(&$0, isWarm: true) }
+        : queue.wait { nextTurn(&$0, isWarm: false) }
+      switch turn {
+      case .work: break
+      case .closed: return
+      case .warmed:
+        isWarm = true
+        continue
+      case nil:
+        isWarm = !restIfQuiet(since: &turns)
+        continue
       }
-      guard isOpen else { return }
+      isWarm = true
       var batch: [WriteJob] = []
       for item in work {
         switch item {
@@ -169,6 +195,41 @@ final class Writer: @unchecked Sendable {
       work.removeAll(keepingCapacity: true)
       queue.withLock { $0.isTaken = false }
     }
+  }
+
+  private func nextTurn(_ queue: inout Queue, isWarm: Bool) -> Turn? {
+    if queue.isTaken { return nil }
+    if queue.work.isEmpty { return queue.isClosed ? .closed : queue.isWarm && !isWarm ? .warmed : nil }
+    // Swapped, so that both arrays keep their memory.
+    swap(&queue.work, &work)
+    queue.take()
+    return .work
+  }
+
+  /// Gives up memory unless somebody has written since the last look, which `turns` tells. True: it has.
+  private func restIfQuiet(since turns: inout Int) -> Bool {
+    let isQuiet = queue.withLock { queue in
+      guard !queue.isTaken, queue.work.isEmpty, queue.turns == turns else {
+        turns = queue.turns
+        return false
+      }
+      queue.isTaken = true
+      queue.isWarm = false
+      return true
+    }
+    guard isQuiet else { return false }
+    rest()
+    queue.withLock { $0.isTaken = false }
+    return true
+  }
+
+  /// On the writer's thread, between two commits.
+  func rest() {
+    transaction.rest()
+    directoryDB.releaseMemory()
+    marks.db.releaseMemory()
+    work = []
+    own = []
   }
 
   /// One transaction on the writer's thread, for work that runs alone.
