@@ -119,7 +119,7 @@ extension POP3Session {
     } else {
       counts.retrieved += 1
       // A surrogate is not the message: it may not take the message's place for good.
-      if !sent.isSurrogate { changeDrop { $0.markRetrieved(sent.index) } }
+      if !sent.isSurrogate { drop?.markRetrieved(sent.index) }
     }
   }
 

@@ -161,14 +161,6 @@ actor POP3Session: ConnectionSession {
     if case .transaction(let drop) = phase { drop } else { nil }
   }
 
-  /// Changes the maildrop's marks; nothing in other states.
-  func changeDrop(_ body: (inout OpenDrop) -> Void) {
-    guard case .transaction(var drop) = phase else { return }
-    phase = .ended
-    body(&drop)
-    phase = .transaction(drop)
-  }
-
   // MARK: Work that waits
 
   /// Runs `work` while no line is read, then goes on with what has come meanwhile.

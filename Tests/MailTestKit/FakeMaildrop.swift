@@ -14,6 +14,9 @@ final class FakeMaildrop: Maildrop {
   }
 
   var messages: [MaildropMessage] { inner.messages }
+  var totals: (messages: Int, octets: Int) { inner.totals }
+  var isListed: Bool { inner.isListed }
+  func listed() async throws(StoreError) { try await inner.listed() }
 
   func visit(
     _ indexes: ArraySlice<Int>, needs: ContentNeeds,
