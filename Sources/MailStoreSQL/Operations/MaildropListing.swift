@@ -124,7 +124,9 @@ extension Reader {
     let listing = drop.listing
     do throws(StoreError) {
       try db.reading { () throws(StoreError) in
-        if isLarge, let totals = try totals(drop.ref) { listing.count(messages: totals.messages, octets: totals.octets) }
+        if isLarge, let totals = try totals(drop.ref) {
+          listing.count(messages: totals.messages, octets: totals.octets)
+        }
         if let entries = try entries(drop.ref, while: { !listing.isOver }) { listing.list(entries) }
       }
     } catch {
