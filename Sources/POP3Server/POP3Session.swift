@@ -182,6 +182,8 @@ actor POP3Session: ConnectionSession {
       deferred = nil
       isBusy = false
       if !connection.isClosing { perform(next) }
+      // A RETR that waited for the listing: nothing else need come that would send it off.
+      if !isBusy, !batch.items.isEmpty, !connection.isClosing { startBatch() }
       if isBusy { return }
     }
     isBusy = false

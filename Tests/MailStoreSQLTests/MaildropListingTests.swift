@@ -53,13 +53,13 @@ import Testing
 
   @Test func `Whoever waits hears of totals, of messages, and of the end`() async throws {
     let listing = MaildropListing()
-    async let opened: Void = listing.opened()
+    let opening = Task { try await listing.opened() }
     listing.count(messages: 3, octets: 30)
-    try await opened
+    try await opening.value
     #expect(listing.totals == (3, 30) && !listing.isListed)
-    async let listed: Void = listing.listed()
+    let waiting = Task { await thrown { try await listing.listed() } }
     listing.end(with: .shuttingDown)
-    #expect(await thrown { try await listed } == .shuttingDown)
+    #expect(await waiting.value == .shuttingDown)
     // What comes from the reading thread afterwards changes nothing.
     listing.list([])
     #expect(!listing.isListed && listing.isOver)

@@ -58,6 +58,17 @@ import Testing
     await server.stop()
   }
 
+  @Test(arguments: ["RETR 1", "TOP 1 0"])
+  func `A message asked for alone comes as soon as they are known`(command: String) async throws {
+    let (store, server, peer) = try await start()
+    try await peer.send(Array("\(command)\r\n".utf8))
+    store.listing.open()
+    #expect(try await peer.line().hasPrefix("+OK"))
+    for line in ["Subject: 0", "", "."] { #expect(try await peer.line() == line) }
+    await peer.close()
+    await server.stop()
+  }
+
   @Test func `When they cannot be read the command hears so, and the next one asks again`() async throws {
     let (store, server, peer) = try await start()
     store.fail(.list)
