@@ -100,9 +100,9 @@ extension FakeStore {
     return try await inner.openMessage(uid, in: ref).map { FakeReader(store: self, inner: $0) }
   }
 
-  public func openMaildrop(of account: AccountID) async throws(StoreError) -> any Maildrop {
+  public func beginMaildrop(of account: AccountID) async throws(StoreError) -> any Maildrop {
     try check(.openMaildrop)
-    let drop = try await inner.openMaildrop(of: account)
+    let drop = try await inner.beginMaildrop(of: account)
     maildrops.withLock { $0 += 1 }
     return FakeMaildrop(store: self, inner: drop)
   }

@@ -4,7 +4,7 @@ import Synchronization
 
 /// Calls that a test can make fail.
 public enum FakeFault: String, Sendable, Hashable, CaseIterable {
-  case account, quota, deliver, append, openMaildrop, delete, read, visit, markRetrieved, spool, expire
+  case account, quota, deliver, append, openMaildrop, list, delete, read, visit, markRetrieved, spool, expire
 }
 
 /// `MemoryStore` with calls that fail when a test says so: what the servers are tested against.
@@ -12,6 +12,8 @@ public final class FakeStore: MailStore {
   let inner: MemoryStore
   private let faults = Mutex<[FakeFault: StoreError]>([:])
   let maildrops = Mutex(0)
+  /// While it is closed, maildrops have their totals and not their messages.
+  public let listing = Gate()
 
   public init(
     defaultQuota: QuotaLimits = QuotaLimits(), maxMessageBytes: Int = 100 << 20,

@@ -13,10 +13,12 @@ extension IMAPSession {
     tell(expunge: false, includeUID: isRev2 || command.uid)
     guard !isOver else { throw .connectionClosed }
     let (view, node) = try compiled(command)
-    guard node.level == .snapshot, view.told.count <= settings.messagesOnLoop,
-      view.told.count * node.size <= settings.messagesOnLoop * Self.criteriaOnLoop
+    guard node.level == .snapshot else { return nil }
+    let candidates = node.candidates(of: view.told.count)
+    guard candidates.count <= settings.messagesOnLoop,
+      candidates.count * node.size <= settings.messagesOnLoop * Self.criteriaOnLoop
     else { return nil }
-    let scan = SearchScan(node, view.told, in: IndexRanges(0..<view.told.count))
+    let scan = SearchScan(node, view.told, in: candidates)
     return searchDone(command, tag, scan.found, view)
   }
 
@@ -51,7 +53,7 @@ extension IMAPSession {
   /// What the snapshot cannot decide is decided by columns, and only what these cannot decide by opening messages.
   func find(_ node: SearchNode, _ view: MailboxView) async throws(CommandError) -> IndexRanges {
     let told = view.told
-    let scan = await SearchScan.run(node, told)
+    let scan = await SearchScan.run(node, told, in: node.candidates(of: told.count))
     var found = scan.found.ranges
     var rest = [(node: node, undecided: scan.undecided)]
     let (present, gone) = apart(scan.undecided, view)

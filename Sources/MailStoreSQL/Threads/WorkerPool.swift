@@ -69,15 +69,17 @@ final class WorkerPool<Worker: AnyObject & Sendable>: Sendable {
     return accepted
   }
 
-  /// One hop to a thread of the pool and back.
+  /// One hop to a thread of the pool and back. `afterwards` is done by the same thread when the result is on its way.
   func run<Value: Sendable>(
-    _ body: @escaping @Sendable (Worker) throws(StoreError) -> Value
+    _ body: @escaping @Sendable (Worker) throws(StoreError) -> Value,
+    afterwards: (@Sendable (Worker) -> Void)? = nil
   ) async throws(StoreError) -> Value {
     let result: Result<Value, StoreError> = await withUnsafeContinuation { continuation in
       let accepted = submit { worker in
         let result: Result<Value, StoreError>
         do throws(StoreError) { result = .success(try body(worker)) } catch { result = .failure(error) }
         continuation.resume(returning: result)
+        afterwards?(worker)
       }
       if !accepted { continuation.resume(returning: .failure(.shuttingDown)) }
     }
