@@ -29,6 +29,8 @@ public enum StoreLimits {
   public static let looseFlags = 2048
   /// A STORE on so many of them makes chunks first.
   public static let leastFlagChunk = 64
+  /// Blob numbers between two writes of the next one; so many are skipped after a start.
+  static let blobNumbers: Int64 = 1024
   /// Expunged messages whose bytes are let go in one transaction.
   public static let purgeSlice = 1_000
   /// Frames that a compaction copies between two transactions.
