@@ -17,7 +17,7 @@ import Testing
     let budi = try await store.add("budi")
     try await store.fill(20, of: budi)
     let inbox = try await store.ref("INBOX", of: budi)
-    try await store.createMailbox("Gone", of: budi.id, specialUse: nil)
+    _ = try await store.createMailbox("Gone", of: budi.id, specialUse: nil)
     let gone = try await store.ref("Gone", of: budi)
     try await store.put(in: "Gone", of: budi)
     try await store.deleteMailbox("Gone", of: budi.id)

@@ -256,6 +256,8 @@ final class Transaction {
     frames.removeLast(frames.count - mark.frames)
     frameBlobs.removeLast(frameBlobs.count - mark.frames)
     nextBlob = mark.nextBlob
+    // The row may be what it was before.
+    blobCeiling = 0
     packDeltas = mark.packDeltas
   }
 
