@@ -136,7 +136,7 @@ let package = Package(
       "MailStoreSQL",
       [
         "MailStore", "BlobStore", "SearchIndex", "SearchText", "MailFormat", "Bytes", nio, nioPosix, logging, crypto,
-        "CLibc", "CSQLite",
+        "CLibc", "CSQLite", "CSQLiteWAL",
         .product(name: "GRDB", package: "GRDB.swift"),
       ]),
     room("BlobStore", ["Bytes", nio, "CLibc", "CZstd", "CChecksum"]),
@@ -162,6 +162,7 @@ let package = Package(
     .systemLibrary(name: "CMalloc"),
     .target(name: "CProcess"),
     .target(name: "CChecksum", dependencies: ["CZlib"], linkerSettings: [.linkedLibrary("z")]),
+    .target(name: "CSQLiteWAL", dependencies: ["CSQLite"]),
 
     // Tests
     .target(

@@ -31,6 +31,8 @@ public enum StoreLimits {
   public static let leastFlagChunk = 64
   /// A POP3 session of a larger maildrop is let in when its totals are known, before its messages are.
   public static let maildropAtOnce = 1024
+  /// Blob numbers between two writes of the next one; so many are skipped after a start.
+  static let blobNumbers: Int64 = 1024
   /// Expunged messages whose bytes are let go in one transaction.
   public static let purgeSlice = 1_000
   /// Frames that a compaction copies between two transactions.

@@ -86,12 +86,12 @@ final class Writer: @unchecked Sendable {
 
   // MARK: Any thread
 
-  /// One transaction; returns when it is on disk and published.
+  /// One transaction; returns when it is on disk and published. `isShort`: see `WriteJob.joinsLate`.
   func write<Value: Sendable>(
-    _ body: @escaping TypedWriteJob<Value>.Body
+    isShort: Bool = false, _ body: @escaping TypedWriteJob<Value>.Body
   ) async throws(StoreError) -> Value {
     let result: Result<Value, StoreError> = await withUnsafeContinuation { continuation in
-      let job = TypedWriteJob(body, continuation)
+      let job = TypedWriteJob(isShort: isShort, body, continuation)
       if !enqueue(.write(job)) { job.finish(.shuttingDown) }
     }
     return try result.get()
@@ -149,6 +149,9 @@ final class Writer: @unchecked Sendable {
     }
     return true
   }
+
+  /// Not taken up yet.
+  var waitingJobs: Int { queue.withLock { $0.work.count } }
 
   var hasFailed: StoreError? { failure.withLock { $0 } }
 
@@ -287,7 +290,7 @@ final class Writer: @unchecked Sendable {
       } else {
         for job in batch { outcomes.append(try attempt(job)) }
       }
-      publication = try makeDurable()
+      publication = try makeDurable(&batch, &outcomes)
     } catch {
       rollBack()
       for (index, job) in batch.enumerated() {
@@ -360,7 +363,7 @@ final class Writer: @unchecked Sendable {
   }
 
   /// Runs one job in its own savepoint: a failing one rolls back alone. Throws only when the whole commit is lost.
-  private func attempt(_ job: WriteJob) throws(StoreError) -> StoreError? {
+  func attempt(_ job: WriteJob) throws(StoreError) -> StoreError? {
     transaction.beginJob()
     let mark = transaction.mark()
     try transaction.db("SAVEPOINT job").run()
@@ -379,39 +382,19 @@ final class Writer: @unchecked Sendable {
     }
   }
 
-  private func makeDurable() throws(StoreError) -> Publication? {
-    guard transaction.hasWritten else {
-      try transaction.db("ROLLBACK").run()
-      transaction.end()
-      return nil
-    }
-    // Before anybody can hear of numbers beyond the marks (design §4, high-water mark).
-    do throws(StoreError) { try marks.reserve(for: transaction) } catch {
-      // Nothing was given out. Only after a failed sync is it unknown what the marks' file holds.
-      if !error.precedesSync { poison(error) }
-      throw error
-    }
-    let locations: [BlobLocation]
-    do { locations = try packs.append(transaction.frames) } catch { throw StoreError(error) }
-    try transaction.flush(locations)
-    // First the bytes: a row must never point to bytes that a power cut may take away. Without bytes there is nothing to
-    // sync, and STORE or EXPUNGE need no file descriptor.
-    if !locations.isEmpty {
-      do { try packs.sync(.appended) } catch {
-        let error = StoreError(error)
-        poisonIfPacksFailed(error)
-        throw error
+  /// Jobs of the queue that may join the commit under way. They pass others there: commands of different sessions, which have
+  /// no order among them.
+  func takeLate() -> [WriteJob] {
+    var late: [WriteJob] = []
+    queue.withLock { queue in
+      guard !queue.work.isEmpty else { return }
+      queue.work.removeAll { item in
+        guard case .write(let job) = item, job.joinsLate, late.count < StoreLimits.jobsPerCommit else { return false }
+        late.append(job)
+        return true
       }
     }
-    // Then the rows. With synchronous = FULL this returns after the WAL was synced.
-    do throws(StoreError) { try transaction.db("COMMIT").run() } catch {
-      if error.precedesSync { throw error }
-      poison(error)
-      throw error
-    }
-    let publication = transaction.publication()
-    transaction.end()
-    return publication
+    return late
   }
 
   private func rollBack() {
