@@ -7,6 +7,8 @@ public struct SortCommand: Hashable, Sendable {
   public var uid: Bool
   /// Nil: no RETURN was given, the answer is SORT. `RETURN ()` is `.all` (RFC 5267 §3.3).
   public var returns: SearchCommand.Return?
+  /// As of SEARCH; the results are counted in the order asked for (RFC 5267 §4.4).
+  public var partial: PartialRange?
   /// The most important first; never empty.
   public var criteria: [SortCriterion]
   /// In upper case. Which are known is the server's business (BADCHARSET).
@@ -14,18 +16,21 @@ public struct SortCommand: Hashable, Sendable {
   public var key: SearchKey
 
   public init(
-    uid: Bool, returns: SearchCommand.Return? = nil, criteria: [SortCriterion], charset: String = "UTF-8",
-    key: SearchKey
+    uid: Bool, returns: SearchCommand.Return? = nil, partial: PartialRange? = nil, criteria: [SortCriterion],
+    charset: String = "UTF-8", key: SearchKey
   ) {
     self.uid = uid
     self.returns = returns
+    self.partial = partial
     self.criteria = criteria
     self.charset = charset
     self.key = key
   }
 
   /// Its search alone.
-  public var search: SearchCommand { SearchCommand(uid: uid, returns: returns, charset: charset, key: key) }
+  public var search: SearchCommand {
+    SearchCommand(uid: uid, returns: returns, partial: partial, charset: charset, key: key)
+  }
 }
 
 /// One of the keys that SORT goes by (RFC 5256 §3, RFC 5957 §4).
@@ -63,8 +68,9 @@ extension CommandReader {
   mutating func sortCommand(uid: Bool) throws(IMAPSyntaxError) -> SortCommand {
     try space()
     var returns: SearchCommand.Return?
+    var partial: PartialRange?
     if cursor.takeIgnoringCase("RETURN (") {
-      returns = try searchReturns()
+      (returns, partial) = try searchReturns()
       try space()
     }
     try openParenthesis()
@@ -75,7 +81,8 @@ extension CommandReader {
     } while cursor.take(.space)
     try closeParenthesis()
     let (charset, key) = try searchCriteria()
-    return SortCommand(uid: uid, returns: returns, criteria: criteria, charset: charset, key: key)
+    return SortCommand(
+      uid: uid, returns: returns, partial: partial, criteria: criteria, charset: charset, key: key)
   }
 
   /// sort-criterion = ["REVERSE" SP] sort-key
@@ -99,7 +106,7 @@ extension CommandReader {
 
 extension CommandPrinter {
   mutating func print(_ command: SortCommand) {
-    if let returns = command.returns { print(returns) }
+    if let returns = command.returns { print(returns, command.partial) }
     word(" (")
     for (index, criterion) in command.criteria.enumerated() {
       if index > 0 { space() }
@@ -137,9 +144,10 @@ extension ByteBuffer {
   }
 
   /// `* SORT 2 3 6` (RFC 5256 §4).
-  public mutating func writeSort(_ numbers: [UInt32]) {
+  public mutating func writeSort(_ numbers: [UInt32], modSeq: UInt64? = nil) {
     writeSortStart()
     writeSorted(numbers[...])
+    writeFoundModSeq(modSeq)
     writeCRLF()
   }
 }

@@ -22,10 +22,11 @@ extension IMAPSession {
     }
     let name = command.mailbox.string
     let wanted = use
-    _ = try await storeCall { store throws(StoreError) in
+    let info = try await storeCall { store throws(StoreError) in
       try await store.createMailbox(name, of: account, specialUse: wanted)
     }
-    return .ok("CREATE completed")
+    // RFC 8474 §4.1
+    return .ok("CREATE completed", code: .mailboxID(ObjectIdentifiers.mailbox(info, of: account)))
   }
 
   /// DELETE (RFC 9051 §6.3.5). A session that deletes its own selected mailbox is left without one.

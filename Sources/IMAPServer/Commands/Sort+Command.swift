@@ -15,11 +15,12 @@ extension IMAPSession {
       let (found, hasGhosts) = visible(try await find(node, view), view)
       let sorted = try await sorted(found, command, view)
       if let returns = command.returns {
-        save(returns, sorted)
-        writeSorted(sorted, returns, command, tag)
+        writeSorted(sorted, returns, command, tag, view.told)
       } else {
         connection.out.writeSortStart()
         try await writeSlices(sorted.numbers)
+        // RFC 7162 §3.1.9
+        if command.key.hasModSeq { connection.out.writeFoundModSeq(found.highestModSeq(in: view.told)) }
         connection.out.writeCRLF()
       }
       return .ok(command.uid ? "UID SORT completed" : "SORT completed", code: hasGhosts ? .expungeIssued : nil)
@@ -82,27 +83,32 @@ extension IMAPSession {
 
   /// RFC 5267 §3.1: MIN and MAX are the first and the last of the order asked for.
   private func writeSorted(
-    _ sorted: Sorted, _ returns: SearchCommand.Return, _ command: SortCommand, _ tag: String
+    _ sorted: Sorted, _ returns: SearchCommand.Return, _ command: SortCommand, _ tag: String, _ told: MailboxSnapshot
   ) {
-    // RFC 9051 §6.4.4: SAVE alone suppresses the response.
-    guard returns != .save else { return }
     let numbers = sorted.numbers
-    connection.out.writeESearch(
-      ESearchResponse(
-        tag: tag, uid: command.uid, min: returns.contains(.min) ? numbers.first : nil,
-        max: returns.contains(.max) ? numbers.last : nil, all: returns.contains(.all) ? numbers : nil,
-        count: returns.contains(.count) ? numbers.count : nil))
+    let part = command.partial?.places(of: numbers.count)
+    let named = Self.named(returns, sorted.uids, part)
+    // The search result variable is set by every command based on SEARCH (RFC 5182 §1), as SEARCH itself sets it.
+    if returns.contains(.save) { view?.saved = named }
+    // RFC 9051 §6.4.4: SAVE alone suppresses the response.
+    guard returns != .save || part != nil else { return }
+    var response = ESearchResponse(
+      tag: tag, uid: command.uid, min: returns.contains(.min) ? numbers.first : nil,
+      max: returns.contains(.max) ? numbers.last : nil, all: returns.contains(.all) ? numbers : nil,
+      count: returns.contains(.count) ? numbers.count : nil)
+    if let range = command.partial, let part { response.partial = .init(range, Array(numbers[part])) }
+    // RFC 7162 §3.1.10
+    if command.key.hasModSeq { response.modSeq = IndexRanges(of: named, in: told).highestModSeq(in: told) }
+    connection.out.writeESearch(response)
   }
 
-  /// The search result variable is set by every command based on SEARCH (RFC 5182 §1), as SEARCH itself sets it.
-  private func save(_ returns: SearchCommand.Return, _ sorted: Sorted) {
-    guard returns.contains(.save) else { return }
-    var kept = sorted.uids
-    if returns.isDisjoint(with: [.all, .count]), !returns.isDisjoint(with: [.min, .max]) {
-      kept = []
-      if returns.contains(.min), let first = sorted.uids.first { kept.append(first) }
-      if returns.contains(.max), let last = sorted.uids.last, kept != [last] { kept.append(last) }
-    }
-    view?.saved = kept.sorted()
+  /// As for SEARCH: the messages that the answer is about, ascending.
+  private static func named(_ returns: SearchCommand.Return, _ sorted: [UID], _ part: Range<Int>?) -> [UID] {
+    guard returns.isDisjoint(with: [.all, .count]) else { return sorted.sorted() }
+    guard part != nil || !returns.isDisjoint(with: [.min, .max]) else { return sorted.sorted() }
+    var uids = Set(part.map { Array(sorted[$0]) } ?? [])
+    if returns.contains(.min), let first = sorted.first { uids.insert(first) }
+    if returns.contains(.max), let last = sorted.last { uids.insert(last) }
+    return uids.sorted()
   }
 }

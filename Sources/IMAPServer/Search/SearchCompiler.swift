@@ -64,8 +64,21 @@ struct SearchCompiler {
     case .header(let name, let text): header(name, text)
     case .body(let text): .body(needle(text))
     case .text(let text): .text(needle(text))
+    // RFC 7162 §3.1.5: with one MODSEQ for all metadata of a message the entry is passed over.
+    case .modSeq(let modSeq, _): .modSeq(modSeq)
+    case .emailID(let id): .emailID(id)
+    case .threadID(let id): .threadID(id)
+    case .savedBefore(let day): .savedDay(.before, day.number)
+    case .savedOn(let day): .savedDay(.on, day.number)
+    case .savedSince(let day): .savedDay(.since, day.number)
+    // RFC 8514 §4.3
+    case .saveDateSupported: .all
+    case .uidAfter(let uid): indexes(uid == .max ? 0..<0 : view.told.lowerBound(uid + 1)..<view.told.count)
+    case .uidBefore(let uid): indexes(0..<view.told.lowerBound(uid))
     }
   }
+
+  private func indexes(_ range: Range<Int>) -> SearchNode { .indexes(IndexRanges(range)) }
 
   private func flags(_ flags: FlagSet) -> SearchNode {
     let stored = SystemFlags(rawValue: flags.intersection(.storable).rawValue)
