@@ -58,6 +58,7 @@ extension ResponseReader {
     case .badCharset: return .badCharset(try stringList())
     case .capability: return .capability(words())
     case .highestModSeq: return .highestModSeq(UInt64(try number("HIGHESTMODSEQ")))
+    case .inProgress: return try inProgress()
     case .modified: return .modified(try ranges())
     case .permanentFlags: return try permanentFlags()
     case .uidNext: return .uidNext(try number32("UIDNEXT"))
@@ -74,6 +75,23 @@ extension ResponseReader {
     return strings
   }
 
+  /// RFC 9585 §5. Without a list all of it is NIL.
+  private mutating func inProgress() throws(ResponseSyntaxError) -> ResponseCode {
+    spaces()
+    if cursor.isAtEnd { return .inProgress(tag: nil, progress: nil, goal: nil) }
+    try open()
+    let tag = try nstringText()
+    let progress = try nilOrNumber("progress")
+    let goal = try nilOrNumber("goal")
+    guard close() else { throw expected("')'") }
+    return .inProgress(tag: tag, progress: progress, goal: goal)
+  }
+
+  private mutating func nilOrNumber(_ what: String) throws(ResponseSyntaxError) -> UInt32? {
+    spaces()
+    return takeNil() ? nil : try number32(what)
+  }
+
   private mutating func permanentFlags() throws(ResponseSyntaxError) -> ResponseCode {
     var flags = try flagList()
     let accepts = flags.ignored.contains("\\*")
@@ -87,8 +105,8 @@ extension ResponseReader {
 
   private enum Code: Sendable {
     case plain(ResponseCode)
-    case appendUID, badCharset, capability, copyUID, highestModSeq, modified, permanentFlags, uidNext, uidValidity,
-      unseen
+    case appendUID, badCharset, capability, copyUID, highestModSeq, inProgress, modified, permanentFlags, uidNext,
+      uidValidity, unseen
   }
 
   private static let plainCodes: [ResponseCode] = [
@@ -108,8 +126,8 @@ extension ResponseReader {
     init() {
       var rows: [(StaticString, Code)] = [
         ("APPENDUID", .appendUID), ("BADCHARSET", .badCharset), ("CAPABILITY", .capability), ("COPYUID", .copyUID),
-        ("HIGHESTMODSEQ", .highestModSeq), ("MODIFIED", .modified), ("PERMANENTFLAGS", .permanentFlags),
-        ("UIDNEXT", .uidNext), ("UIDVALIDITY", .uidValidity), ("UNSEEN", .unseen),
+        ("HIGHESTMODSEQ", .highestModSeq), ("INPROGRESS", .inProgress), ("MODIFIED", .modified),
+        ("PERMANENTFLAGS", .permanentFlags), ("UIDNEXT", .uidNext), ("UIDVALIDITY", .uidValidity), ("UNSEEN", .unseen),
       ]
       for code in ResponseReader.plainCodes {
         if let word = code.word { rows.append((word, .plain(code))) }

@@ -21,7 +21,7 @@ extension IMAPSession {
     let done = Completion.ok(command.uid ? "UID STORE completed" : "STORE completed")
     guard !uids.isEmpty else { return done }
     let change = FlagChange(mode, flags, keywords: command.flags.keywords)
-    let outcome = try await storeCall { store throws(StoreError) in
+    let outcome = try await longStoreCall("Storing") { store throws(StoreError) in
       try await store.changeFlags(change, of: uids, in: ref)
     }
     guard !isOver else { throw .connectionClosed }
