@@ -10,6 +10,14 @@ public struct Settings: Sendable {
   public var tlsCertificate: String
   public var tlsKey: String
   public var tlsDirectory: String
+  public var tlsClientAuthorities: String
+  public var authDomain: String
+  /// `email` or `cn`.
+  public var certificateName: String
+  public var authSocket: String
+  public var authSocketMode: UInt16
+  public var authSocketGroup: String
+  public var oauth: OAuthSettings
   public var allowCleartextLogin: Bool
   public var trustsLoopback: Bool
   public var scramIterations: Int
@@ -23,6 +31,8 @@ public struct Settings: Sendable {
   public var writeTimeoutSeconds: Int
   public var shutdownGraceSeconds: Int
   public var imapIdleSeconds: Int
+  public var imapCompresses: Bool
+  public var imapUnauthenticates: Bool
   public var pop3IdleSeconds: Int
   public var pop3LoginDelaySeconds: Int
   /// `as-is`, `surrogate` or `refuse`.
@@ -65,6 +75,13 @@ public struct Settings: Sendable {
       throw ConfigError("tls.certificate and tls.key go together: set both or neither")
     }
     tlsDirectory = config["tls.directory"]
+    tlsClientAuthorities = config["tls.client-authorities"]
+    authDomain = config["auth.domain"]
+    certificateName = config["auth.certificate-name"]
+    authSocket = config["auth.socket"]
+    authSocketMode = UInt16(config["auth.socket-mode"], radix: 8) ?? 0o660
+    authSocketGroup = config["auth.socket-group"]
+    oauth = OAuthSettings(config)
     allowCleartextLogin = ConfigValues.flag(config["auth.allow-cleartext-login"]) ?? false
     trustsLoopback = ConfigValues.flag(config["auth.trust-loopback"]) ?? true
     scramIterations = Self.number(config, "auth.scram-iterations")
@@ -78,6 +95,8 @@ public struct Settings: Sendable {
     writeTimeoutSeconds = Self.seconds(config, "limits.write-timeout")
     shutdownGraceSeconds = Self.seconds(config, "limits.shutdown-grace")
     imapIdleSeconds = try Self.atLeast(29 * 60, config, "imap.idle-timeout")
+    imapCompresses = ConfigValues.flag(config["imap.compress"]) ?? true
+    imapUnauthenticates = ConfigValues.flag(config["imap.unauthenticate"]) ?? true
     pop3IdleSeconds = try Self.atLeast(10 * 60, config, "pop3.idle-timeout")
     pop3LoginDelaySeconds = Self.seconds(config, "pop3.login-delay")
     pop3UTF8Fallback = config["pop3.utf8-fallback"]
