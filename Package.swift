@@ -43,6 +43,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
     .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(
@@ -65,7 +66,8 @@ let package = Package(
     room(
       "MerpatiServer",
       [
-        "IMAPServer", "POP3Server", "LMTPServer", "MailAuth", "MailNet", "POP3Core", "SASL", "MailStoreSQL",
+        "IMAPServer", "POP3Server", "LMTPServer", "AuthServer", "MailClient", "MailAuth", "MailNet", "POP3Core", "SASL",
+        "MailStoreSQL",
         "MailStore", "MailTransfer", "MailAdvice", "LocalMail",
         "BlobStore", "Bytes", "CProcess", "CMalloc", nio, nioPosix, nioSSL, logging,
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -124,12 +126,23 @@ let package = Package(
       ["IMAPCore", "SASL", "MailAuth", "MailNet", "MailStore", "SearchText", "MailFormat", "Bytes", nio, logging]),
     room("POP3Server", ["POP3Core", "SASL", "MailAuth", "MailNet", "MailStore", "MailFormat", "Bytes", nio, logging]),
     room("LMTPServer", ["LMTPCore", "MailNet", "MailStore", "MailFormat", "Bytes", nio, logging]),
+    room("AuthServer", ["MailAuth", "MailNet", "MailStore", "SASL", "Bytes", nio, logging]),
 
     // Who may log in
-    room("MailAuth", ["MailNet", "MailStore", "SASL", "Bytes", nio, nioPosix, logging, crypto]),
+    room(
+      "MailAuth",
+      [
+        "MailNet", "MailStore", "SASL", "Bytes", nio, nioPosix, logging, crypto,
+        .product(name: "JWTKit", package: "jwt-kit"),
+      ]),
 
     // Sockets
-    room("MailNet", ["Bytes", nio, nioPosix, nioTLS, nioSSL, logging, crypto, "CZlib"]),
+    room(
+      "MailNet",
+      [
+        "Bytes", nio, nioPosix, nioTLS, nioSSL, logging, crypto, "CZlib",
+        .product(name: "X509", package: "swift-certificates"), .product(name: "SwiftASN1", package: "swift-asn1"),
+      ]),
 
     // The store
     room(
@@ -186,6 +199,7 @@ let package = Package(
       "FuzzSeedTests",
       [
         "FuzzKit", "MerpatiServer", "IMAPServer", "MailTransfer", "MailStoreSQL", "MailStore", "MailNet", "LocalMail",
+        "AuthServer", "MailAuth",
         "BlobStore", "IMAPCore", "POP3Core", "LMTPCore", "SASL", "SearchText", "MailFormat", "Bytes", nio,
       ]),
     tests("BytesTests", ["Bytes", nio]),
@@ -203,7 +217,12 @@ let package = Package(
         "MailTestKit", nio, logging,
       ]),
     tests("MailNetTests", ["MailNet", nio, nioPosix, nioSSL, logging]),
-    tests("MailAuthTests", ["MailAuth", "MailNet", "MailStore", "SASL", "Bytes", nio, nioPosix, logging]),
+    tests(
+      "MailAuthTests",
+      [
+        "MailAuth", "AuthServer", "MailNet", "MailStore", "SASL", "Bytes", nio, nioPosix, logging, crypto,
+        .product(name: "CryptoExtras", package: "swift-crypto"),
+      ]),
     tests(
       "MailClientTests", ["MailClient", "MailNet", "SASL", "Bytes", "MailTestKit", nio, nioPosix, nioSSL, logging]),
     tests(

@@ -30,6 +30,9 @@ public enum NetLimits {
   static let readsPerRound: UInt = 2
   /// After this long a session without work gives up memory that it can do without.
   static let quiet = TimeAmount.seconds(1)
+  /// Addresses in a client's certificate that are looked at, and octets of one.
+  static let certificateNames = 16
+  static let certificateName = 255
   static let backlog: Int32 = 1024
   /// After accepting has failed, until it is tried again.
   static let acceptPause = TimeAmount.seconds(1)

@@ -20,7 +20,9 @@ extension IMAPSession {
     }
     if uids?.isEmpty != true {
       let wanted = uids
-      _ = try await storeCall { store throws(StoreError) in try await store.expunge(wanted, in: ref) }
+      _ = try await longStoreCall("Expunging") { store throws(StoreError) in
+        try await store.expunge(wanted, in: ref)
+      }
     }
     return .ok(command.uids == nil ? "EXPUNGE completed" : "UID EXPUNGE completed", code: code)
   }

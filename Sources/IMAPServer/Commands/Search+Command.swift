@@ -66,6 +66,9 @@ extension IMAPSession {
       found += again.found.ranges
       rest = [(narrowed, again.undecided), (node, gone)]
     }
+    let open = rest.reduce(0) { $0 + $1.undecided.count }
+    beginProgress("Searching", done: told.count - open, of: told.count)
+    defer { endProgress() }
     for (node, undecided) in rest {
       var undecided = undecided
       let levels: [SearchNode.Level] = node.needs(upTo: .columns).isEmpty ? [.message] : [.columns, .message]
@@ -159,6 +162,7 @@ extension IMAPSession {
           try passOver(error, of: .search)
         }
       }
+      progressed(by: max(done, 1) - visitor.undecided.count)
       rest = rest.dropFirst(max(done, 1))
     }
     return result

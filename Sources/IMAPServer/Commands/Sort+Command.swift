@@ -48,7 +48,9 @@ extension IMAPSession {
     }
     let wanted = keys
     let uids = await OrderPlan.uids(of: found, view.told)
+    beginProgress("Sorting")
     let columns = try await columns(wanted.map(\.key), of: uids, view)
+    endProgress()
     let byUID = command.uid
     return await offLoop { Self.sorted(found, uids, wanted, columns, uid: byUID) }
   }

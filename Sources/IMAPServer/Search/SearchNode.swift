@@ -185,8 +185,8 @@ extension SearchNode {
     case .keyword(let bit): Verdict(entry.keywords & bit != 0)
     case .recent(let ranges): Verdict(ranges.contains { $0.contains(entry.uid) })
     case .modSeq(let modSeq): Verdict(entry.modSeq >= modSeq)
-    case .internalDay, .sentDay, .savedDay, .receivedUntil, .receivedFrom, .larger, .smaller, .emailID, .threadID, .header,
-      .body, .text:
+    case .internalDay, .sentDay, .savedDay, .receivedUntil, .receivedFrom, .larger, .smaller, .emailID, .threadID,
+      .header, .body, .text:
       .unknown
     case .narrowed(let known, _): known.verdict(index)
     case .and(let nodes):

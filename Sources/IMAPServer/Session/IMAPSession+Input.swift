@@ -89,7 +89,7 @@ extension IMAPSession {
     running = RunningCommand(tag: tag, name: name, isUID: isUID)
     connection.pauseReading()
     // Before login the time runs on.
-    if account != nil { connection.setDeadline(nil) }
+    if account != nil { connection.setDeadline(settings.progressInterval) }
   }
 
   func launch(_ tagged: TaggedCommand, _ row: CommandRow) {
@@ -114,6 +114,7 @@ extension IMAPSession {
   /// Ends a task's command and goes on with what has come meanwhile.
   func finishTask(_ completion: Completion) async {
     guard let command = running else { return }
+    endProgress()
     if view != nil, [.append, .copy, .move].contains(command.name) { await othersFirst() }
     if !isOver {
       await finishSlowly(command, completion)
@@ -203,7 +204,7 @@ extension IMAPSession {
         connection.resumeReading()
       }
       guard alive else { throw .connectionClosed }
-      if account != nil { connection.setDeadline(nil) }
+      if account != nil { connection.setDeadline(settings.progressInterval) }
     }
   }
 }

@@ -12,7 +12,7 @@ extension IMAPSession {
     do throws(CommandError) {
       if let completion = try answer(tagged, isUID: isUID) {
         finish(tagged.tag, row, isUID: isUID, completion)
-      } else if !isOver, idleTag == nil, !isStartingTLS {
+      } else if !isOver, idleTag == nil, !isStartingTLS, !row.isCompleteInItself {
         launch(tagged, row)
       }
     } catch {
@@ -30,6 +30,8 @@ extension IMAPSession {
     case .id(let command): identify(command)
     case .startTLS: try startTLS(tagged.tag)
     case .enable(let command): enable(command)
+    case .compress(let command): try compress(command, tagged.tag)
+    case .unauthenticate: try unauthenticate(tagged.tag)
     case .namespace: namespace()
     case .idle: try startIdle(tagged.tag)
     case .unselect: unselect()

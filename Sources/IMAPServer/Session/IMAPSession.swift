@@ -51,6 +51,8 @@ actor IMAPSession: ConnectionSession {
     var tag: String
     var name: CommandName
     var isUID: Bool
+    /// How far it is, while an untagged line may go out (RFC 9585); see `IMAPSession+Progress.swift`.
+    var progress: Progress?
   }
 
   init(_ connection: Connection, _ listener: IMAPListener) {
@@ -69,6 +71,7 @@ actor IMAPSession: ConnectionSession {
   nonisolated func opened() { assumeIsolated { $0.greet() } }
   nonisolated func received(_ buffer: inout ByteBuffer) { assumeIsolated { $0.take(&buffer) } }
   nonisolated func tlsStarted() { assumeIsolated { $0.startOver() } }
+  nonisolated func inputFailed(_ why: String) { assumeIsolated { $0.bye(why) } }
   nonisolated func deadlineReached() { assumeIsolated { $0.timedOut() } }
   nonisolated func shutdownRequested() { assumeIsolated { $0.shutDown() } }
   nonisolated func closed(_ why: CloseReason) { assumeIsolated { $0.ended(why) } }
@@ -106,7 +109,12 @@ actor IMAPSession: ConnectionSession {
   private func timedOut() {
     // A command that is being worked on has no deadline; slow readers have the write time-out.
     if running != nil, inputWaiter == nil {
-      if account == nil { connection.setDeadline(.seconds(1)) }
+      if account == nil { connection.setDeadline(.seconds(1)) } else { tellProgress() }
+      return
+    }
+    // Nor has one whose answers wait for the socket.
+    if isDraining, account != nil {
+      connection.setDeadline(settings.idleTimeout)
       return
     }
     bye(account == nil ? "Too slow in logging in" : "Idle for too long")
@@ -147,7 +155,9 @@ actor IMAPSession: ConnectionSession {
     Capability.list(
       loggedIn: account != nil, settings, offersSTARTTLS: connection.canStartTLS,
       loginDisabled: !listener.authenticator.passwordLoginAllowed(on: connection),
-      mechanisms: account == nil ? listener.authenticator.mechanisms(for: connection).map(\.name) : [])
+      mechanisms: account == nil ? listener.authenticator.mechanisms(for: connection).map(\.name) : [],
+      offersCompression: settings.offersCompression && !connection.isCompressed,
+      offersUnauthenticate: settings.offersUnauthenticate)
   }
 
   /// The store has changed the selected mailbox. While IDLE stands the client hears of it at once (RFC 9051 §6.3.13).
