@@ -83,7 +83,7 @@ extension IMAPSession {
     running = RunningCommand(tag: tag, name: name, isUID: isUID)
     connection.pauseReading()
     // Before login the time runs on.
-    if account != nil { connection.setDeadline(settings.progressInterval) }
+    if account != nil { connection.setDeadline(nil) }
   }
 
   func launch(_ tagged: TaggedCommand, _ row: CommandRow) {
@@ -198,7 +198,7 @@ extension IMAPSession {
         connection.resumeReading()
       }
       guard alive else { throw .connectionClosed }
-      if account != nil { connection.setDeadline(settings.progressInterval) }
+      if account != nil { connection.setDeadline(nil) }
     }
   }
 }

@@ -5,20 +5,24 @@ import NIOCore
 
 /// How far a command is that takes long (RFC 9585).
 ///
-/// The deadline of the connection, which a running command has no other use for, comes around every so often; a command
-/// that ends before costs nothing. A line may go out only where no other has begun: between `beginProgress` and
-/// `endProgress` a command writes nothing.
+/// It is looked at about once a second, together with what the loop's other connections have to look at
+/// (`Connection.whenQuiet`): a command that ends before has no timer of its own. A line may go out only where no other has
+/// begun: between `beginProgress` and `endProgress` a command writes nothing.
 struct Progress: Sendable {
   /// Of things done; nil: nobody counts.
   var done: Int?
   var goal: Int?
   /// For people.
   var what: String
+  /// When it began, or the client heard of it last.
+  var since = NIODeadline.now()
 }
 
 extension IMAPSession {
   func beginProgress(_ what: String, done: Int? = nil, of goal: Int? = nil) {
+    guard running != nil else { return }
     running?.progress = Progress(done: done, goal: goal, what: what)
+    watchProgress()
   }
 
   /// So many more are done.
@@ -39,10 +43,18 @@ extension IMAPSession {
     return try await storeCall(body)
   }
 
-  /// The interval is over while a command runs.
-  func tellProgress() {
-    connection.setDeadline(settings.progressInterval)
-    guard let running, let progress = running.progress, !isOver, connection.isWritable else { return }
+  private func watchProgress() {
+    guard !isWatchingProgress else { return }
+    isWatchingProgress = true
+    connection.whenQuiet { [weak self] in self?.assumeIsolated { $0.lookAtProgress() } }
+  }
+
+  private func lookAtProgress() {
+    isWatchingProgress = false
+    guard let running, let progress = running.progress, !isOver else { return }
+    watchProgress()
+    guard NIODeadline.now() - progress.since >= settings.progressInterval, connection.isWritable else { return }
+    self.running?.progress?.since = .now()
     let (code, text) = progress.words(tag: running.tag)
     connection.out.writeUntagged(.ok, code, text)
     connection.flush()

@@ -29,6 +29,8 @@ actor IMAPSession: ConnectionSession {
   var isLaunching = false
   /// The tag of the IDLE that waits for DONE.
   var idleTag: String?
+  /// Somebody will look soon how far the running command is; see `IMAPSession+Progress.swift`.
+  var isWatchingProgress = false
   /// `restSoon` was called, and its second is not over.
   var willRest = false
   /// A conversation (APPEND, AUTHENTICATE) that waits for bytes.
@@ -103,12 +105,7 @@ actor IMAPSession: ConnectionSession {
   private func timedOut() {
     // A command that is being worked on has no deadline; slow readers have the write time-out.
     if running != nil, inputWaiter == nil {
-      if account == nil { connection.setDeadline(.seconds(1)) } else { tellProgress() }
-      return
-    }
-    // Nor has one whose answers wait for the socket.
-    if isDraining, account != nil {
-      connection.setDeadline(settings.idleTimeout)
+      if account == nil { connection.setDeadline(.seconds(1)) }
       return
     }
     bye(account == nil ? "Too slow in logging in" : "Idle for too long")
