@@ -32,8 +32,9 @@ extension OAuthSettings {
     if keys.contains("://") { _ = try Self.endpoint(keys, MultiThreadedEventLoopGroup.singleton) }
     // Whoever can change the keys on their way lets in whom he likes. The connection itself is looked at again.
     let host = keys.lowercased().dropFirst("http://".count)
-    guard !keys.lowercased().hasPrefix("http://") || ["127.", "localhost", "[::1]"].contains(where: host.hasPrefix) else {
-      throw ConfigError("oauth.keys: \(keys): http:// reaches this machine only; from another one keys come by https://")
+    let isHere = ["127.", "localhost", "[::1]"].contains { host.hasPrefix($0) }
+    guard isHere || !keys.lowercased().hasPrefix("http://") else {
+      throw ConfigError("oauth.keys: \(keys): http:// reaches this machine only; from another one it is https://")
     }
   }
 
