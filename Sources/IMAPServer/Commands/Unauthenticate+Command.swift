@@ -32,6 +32,9 @@ extension IMAPSession {
     }
     account = nil
     isRev2 = false
+    enabled = []
+    enabledByName = []
+    hasToldExpunge = false
     framer.options = .rev1
     framer.isLoggedIn = false
     tally = tally.forNextLogin
