@@ -72,7 +72,11 @@ class Server:
                 self.ports[word] = int(address.rpartition(":")[2])
             if time.monotonic() > deadline:
                 break
-        raise RuntimeError("the server did not start:\n" + self.log.read_text(errors="replace")[-3000:])
+        try:
+            ended = f"it ended with {self.process.wait(5)}"
+        except subprocess.TimeoutExpired:
+            ended = "it goes on"
+        raise RuntimeError(f"the server did not start; {ended}:\n" + self.log.read_text(errors="replace")[-3000:])
 
     def stop(self):
         if self.process and self.process.poll() is None:
