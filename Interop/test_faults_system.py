@@ -351,7 +351,7 @@ class ADateThatJumps(unittest.TestCase):
 class LongOperations(unittest.TestCase):
     def test_deliveries_go_between_the_parts_of_a_move(self):
         """A MOVE of 64,000 messages answers as one, and deliveries to others do not wait for its end; COPY of very many is
-        refused with [LIMIT]"""
+        refused with [MESSAGELIMIT]"""
         with harness.Server() as server:
             server.add_account("budi")
             server.add_account("siti")
@@ -393,7 +393,7 @@ class LongOperations(unittest.TestCase):
             imap.noop()
             status, data = imap.copy("1:*", "INBOX")
             self.assertEqual(status, "NO")
-            self.assertIn(b"[LIMIT]", data[0])
+            self.assertIn(b"[MESSAGELIMIT 100000]", data[0])
             self.assertEqual(server.check()["problems"], [])
             print(f"  MOVE of {count} in {took:.2f} s; {len(waits)} deliveries meanwhile, the longest {max(waits):.2f} s")
 
