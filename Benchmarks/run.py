@@ -32,6 +32,9 @@ GROUPS = {"lmtp": groups_mail.lmtp, "mailbox": groups_mail.mailbox, **groups_ses
 
 
 def main():
+    if unknown := [argument for argument in sys.argv[1:] if argument != "--list"]:
+        print(__doc__)
+        return 0 if unknown in (["--help"], ["-h"]) else 64
     if "--list" in sys.argv:
         for row in ROWS:
             print(f"{row.group:8} {row.key:20} {row.title}")
