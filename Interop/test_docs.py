@@ -324,7 +324,7 @@ class Limits(unittest.TestCase):
         "StoreLimits": "MailStoreSQL/StoreLimits.swift", "MIMELimits": "MailFormat/MIMELimits.swift",
         "AuthSettings": "MailAuth/AuthSettings.swift", "ControlLimits": "MerpatiServer/Control/ControlLimits.swift",
         "BackupLimits": "MailStoreSQL/Backup/BackupLimits.swift", "MarkLimits": "MailStoreSQL/Marks/MarkLimits.swift",
-        "SearchIndexLimits": "SearchIndex/SearchIndexLimits.swift",
+        "SearchIndexLimits": "SearchIndex/SearchIndexLimits.swift", "WatchLimits": "MailStore/WatchLimits.swift",
     }
     # No limits, or given by the configuration, whose own rows stand in the page.
     NOT_LIMITS = {
@@ -344,6 +344,7 @@ class Limits(unittest.TestCase):
         "IMAPLimits", "IMAPServerSettings", "POP3Limits", "POP3ServerSettings", "POP3Sizes", "LMTPLimits",
         "LMTPServerSettings", "LMTPSizes", "NetLimits", "SASLLimits", "StoreLimits", "MIMELimits", "AuthSettings", "AuthClock",
         "ControlLimits", "BackupLimits", "MarkLimits", "SearchIndexLimits",
+        "WatchLimits",
     }
 
     @staticmethod

@@ -5,6 +5,7 @@ public enum CommandName: UInt8, Hashable, Sendable, CaseIterable {
   case append, authenticate, capability, check, close, copy, create, delete, enable, examine, expunge, fetch
   case getQuota, getQuotaRoot, id, idle, list, login, logout, lsub, move, namespace, noop, rename, search, select
   case setQuota, sort, startTLS, status, store, subscribe, thread, uid, unselect, unsubscribe
+  case notify, cancelUpdate, esearch, getMetadata, setMetadata
 
   /// As it is written, in upper case.
   public var keyword: StaticString { Self.spellings[Int(rawValue)] }
@@ -14,6 +15,7 @@ public enum CommandName: UInt8, Hashable, Sendable, CaseIterable {
     "EXPUNGE", "FETCH", "GETQUOTA", "GETQUOTAROOT", "ID", "IDLE", "LIST", "LOGIN", "LOGOUT", "LSUB", "MOVE",
     "NAMESPACE", "NOOP", "RENAME", "SEARCH", "SELECT", "SETQUOTA", "SORT", "STARTTLS", "STATUS", "STORE", "SUBSCRIBE",
     "THREAD", "UID", "UNSELECT", "UNSUBSCRIBE",
+    "NOTIFY", "CANCELUPDATE", "ESEARCH", "GETMETADATA", "SETMETADATA",
   ]
 
   static let table = KeywordTable<CommandName>(allCases.map { ($0.keyword, $0) })
@@ -43,6 +45,9 @@ extension Command {
     case .status: .status
     case .append: .append
     case .idle: .idle
+    case .notify: .notify
+    case .getMetadata: .getMetadata
+    case .setMetadata: .setMetadata
     case .getQuota: .getQuota
     case .getQuotaRoot: .getQuotaRoot
     case .setQuota: .setQuota
@@ -52,6 +57,8 @@ extension Command {
     case .expunge: .expunge
     case .search: .search
     case .sort: .sort
+    case .cancelUpdate: .cancelUpdate
+    case .esearch: .esearch
     case .thread: .thread
     case .fetch: .fetch
     case .store: .store

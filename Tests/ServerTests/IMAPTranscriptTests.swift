@@ -8,7 +8,8 @@ import Testing
 extension TestServer.Kind {
   /// `@set`: `append-limit`, `idle-milliseconds`, `login-milliseconds`, `bad-commands`, `commands-before-login`,
   /// `whole-message-limit`, `search-whole-message-limit`, `messages-on-loop`, `output-chunk`, `line`,
-  /// `line-before-login`, `swallowed-literal`.
+  /// `notify-lines`, `notify-messages`, `search-contexts`, `context-results`, `metadata-entries`,
+  /// `metadata-value`, `line-before-login`, `swallowed-literal`.
   static let imap = TestServer.Kind(name: "imap") { parts in
     let clock = parts.clock
     var settings = IMAPServerSettings(now: { clock.now })
@@ -22,6 +23,12 @@ extension TestServer.Kind {
     settings.searchWholeMessageLimit = parts.number(
       "search-whole-message-limit", or: settings.searchWholeMessageLimit)
     settings.messagesOnLoop = parts.number("messages-on-loop", or: settings.messagesOnLoop)
+    settings.notifyLines = parts.number("notify-lines", or: settings.notifyLines)
+    settings.notifyMessages = parts.number("notify-messages", or: settings.notifyMessages)
+    settings.searchContexts = parts.number("search-contexts", or: settings.searchContexts)
+    settings.contextResults = parts.number("context-results", or: settings.contextResults)
+    settings.metadataEntries = parts.number("metadata-entries", or: settings.metadataEntries)
+    settings.metadataValue = parts.number("metadata-value", or: settings.metadataValue)
     settings.outputChunk = parts.number("output-chunk", or: settings.outputChunk)
     settings.wire.lineBeforeLogin = parts.number("line-before-login", or: settings.wire.lineBeforeLogin)
     settings.wire.line = parts.number("line", or: settings.wire.line)

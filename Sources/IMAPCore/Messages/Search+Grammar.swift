@@ -8,6 +8,7 @@ extension CommandReader {
     var command = SearchCommand(uid: uid, key: .all)
     if cursor.takeIgnoringCase("RETURN (") {
       command.returns = try searchReturns()
+      command.updateItems = updateItems
       try space()
     }
     if cursor.takeIgnoringCase("CHARSET ") {
@@ -29,6 +30,10 @@ extension CommandReader {
         throw error("Unknown return option \(excerpt(range))", at: range.lowerBound)
       }
       returns.insert(option)
+      if option == .update, cursor.peek == .space, cursor.peek(at: 1) == UInt8(ascii: "(") {
+        try space()
+        updateItems = try fetchItems()
+      }
     } while cursor.take(.space)
     try closeParenthesis()
     return returns
@@ -84,6 +89,18 @@ extension CommandReader {
     case .older: return .older(try nonZeroNumber("an interval in seconds"))
     case .younger: return .younger(try nonZeroNumber("an interval in seconds"))
     case .uid: return .uid(try messageSet())
+    case .filter:
+      let range = try atomRange("a filter's name")
+      let name = string(range)
+      guard name.utf8.count <= limits.metadataEntry, SearchKey.isFilterName(name) else {
+        throw error("Not the name of a filter", at: range.lowerBound)
+      }
+      return .filter(name)
+    case .fuzzy:
+      try deepen(limits.searchNesting)
+      let key = try searchKey()
+      depth -= 1
+      return .fuzzy(key)
     case .not:
       try deepen(limits.searchNesting)
       let key = try searchKey()
@@ -103,6 +120,7 @@ extension CommandReader {
 extension SearchCommand {
   static let returnOptions = KeywordTable<Return>([
     ("MIN", .min), ("MAX", .max), ("ALL", .all), ("COUNT", .count), ("SAVE", .save),
+    ("CONTEXT", .context), ("UPDATE", .update), ("RELEVANCY", .relevancy),
   ])
 }
 
@@ -111,7 +129,7 @@ enum SearchWord: Sendable {
   case plain(SearchKey)
   case text(TextField)
   case date(DateField)
-  case header, keyword, unkeyword, larger, smaller, older, younger, uid, not, or
+  case header, keyword, unkeyword, larger, smaller, older, younger, uid, not, or, filter, fuzzy
 
   enum TextField: Sendable {
     case bcc, cc, from, to, subject, body, text
@@ -157,5 +175,6 @@ enum SearchWord: Sendable {
     ("SENTON", .date(.sentOn)), ("SENTSINCE", .date(.sentSince)),
     ("HEADER", .header), ("KEYWORD", .keyword), ("UNKEYWORD", .unkeyword), ("LARGER", .larger),
     ("SMALLER", .smaller), ("OLDER", .older), ("YOUNGER", .younger), ("UID", .uid), ("NOT", .not), ("OR", .or),
+    ("FILTER", .filter), ("FUZZY", .fuzzy),
   ])
 }

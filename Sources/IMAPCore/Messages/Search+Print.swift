@@ -3,7 +3,7 @@ public import NIOCore
 
 extension CommandPrinter {
   mutating func print(_ command: SearchCommand) {
-    if let returns = command.returns { print(returns) }
+    if let returns = command.returns { print(returns, command.updateItems) }
     if let charset = command.charset {
       word(" CHARSET ")
       astring(charset)
@@ -12,11 +12,18 @@ extension CommandPrinter {
     printKeys(command.key)
   }
 
-  mutating func print(_ returns: SearchCommand.Return) {
+  mutating func print(_ returns: SearchCommand.Return, _ updateItems: [FetchItem]) {
     let options: [(SearchCommand.Return, String)] = [
       (.min, "MIN"), (.max, "MAX"), (.all, "ALL"), (.count, "COUNT"), (.save, "SAVE"),
+      (.relevancy, "RELEVANCY"), (.context, "CONTEXT"), (.update, "UPDATE"),
     ]
-    text(" RETURN (\(options.filter { returns.contains($0.0) }.map(\.1).joined(separator: " ")))")
+    text(" RETURN (\(options.filter { returns.contains($0.0) }.map(\.1).joined(separator: " "))")
+    // UPDATE stands last.
+    if returns.contains(.update), !updateItems.isEmpty {
+      space()
+      print(updateItems)
+    }
+    word(")")
   }
 
   /// search-key *(SP search-key)
@@ -47,6 +54,9 @@ extension CommandPrinter {
     case .not(let key):
       word("NOT ")
       print(key)
+    case .fuzzy(let key):
+      word("FUZZY ")
+      print(key)
     case .sequence(let set): self.set(set)
     case .uid(let set):
       word("UID ")
@@ -60,6 +70,7 @@ extension CommandPrinter {
     case .unkeyword(let keyword): text("UNKEYWORD \(keyword)")
     case .larger(let size): text("LARGER \(size)")
     case .smaller(let size): text("SMALLER \(size)")
+    case .filter(let name): text("FILTER \(name)")
     case .older(let seconds): text("OLDER \(seconds)")
     case .younger(let seconds): text("YOUNGER \(seconds)")
     case .before(let day): print("BEFORE ", day)
@@ -132,6 +143,7 @@ extension ByteBuffer {
     if let tag = response.tag {
       writeStaticString(" (TAG ")
       writeQuoted(tag)
+      if let correlator = response.correlator { writeImmutableBuffer(correlator) }
       writeStaticString(")")
     }
     if response.uid { writeStaticString(" UID") }
@@ -143,6 +155,13 @@ extension ByteBuffer {
       writeOrderedSet(all)
     }
     writeESearchItem(" COUNT ", response.count)
+    if let scores = response.relevancy, !scores.isEmpty {
+      for (index, score) in scores.enumerated() {
+        writeStaticString(index == 0 ? " RELEVANCY (" : " ")
+        writeDecimal(score)
+      }
+      writeStaticString(")")
+    }
     writeCRLF()
   }
 

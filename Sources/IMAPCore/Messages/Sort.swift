@@ -7,6 +7,8 @@ public struct SortCommand: Hashable, Sendable {
   public var uid: Bool
   /// Nil: no RETURN was given, the answer is SORT. `RETURN ()` is `.all` (RFC 5267 §3.3).
   public var returns: SearchCommand.Return?
+  /// As of SEARCH.
+  public var updateItems: [FetchItem] = []
   /// The most important first; never empty.
   public var criteria: [SortCriterion]
   /// In upper case. Which are known is the server's business (BADCHARSET).
@@ -25,13 +27,19 @@ public struct SortCommand: Hashable, Sendable {
   }
 
   /// Its search alone.
-  public var search: SearchCommand { SearchCommand(uid: uid, returns: returns, charset: charset, key: key) }
+  public var search: SearchCommand {
+    var search = SearchCommand(uid: uid, returns: returns, charset: charset, key: key)
+    search.updateItems = updateItems
+    return search
+  }
 }
 
 /// One of the keys that SORT goes by (RFC 5256 §3, RFC 5957 §4).
 public struct SortCriterion: Hashable, Sendable {
   public enum Key: UInt8, Hashable, Sendable, CaseIterable {
     case arrival, cc, date, displayFrom, displayTo, from, size, subject, to
+    /// The most relevant first (RFC 6203 §6).
+    case relevancy
 
     var keyword: StaticString {
       switch self {
@@ -44,6 +52,7 @@ public struct SortCriterion: Hashable, Sendable {
       case .size: "SIZE"
       case .subject: "SUBJECT"
       case .to: "TO"
+      case .relevancy: "RELEVANCY"
       }
     }
 
@@ -74,8 +83,11 @@ extension CommandReader {
       criteria.append(try sortCriterion())
     } while cursor.take(.space)
     try closeParenthesis()
+    let items = updateItems
     let (charset, key) = try searchCriteria()
-    return SortCommand(uid: uid, returns: returns, criteria: criteria, charset: charset, key: key)
+    var command = SortCommand(uid: uid, returns: returns, criteria: criteria, charset: charset, key: key)
+    command.updateItems = items
+    return command
   }
 
   /// sort-criterion = ["REVERSE" SP] sort-key
@@ -99,7 +111,7 @@ extension CommandReader {
 
 extension CommandPrinter {
   mutating func print(_ command: SortCommand) {
-    if let returns = command.returns { print(returns) }
+    if let returns = command.returns { print(returns, command.updateItems) }
     word(" (")
     for (index, criterion) in command.criteria.enumerated() {
       if index > 0 { space() }

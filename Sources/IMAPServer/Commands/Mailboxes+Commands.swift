@@ -22,9 +22,10 @@ extension IMAPSession {
     }
     let name = command.mailbox.string
     let wanted = use
-    _ = try await storeCall { store throws(StoreError) in
+    let info = try await storeCall { store throws(StoreError) in
       try await store.createMailbox(name, of: account, specialUse: wanted)
     }
+    notify?.own = .create(info.name)
     return .ok("CREATE completed")
   }
 
@@ -32,6 +33,7 @@ extension IMAPSession {
   func delete(_ name: MailboxName) async throws(CommandError) -> Completion {
     let account = try accountID()
     try await storeCall { store throws(StoreError) in try await store.deleteMailbox(name.string, of: account) }
+    notify?.own = .delete(name.storeString)
     guard !isOver else { throw .connectionClosed }
     if let view, view.mailbox.current == nil {
       leaveMailbox()
@@ -46,6 +48,7 @@ extension IMAPSession {
     try await storeCall { store throws(StoreError) in
       try await store.renameMailbox(command.from.string, to: command.to.string, of: account)
     }
+    notify?.own = .rename(command.from.storeString, to: command.to.storeString)
     return .ok("RENAME completed")
   }
 
@@ -55,6 +58,7 @@ extension IMAPSession {
     try await storeCall { store throws(StoreError) in
       try await store.setSubscribed(subscribed, name.string, of: account)
     }
+    notify?.own = .subscription(name.storeString, subscribed)
     return .ok(subscribed ? "SUBSCRIBE completed" : "UNSUBSCRIBE completed")
   }
 }

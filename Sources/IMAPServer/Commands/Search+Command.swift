@@ -10,8 +10,12 @@ extension IMAPSession {
 
   /// SEARCH by flags and numbers in a mailbox of moderate size. Nil: it needs the store, or takes too long for the loop.
   func searchMemory(_ command: SearchCommand, tag: String) throws(CommandError) -> Completion? {
+    try checkContext(command, tag)
     tell(expunge: false, includeUID: isRev2 || command.uid)
     guard !isOver else { throw .connectionClosed }
+    guard !command.key.hasFilter else { return nil }
+    try checkRelevancy(command)
+    guard command.returns?.contains(.relevancy) != true else { return nil }
     let (view, node) = try compiled(command)
     guard node.level == .snapshot, view.told.count <= settings.messagesOnLoop,
       view.told.count * node.size <= settings.messagesOnLoop * Self.criteriaOnLoop
@@ -24,12 +28,7 @@ extension IMAPSession {
   func compiled(_ command: SearchCommand) throws(CommandError) -> (MailboxView, SearchNode) {
     let view = try selectedView()
     do throws(CommandError) {
-      let compiler = try SearchCompiler(command, view, isRev2: isRev2, now: settings.now())
-      let node = compiler.compile(command.key).simplified()
-      guard node.texts <= settings.searchTexts else {
-        throw .no(.limit, "At most \(settings.searchTexts) texts can be searched for at once")
-      }
-      return (view, node)
+      return (view, try compiled(command, in: view))
     } catch {
       // RFC 9051 §6.4.4.1: a SEARCH with SAVE that is answered NO empties the variable.
       if command.returns?.contains(.save) == true { self.view?.saved = [] }
@@ -37,11 +36,28 @@ extension IMAPSession {
     }
   }
 
+  /// In any mailbox.
+  func compiled(_ command: SearchCommand, in view: MailboxView) throws(CommandError) -> SearchNode {
+    let compiler = try SearchCompiler(command, view, isRev2: isRev2, now: settings.now())
+    let node = compiler.compile(command.key).simplified()
+    guard node.texts <= settings.searchTexts else {
+      throw .no(.limit, "At most \(settings.searchTexts) texts can be searched for at once")
+    }
+    return node
+  }
+
   /// SEARCH and UID SEARCH (RFC 9051 §6.4.4).
   func search(_ command: SearchCommand, tag: String) async throws(CommandError) -> Completion {
-    let (view, node) = try compiled(command)
     do throws(CommandError) {
-      return searchDone(command, tag, try await find(node, view), view)
+      let command = try await expandingFilters(command)
+      try checkRelevancy(command)
+      let (view, node) = try compiled(command)
+      let found = try await find(node, view)
+      var scores: [UID: UInt8]?
+      if command.returns?.contains(.relevancy) == true {
+        scores = try await relevancy(of: visible(found, view).found, command, view)
+      }
+      return searchDone(command, tag, found, view, scores)
     } catch {
       if command.returns?.contains(.save) == true { self.view?.saved = [] }
       throw error
@@ -49,9 +65,12 @@ extension IMAPSession {
   }
 
   /// What the snapshot cannot decide is decided by columns, and only what these cannot decide by opening messages.
-  func find(_ node: SearchNode, _ view: MailboxView) async throws(CommandError) -> IndexRanges {
+  /// - candidates: nil: all messages.
+  func find(
+    _ node: SearchNode, _ view: MailboxView, in candidates: IndexRanges? = nil
+  ) async throws(CommandError) -> IndexRanges {
     let told = view.told
-    let scan = await SearchScan.run(node, told)
+    let scan = await SearchScan.run(node, told, in: candidates)
     var found = scan.found.ranges
     var rest = [(node: node, undecided: scan.undecided)]
     let (present, gone) = apart(scan.undecided, view)
@@ -166,7 +185,8 @@ extension IMAPSession {
   // MARK: The answer
 
   private func searchDone(
-    _ command: SearchCommand, _ tag: String, _ matches: IndexRanges, _ view: MailboxView
+    _ command: SearchCommand, _ tag: String, _ matches: IndexRanges, _ view: MailboxView,
+    _ scores: [UID: UInt8]? = nil
   ) -> Completion {
     let (found, hasGhosts) = visible(matches, view)
     func number(_ index: Int) -> UInt32 { command.uid ? view.told[index].uid : UInt32(clamping: index + 1) }
@@ -177,13 +197,15 @@ extension IMAPSession {
 
     if let returns = command.returns {
       save(command, found, view)
+      if returns.contains(.update) { startContext(command, nil, tag, found.uids(in: view.told), view) }
       // RFC 9051 §6.4.4: SAVE alone suppresses the response.
-      if returns != .save {
-        connection.out.writeESearch(
-          ESearchResponse(
-            tag: tag, uid: command.uid, min: returns.contains(.min) ? found.first.map(number) : nil,
-            max: returns.contains(.max) ? found.last.map(number) : nil, all: returns.contains(.all) ? numbers() : nil,
-            count: returns.contains(.count) ? found.count : nil))
+      if returns.results != .save {
+        var response = ESearchResponse(
+          tag: tag, uid: command.uid, min: returns.contains(.min) ? found.first.map(number) : nil,
+          max: returns.contains(.max) ? found.last.map(number) : nil, all: returns.contains(.all) ? numbers() : nil,
+          count: returns.contains(.count) ? found.count : nil)
+        if let scores { response.relevancy = found.uids(in: view.told).map { scores[$0] ?? 100 } }
+        connection.out.writeESearch(response)
       }
     } else if isRev2 {
       // RFC 9051 §6.4.4, appendix E.4.
@@ -203,7 +225,7 @@ extension IMAPSession {
   }
 
   /// The search result variable (RFC 9051 §6.4.4.1, table 4).
-  private func save(_ command: SearchCommand, _ found: IndexRanges, _ view: MailboxView) {
+  func save(_ command: SearchCommand, _ found: IndexRanges, _ view: MailboxView) {
     guard let returns = command.returns, returns.contains(.save) else { return }
     var kept = found
     if returns.isDisjoint(with: [.all, .count]), !returns.isDisjoint(with: [.min, .max]) {

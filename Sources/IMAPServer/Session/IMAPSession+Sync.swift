@@ -8,6 +8,8 @@ extension IMAPSession {
   /// Brings the view up to date. Nil: there is nothing to tell, or no mailbox.
   func nextUpdate(expunge: Bool, own: OwnStore? = nil) -> ViewUpdate? {
     guard view != nil else { return nil }
+    if let contexts { return watchedUpdate(contexts, expunge: expunge, own: own) }
+    if let notify { return notifiedUpdate(notify, expunge: expunge, own: own) }
     guard let update = view?.sync(expunge: expunge, own: own) else {
       // RFC 2180 §3.3: the others who had it open are sent away.
       bye("The selected mailbox was deleted")
@@ -30,6 +32,7 @@ extension IMAPSession {
 
   func write(_ update: ViewUpdate, includeUID: Bool) {
     guard !isOver, let view else { return }
+    if let contexts { tellGone(contexts) }
     writeHead(update, view)
     for (gone, index) in update.expunged.enumerated() { connection.out.writeExpunge(index + 1 - gone) }
     writeFlags(update.flags[...], view, includeUID: includeUID)
@@ -38,6 +41,7 @@ extension IMAPSession {
 
   func writeSlowly(_ update: ViewUpdate, includeUID: Bool) async {
     guard let view else { return }
+    if let contexts { tellGone(contexts) }
     writeHead(update, view)
     for (gone, index) in update.expunged.enumerated() {
       connection.out.writeExpunge(index + 1 - gone)
@@ -83,6 +87,8 @@ extension IMAPSession {
     swap(&out, &connection.out)
     defer { swap(&out, &connection.out) }
     let names = view.told.keywords
+    // RFC 5465 §5.1
+    let includeUID = includeUID || notify != nil
     for (index, entry) in flags {
       var line = FetchLine(sequence: index + 1, into: &out)
       // RFC 9051 §6.4.9, appendix E.21.
