@@ -43,7 +43,8 @@ final class ModelSession {
       let line = try await peer.line()
       note("< \(line)")
       if line.hasPrefix(tag + " ") { return String(line.dropFirst(tag.count + 1)) }
-      if line.contains(" FETCH (UID "), let uid = line.split(separator: " ").dropFirst(4).first.flatMap({ UInt32($0) }) {
+      if line.contains(" FETCH (UID "), let uid = line.split(separator: " ").dropFirst(4).first.flatMap({ UInt32($0) })
+      {
         told.insert(uid)
       }
       if line.contains("[COPYUID ") { moved = line }
@@ -62,7 +63,7 @@ final class ModelSession {
 
   private func note(_ line: String) {
     story.append(line)
-    if story.count > 120 { story.removeFirst(40) }
+    if story.count > 400 { story.removeFirst(100) }
   }
 
   func close() async { await peer.close() }

@@ -113,7 +113,8 @@ private struct PlainNames {
         if attributes.contains(.nonExistent) { believed.remove(line.name) } else { believed.insert(line.name) }
         if attributes.contains(.subscribed) { subscribed.insert(line.name) } else { subscribed.remove(line.name) }
       }
-      #expect(believed == Set(names.entries.values.filter(\.isSelectable).map(\.name)), "seed \(seed): \(changes.lines)")
+      #expect(
+        believed == Set(names.entries.values.filter(\.isSelectable).map(\.name)), "seed \(seed): \(changes.lines)")
       #expect(subscribed == names.subscribed, "seed \(seed): \(changes.lines)")
       // What a client has done alone it is not told, its parents apart.
       if own != nil, count == 1 {
@@ -154,7 +155,8 @@ private struct PlainNames {
       NotifyGroup(.subtree([MailboxName("a")]), [.messageNew, .messageExpunge]),
       NotifyGroup(.mailboxes([MailboxName("a/x/")]), .mailboxName), NotifyGroup(.subscribed, .subscriptionChange),
     ])
-    #expect(filters.events("a/x", isSubscribed: true) == [.messageNew, .messageExpunge, .mailboxName, .subscriptionChange])
+    #expect(
+      filters.events("a/x", isSubscribed: true) == [.messageNew, .messageExpunge, .mailboxName, .subscriptionChange])
     #expect(filters.events("a", isSubscribed: false) == [.messageNew, .messageExpunge])
     #expect(filters.events("ab", isSubscribed: false) == [])
     #expect(filters.events("a/x/1", isSubscribed: false) == [.messageNew, .messageExpunge])

@@ -62,7 +62,9 @@ final class NotifyModel {
   private func hearFetch(_ index: Int, _ text: Substring) throws {
     if let start = text.range(of: "UID ") {
       let uid = UInt32(text[start.upperBound...].prefix { $0.isNumber })
-      if let known = messages[index].uid, known != uid { throw Wrong(description: "UID \(known) is said to be \(text)") }
+      if let known = messages[index].uid, known != uid {
+        throw Wrong(description: "UID \(known) is said to be \(text)")
+      }
       messages[index].uid = uid
     }
     if let start = text.range(of: "FLAGS (") { messages[index].flags = Self.flags(text[start.upperBound...]) }
@@ -134,7 +136,9 @@ final class NotifyModel {
   }
 
   func didRename(_ old: String, to new: String) {
-    if old == "INBOX" { didCreate(new) } else {
+    if old == "INBOX" {
+      didCreate(new)
+    } else {
       move(old, to: new)
       for parent in ListPlan.parents(of: new) where names.insert(parent).inserted { counters[parent] = Counters() }
     }

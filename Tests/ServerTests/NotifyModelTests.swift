@@ -32,7 +32,9 @@ private actor NotifyPlayer {
   }
 
   func play(_ operations: Int) async throws {
+    isWrong = true
     for _ in 0..<operations { try await step() }
+    isWrong = false
   }
 
   /// All that others did before is heard after this: a session is woken before their commands are answered.
@@ -43,6 +45,7 @@ private actor NotifyPlayer {
 
   func close() async { await session.close() }
   var story: [String] { session.story }
+  private(set) var isWrong = false
 
   private func step() async throws {
     switch random.int(0...19) {
@@ -91,11 +94,13 @@ private actor NotifyPlayer {
     let silent = random.flip()
     let flags = someFlags
     let set = uids.map(String.init).joined(separator: ",")
-    let answer = try await session.run("UID STORE \(set) \(mode)\(silent ? ".SILENT" : "") (\(flags.joined(separator: " ")))")
+    let answer = try await session.run(
+      "UID STORE \(set) \(mode)\(silent ? ".SILENT" : "") (\(flags.joined(separator: " ")))")
     guard silent, answer.hasPrefix("OK") else { return }
+    // FETCH lines of others' changes may tell of the time before the STORE, or after: then the client has to look.
+    if !session.told.isDisjoint(with: uids) { return try await session.must("UID FETCH \(set) (UID FLAGS)") }
     for index in model.messages.indices {
-      // What others did to them meanwhile is told.
-      guard let uid = model.messages[index].uid, uids.contains(uid), !session.told.contains(uid) else { continue }
+      guard let uid = model.messages[index].uid, uids.contains(uid) else { continue }
       switch mode {
       case "+FLAGS": model.messages[index].flags.formUnion(flags)
       case "-FLAGS": model.messages[index].flags.subtract(flags)
@@ -165,6 +170,7 @@ private actor NotifyPlayer {
   // MARK: Comparing
 
   func compare(with store: any MailStore, _ account: AccountID) async throws {
+    isWrong = true
     let listing = try await store.mailboxes(of: account)
     let selectable = listing.mailboxes.filter(\.isSelectable)
     try check(model.names, Set(selectable.map(\.name)), "names")
@@ -175,7 +181,10 @@ private actor NotifyPlayer {
       let counters = NotifyModel.Counters(messages: info.messages, uidNext: info.uidNext, unseen: info.unseen)
       try check(model.counters[info.name], counters, info.name)
     }
-    guard let selected = model.selected else { return }
+    guard let selected = model.selected else {
+      isWrong = false
+      return
+    }
     let mailbox = try await store.openMailbox(selected, of: account, onChange: {})
     defer { mailbox.close() }
     let snapshot = try #require(mailbox.current)
@@ -184,6 +193,7 @@ private actor NotifyPlayer {
       messages.append(.init(uid: entry.uid, flags: entry.names(snapshot.keywords)))
     }
     try check(model.messages, messages, selected)
+    isWrong = false
   }
 
   private func check<Value: Equatable>(_ believed: Value, _ truth: Value, _ what: String) throws {
@@ -235,7 +245,7 @@ extension MessageEntry {
         for player in players { try await player.settle() }
         for player in players { try await player.compare(with: store, account.id) }
       } catch {
-        for player in players { print(await player.story.suffix(60).joined(separator: "\n"), "\n---") }
+        for player in players where await player.isWrong { print(await player.story.joined(separator: "\n"), "\n---") }
         throw Different(description: "seed \(seed), \(left) left: \(error)")
       }
     }

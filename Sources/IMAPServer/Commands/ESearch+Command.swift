@@ -28,7 +28,9 @@ extension IMAPSession {
         if try await search(info, command.search, returns, tag, account) { hasUpdates = true }
         guard await drained() else { throw .connectionClosed }
       }
-      if returns.contains(.update), !hasUpdates { refuseUpdates(tag, "The selected mailbox is not among those searched") }
+      if returns.contains(.update), !hasUpdates {
+        refuseUpdates(tag, "The selected mailbox is not among those searched")
+      }
     } catch {
       if returns.contains(.save) { self.view?.saved = [] }
       throw error
@@ -65,7 +67,8 @@ extension IMAPSession {
     // RFC 7377 §2.1: nothing is said of mailboxes without results.
     guard !uids.isEmpty, returns.results != .save else { return isSelected }
     var response = ESearchResponse(
-      tag: tag, uid: true, min: returns.contains(.min) ? uids.first : nil, max: returns.contains(.max) ? uids.last : nil,
+      tag: tag, uid: true, min: returns.contains(.min) ? uids.first : nil,
+      max: returns.contains(.max) ? uids.last : nil,
       all: returns.contains(.all) ? uids : nil, count: returns.contains(.count) ? uids.count : nil)
     response.correlator = correlator
     if returns.contains(.relevancy) {

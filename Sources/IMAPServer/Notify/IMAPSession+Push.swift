@@ -110,13 +110,13 @@ extension IMAPSession {
   // MARK: Own changes
 
   /// This session has put messages somewhere: it knows of them (RFC 5465 §5).
-  func noteOwn(_ assigned: AssignedUIDs) {
+  func noteOwn(_ assigned: AssignedUIDs, in name: MailboxName) {
     if view?.mailbox.ref.mailbox == assigned.destination, let contexts { contexts.own.formUnion(assigned.assigned) }
     guard let notify else { return }
     if view?.mailbox.ref.mailbox == assigned.destination {
       if notify.selected?.plan != nil { notify.ownMessages.formUnion(assigned.assigned) }
     } else {
-      notify.noteOwn(assigned)
+      notify.noteOwn(assigned, in: name)
     }
   }
 }

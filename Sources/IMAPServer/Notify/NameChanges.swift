@@ -172,7 +172,9 @@ struct NameChanges {
     all.formUnion(believed)
     let selectable = Set(listing.mailboxes.lazy.filter(\.isSelectable).map(\.name))
     if own != nil {
-      for info in listing.mailboxes where before[info.id].map({ $0.name != info.name }) == true { retold.insert(info.id) }
+      for info in listing.mailboxes where before[info.id].map({ $0.name != info.name }) == true {
+        retold.insert(info.id)
+      }
     }
     let wrong = believed.symmetricDifference(selectable).filter { isWanted($0, .mailboxName) }
     guard !wrong.isEmpty else { return }

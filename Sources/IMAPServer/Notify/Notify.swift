@@ -118,8 +118,10 @@ final class Notify {
   }
 
   /// This session has put messages into a mailbox that it has not selected. What others do there is told all the same.
-  func noteOwn(_ assigned: AssignedUIDs) {
-    guard var entry = known[assigned.destination], let first = assigned.assigned.first else { return }
+  func noteOwn(_ assigned: AssignedUIDs, in name: MailboxName) {
+    // Under a name that others have just given to another mailbox, the client counts where it should not.
+    guard var entry = known[assigned.destination], entry.name == name.storeString, let first = assigned.assigned.first
+    else { return }
     entry.messages += assigned.assigned.count
     if entry.uidNext == first, let last = assigned.assigned.last, Int(last - first) == assigned.assigned.count - 1 {
       entry.uidNext = last + 1
@@ -161,15 +163,15 @@ final class Notify {
     }
     let events = filters.messageEvents(info)
     guard !events.isEmpty else { return [] }
+    if entry.isReplacement || entry.uidValidity != info.uidValidity { return firstItems(info) }
     var items: [StatusItem] = []
-    let isOther = entry.isReplacement || entry.uidValidity != info.uidValidity
     // RFC 5465 §5.2, §5.3
     if entry.uidNext != info.uidNext || entry.messages != info.messages { items += [.messages, .uidNext] }
     if events.contains(.flagChange), entry.unseen != info.unseen {
       // RFC 5465 §5.1
       items += [.uidValidity, .unseen]
-    } else if isOther || entry.isNew && !items.isEmpty {
-      items += items.isEmpty ? [.messages, .uidNext, .uidValidity] : [.uidValidity]
+    } else if entry.isNew, !items.isEmpty {
+      items.append(.uidValidity)
     }
     return items
   }
