@@ -65,6 +65,8 @@ class Protocols(unittest.TestCase):
         "always, passwords taken": lambda login, tls, passwords: passwords,
         "always, if `pop3.login-delay` is not 0": lambda login, tls, passwords: True,  # it is 1 s here
         "after login": lambda login, tls, passwords: login,
+        "after login, if `imap.message-limit` is 0": lambda login, tls, passwords: login,  # it is here
+        "after login, if `imap.message-limit` is not 0": lambda login, tls, passwords: False,
         "before login": lambda login, tls, passwords: not login,
         "before login in the clear": lambda login, tls, passwords: not login and not tls,
         "before login, passwords refused": lambda login, tls, passwords: not login and not passwords,

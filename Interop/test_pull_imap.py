@@ -1,4 +1,4 @@
-"""`merpati pull imap` against Dovecot (QRESYNC) and Merpati (none of it): mirror, two-way sync, headers."""
+"""`merpati pull imap` against Dovecot and Merpati, both with QRESYNC: mirror, two-way sync, headers."""
 
 import imaplib
 import pathlib
@@ -222,7 +222,7 @@ class Sync(unittest.TestCase):
 
 
 class FromMerpati(unittest.TestCase):
-    def test_two_ways_without_condstore(self):
+    def test_two_ways_with_qresync(self):
         with harness.Server() as server, home.Home(harness.PASSWORD) as person:
             server.add_account("budi")
             mail = harness.mail(150)

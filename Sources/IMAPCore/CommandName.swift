@@ -81,4 +81,18 @@ extension Command {
     default: false
     }
   }
+
+  /// It means messages by their numbers, or would be answered by such (RFC 9586 §3.2).
+  public var hasSequenceNumbers: Bool {
+    switch self {
+    case .search(let command): !command.uid || command.key.hasSequenceNumbers
+    case .sort(let command): !command.uid || command.key.hasSequenceNumbers
+    case .thread(let command): !command.uid || command.key.hasSequenceNumbers
+    case .esearch(let command): command.search.key.hasSequenceNumbers
+    case .fetch, .store, .copy, .move: !isUID
+    // RFC 9586 §3.7
+    case .select(let command): command.resync?.match != nil
+    default: false
+    }
+  }
 }

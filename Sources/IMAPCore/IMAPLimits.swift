@@ -13,7 +13,7 @@ public struct IMAPLimits: Hashable, Sendable {
   public var literals: Int64 = 262_144
   /// Literals in one command (messages of APPEND apart). Beyond: `BAD`.
   public var literalsPerCommand = 1000
-  /// Messages in one APPEND (RFC 3502). Beyond: `NO [LIMIT]`.
+  /// Messages in one APPEND (RFC 3502). Beyond: `NO [MESSAGELIMIT]` (RFC 9738 §3.1).
   public var messagesPerAppend = 1000
   /// Octets of a refused non-synchronizing literal that are read and thrown away to stay in step (RFC 7888 §4). Beyond:
   /// `BYE [TOOBIG]` and the connection is closed.

@@ -1,3 +1,5 @@
+import IMAPCore
+
 /// One row for each capability; the greeting, CAPABILITY and the codes after login print nothing else.
 ///
 /// A row is here only when all of its RFC works. AUTH=, STARTTLS and LOGINDISABLED depend on the connection and are
@@ -45,6 +47,12 @@ struct Capability: Sendable {
     row("MULTISEARCH", "RFC 7377", .afterLogin),
     row("CONTEXT=SEARCH", "RFC 5267 §4", .afterLogin),
     row("CONTEXT=SORT", "RFC 5267 §4", .afterLogin),
+    row("CONDSTORE", "RFC 7162 §3.1", .afterLogin),
+    row("QRESYNC", "RFC 7162 §3.2", .afterLogin),
+    row("OBJECTID", "RFC 8474", .afterLogin),
+    row("SAVEDATE", "RFC 8514", .afterLogin),
+    row("PARTIAL", "RFC 9394", .afterLogin),
+    row("UIDONLY", "RFC 9586", .afterLogin),
     row("QUOTA", "RFC 9208", .afterLogin),
     row("QUOTA=RES-STORAGE", "RFC 9208 §5.1", .afterLogin),
     row("QUOTA=RES-MESSAGE", "RFC 9208 §5.2", .afterLogin),
@@ -56,7 +64,7 @@ struct Capability: Sendable {
 
   /// What CAPABILITY prints now.
   static func list(
-    loggedIn: Bool, appendLimit: Int, offersSTARTTLS: Bool, loginDisabled: Bool, mechanisms: [String]
+    loggedIn: Bool, _ settings: IMAPServerSettings, offersSTARTTLS: Bool, loginDisabled: Bool, mechanisms: [String]
   ) -> [String] {
     var words: [String] = []
     for capability in table {
@@ -68,7 +76,11 @@ struct Capability: Sendable {
       }
     }
     if loggedIn {
-      words.append("APPENDLIMIT=\(appendLimit)")  // RFC 7889 §2
+      words.append("APPENDLIMIT=\(settings.appendLimit)")  // RFC 7889 §2
+      // RFC 9738 §3: one of the two.
+      words.append(
+        settings.messageLimit > 0
+          ? "MESSAGELIMIT=\(settings.messageLimit)" : "SAVELIMIT=\(settings.wire.messagesPerAppend)")
     } else {
       if offersSTARTTLS { words.append("STARTTLS") }
       if loginDisabled { words.append("LOGINDISABLED") }  // RFC 9051 §6.2.3

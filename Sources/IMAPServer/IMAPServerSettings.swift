@@ -12,6 +12,12 @@ public struct IMAPServerSettings: Sendable {
   /// Octets of all messages of one APPEND of several (RFC 3502), which are held until the last has come. Beyond: `NO
   /// [LIMIT]`.
   public var appendTogether = 16 << 20
+  /// Messages that one SEARCH, FETCH, STORE, COPY, MOVE, APPEND or UID EXPUNGE may touch, announced as MESSAGELIMIT
+  /// (RFC 9738). 0: as many as there are, and what bounds COPY and APPEND is announced as SAVELIMIT. Beyond: the last ones,
+  /// and `OK [MESSAGELIMIT]`; of COPY and APPEND none, and `NO [MESSAGELIMIT]`.
+  public var messageLimit = 0 {
+    didSet { if messageLimit > 0 { wire.messagesPerAppend = min(wire.messagesPerAppend, messageLimit) } }
+  }
   /// Bounds of lines, literals, sets and nesting; see each for what the client hears.
   public var wire = IMAPLimits()
 

@@ -96,6 +96,12 @@ public protocol MailStore: AnyObject, Sendable {
   /// Expunges messages that are `\Deleted`: all of them, or those among `uids` (RFC 9051 §6.4.9). Returns their UIDs.
   func expunge(_ uids: [UID]?, in ref: MailboxRef) async throws(StoreError) -> [UID]
 
+  /// UIDs within `range` that messages had which were expunged, or moved away, after `modSeq`; ascending (RFC 7162 §3.2.6).
+  /// Nil: it is not remembered that far back, so any UID that is not there may be one of them.
+  func vanished(
+    _ range: ClosedRange<UID>, since modSeq: ModSeq, in ref: MailboxRef
+  ) async throws(StoreError) -> [UID]?
+
   /// Visits rows in UID order on a thread of the store, inside one read transaction that ends with the call. `uids`
   /// ascending. Returns how many of `uids` are done with (missing ones included), so that the next call goes on from
   /// there; after `stopBefore` the row itself is not counted. Messages expunged after the session's snapshot are visited

@@ -94,22 +94,31 @@ public struct FlagChange: Sendable, Hashable {
   public var mode: Mode
   public var flags: SystemFlags
   public var keywords: [String]
-  public init(_ mode: Mode, _ flags: SystemFlags, keywords: [String] = []) {
+  /// Messages with a higher MODSEQ are left as they are (RFC 7162 §3.1.3). Nil: none is.
+  public var unchangedSince: ModSeq?
+  public init(_ mode: Mode, _ flags: SystemFlags, keywords: [String] = [], unchangedSince: ModSeq? = nil) {
     self.mode = mode
     self.flags = flags
     self.keywords = keywords
+    self.unchangedSince = unchangedSince
   }
 }
 
 /// What a change of flags did.
 public struct FlagOutcome: Sendable {
-  /// The MODSEQ of the change; 0 when nothing changed. Entries carrying it in the new snapshot are this call's doing.
+  /// The MODSEQ of the change; 0 when nothing changed. Entries carrying it in the new snapshot are this call's doing. A long
+  /// change that was made in parts has several: this is the last, `firstModSeq` the first of them.
   public var modSeq: ModSeq
+  public var firstModSeq: ModSeq
   /// UIDs asked for that are no longer there.
   public var missing: [UID]
-  public init(modSeq: ModSeq, missing: [UID] = []) {
+  /// UIDs whose MODSEQ was above `FlagChange.unchangedSince`, ascending.
+  public var modified: [UID]
+  public init(modSeq: ModSeq, missing: [UID] = [], modified: [UID] = []) {
     self.modSeq = modSeq
+    firstModSeq = modSeq
     self.missing = missing
+    self.modified = modified
   }
 }
 

@@ -61,6 +61,9 @@ struct MemoryMailbox: Sendable {
   var keywords: [String] = []
   /// Ascending by UID.
   var messages: [MemoryMessage] = []
+  /// The MODSEQ at which each UID went, since the mailbox was made.
+  var gone: [UID: ModSeq] = [:]
+  let firstModSeq: ModSeq
   var snapshot: MailboxSnapshot
 
   init(id: MailboxID, name: String, uidValidity: UInt32, modSeq: ModSeq) {
@@ -68,6 +71,7 @@ struct MemoryMailbox: Sendable {
     self.name = name
     self.uidValidity = uidValidity
     highestModSeq = modSeq
+    firstModSeq = modSeq
     snapshot = MailboxSnapshot(entries: [], uidNext: 1, highestModSeq: modSeq, keywords: [])
   }
 

@@ -11,10 +11,18 @@ extension MemoryStore {
       let wanted = Set(uids).sorted()
       let found = wanted.compactMap { mailbox.index(of: $0) }
       outcome.missing = wanted.filter { mailbox.index(of: $0) == nil }
-      guard !found.isEmpty else { return outcome }
+      let isMeant = found.contains { mailbox.messages[$0].modSeq <= change.unchangedSince ?? .max }
+      guard isMeant else {
+        outcome.modified = found.map { mailbox.messages[$0].uid }
+        return outcome
+      }
       let bits = try mailbox.bits(for: change.keywords, adding: change.mode != .remove)
       for index in found {
         var message = mailbox.messages[index]
+        if let limit = change.unchangedSince, message.modSeq > limit {
+          outcome.modified.append(message.uid)
+          continue
+        }
         switch change.mode {
         case .add:
           message.flags.formUnion(change.flags)
@@ -30,6 +38,7 @@ extension MemoryStore {
         let old = mailbox.messages[index]
         guard message.flags != old.flags || message.keywords != old.keywords else { continue }
         outcome.modSeq = state.modSeq(ref.account)
+        outcome.firstModSeq = outcome.modSeq
         if state.settings.fault != .storeKeepsModSeq { message.modSeq = outcome.modSeq }
         mailbox.messages[index] = message
       }
@@ -81,6 +90,16 @@ extension MemoryStore {
         message.flags.contains(.deleted) && named?.contains(message.uid) != false
       }
       return try state.remove(Set(marked.map(\.uid)), from: ref)
+    }
+  }
+
+  public func vanished(
+    _ range: ClosedRange<UID>, since modSeq: ModSeq, in ref: MailboxRef
+  ) async throws(StoreError) -> [UID]? {
+    try await read { state throws(StoreError) in
+      let mailbox = try state.mailbox(ref)
+      guard modSeq >= mailbox.firstModSeq else { return nil }
+      return mailbox.gone.filter { range.contains($0.key) && $0.value > modSeq }.keys.sorted()
     }
   }
 
@@ -145,6 +164,8 @@ extension MemoryState {
       var left = try mailbox(ref)
       let gone = Set(messages.map(\.uid))
       left.messages.removeAll { gone.contains($0.uid) }
+      let modSeq = modSeq(ref.account)
+      for uid in gone where settings.fault != .moveUnlogged { left.gone[uid] = modSeq }
       put(left, ref)
     }
     return AssignedUIDs(
@@ -160,6 +181,7 @@ extension MemoryState {
     let modSeq = modSeq(ref.account)
     for message in gone {
       ghosts[ref, default: [:]][message.uid] = MemoryGhost(message: message, modSeq: modSeq, time: now)
+      mailbox.gone[message.uid] = modSeq
     }
     mailbox.messages.removeAll { uids.contains($0.uid) }
     if settings.fault == .uidReused, let last = gone.last?.uid, last == mailbox.uidNext - 1 {

@@ -131,6 +131,8 @@ public enum MemoryFault: String, Sendable, Hashable, CaseIterable {
   case deleteKeepsCharge
   /// MOVE gives a new UIDL.
   case moveChangesUIDL
+  /// What MOVE took away is not remembered as gone.
+  case moveUnlogged
   /// COPY loses keywords.
   case copyLosesKeywords
   /// A message is `\Recent` to every session that looks.

@@ -48,11 +48,27 @@ private let mailboxes: [Fixture] = [
     "SELECT a (CONDSTORE QRESYNC (67890007 20050715194045000 41,43:211))",
     .select(
       SelectCommand(
+        MailboxName("a"), condStore: true,
+        resync: Resync(
+          uidValidity: 67_890_007, modSeq: 20_050_715_194_045_000, knownUIDs: MessageSet([.init(41), .init(43, 211)])))
+    )),
+  Fixture(
+    "EXAMINE a (qresync (1 0 (1,3:4 7,9:10)))",
+    .select(
+      SelectCommand(
+        MailboxName("a"), readOnly: true,
+        resync: Resync(
+          uidValidity: 1, modSeq: 0,
+          match: .init(
+            numbers: MessageSet([.init(1), .init(3, 4)]), uids: MessageSet([.init(7), .init(9, 10)])))))),
+  Fixture(
+    "SELECT a (QRESYNC (1 2 5 (1 5)) X-OTHER)",
+    .select(
+      SelectCommand(
         MailboxName("a"),
-        modifiers: [
-          CommandModifier("CONDSTORE"),
-          CommandModifier("QRESYNC", value: bytes("(67890007 20050715194045000 41,43:211)")),
-        ]))),
+        resync: Resync(
+          uidValidity: 1, modSeq: 2, knownUIDs: MessageSet([.init(5)]),
+          match: .init(numbers: one, uids: MessageSet([.init(5)]))), modifiers: [CommandModifier("X-OTHER")]))),
   Fixture("CREATE owatagusiam/", .create(CreateCommand(MailboxName("owatagusiam/")))),
   Fixture(
     #"CREATE a (USE (\Sent \x \dRAFTS))"#,
@@ -111,7 +127,7 @@ private let messages: [Fixture] = [
     .store(
       StoreCommand(
         uid: false, set: one, mode: .replace, flags: FlagList(keywords: ["x"]),
-        modifiers: [CommandModifier("UNCHANGEDSINCE", value: bytes("320162338"))]))),
+        unchangedSince: 320_162_338))),
   Fixture("FETCH 1 all", .fetch(FetchCommand(uid: false, set: one, items: [.flags, .internalDate, .size, .envelope]))),
   Fixture("FETCH 1 FAST", .fetch(FetchCommand(uid: false, set: one, items: [.flags, .internalDate, .size]))),
   Fixture(
@@ -157,8 +173,13 @@ private let messages: [Fixture] = [
     "UID FETCH 300:500 (FLAGS) (CHANGEDSINCE 12345 VANISHED)",
     .fetch(
       FetchCommand(
-        uid: true, set: MessageSet([.init(300, 500)]), items: [.flags],
-        modifiers: [CommandModifier("CHANGEDSINCE", value: bytes("12345")), CommandModifier("VANISHED")]))),
+        uid: true, set: MessageSet([.init(300, 500)]), items: [.flags], changedSince: 12_345, vanished: true))),
+  Fixture(
+    "UID FETCH 1:* (MODSEQ EMAILID ThreadID SAVEDATE) (partial -1:-30 CHANGEDSINCE 98305 X)",
+    .fetch(
+      FetchCommand(
+        uid: true, set: .everything, items: [.modSeq, .emailID, .threadID, .saveDate], changedSince: 98_305,
+        partial: PartialRange(1, 30, fromEnd: true), modifiers: [CommandModifier("X")]))),
 ]
 
 private let searches: [Fixture] = [
@@ -190,6 +211,23 @@ private let searches: [Fixture] = [
           .header(name: "Message-ID", bytes("")), .sentOn(IMAPDay(19_782)), .uid(MessageSet([.init(7)])),
           .text(bytes("\u{41C}\u{41C}\u{41C}")),
         ])))),
+  Fixture(
+    #"SEARCH MODSEQ "/flags/\\draft" all 620162338 MODSEQ 0"#,
+    .search(
+      SearchCommand(
+        uid: false, key: .and([.modSeq(620_162_338, of: ModSeqEntry("/flags/\\draft", .all)), .modSeq(0)])))),
+  Fixture(
+    "UID SEARCH RETURN (partial 500:1 SAVE) EMAILID M1-2 THREADID T_x SAVEDON 1-Feb-1994 savedatesupported",
+    .search(
+      SearchCommand(
+        uid: true, returns: .save, partial: PartialRange(500, 1),
+        key: .and([.emailID("M1-2"), .threadID("T_x"), .savedOn(IMAPDay(8797)), .saveDateSupported])))),
+  Fixture(
+    "SEARCH RETURN (PARTIAL -7:-7) UIDAFTER 5 UIDBEFORE 4294967295",
+    .search(
+      SearchCommand(
+        uid: false, returns: [], partial: PartialRange(7, 7, fromEnd: true),
+        key: .and([.uidAfter(5), .uidBefore(.max)])))),
 ]
 
 let fixtures = simple + mailboxes + messages + searches
@@ -244,6 +282,20 @@ let fixtures = simple + mailboxes + messages + searches
     "SEARCH LARGER 9223372036854775808", "SEARCH RETURN (FOO) ALL", "SEARCH RETURN (MIN)", "SEARCH CHARSET UTF-8",
     "SEARCH KEYWORD \\Seen", "SEARCH HEADER a", "EXPUNGE 1", "UID EXPUNGE", "UID SEARCH", "ID", "ID (\"a\")",
     "ID (a b)",
+    "SELECT a (QRESYNC)", "SELECT a (QRESYNC 1)", "SELECT a (QRESYNC ())", "SELECT a (QRESYNC (0 1))",
+    "SELECT a (QRESYNC (1))", "SELECT a (QRESYNC (1 2 *))", "SELECT a (QRESYNC (1 2 1:*))",
+    "SELECT a (QRESYNC (1 2 $))",
+    "SELECT a (QRESYNC (1 2 5 6))", "SELECT a (QRESYNC (1 2 (1)))", "SELECT a (QRESYNC (1 2 (1,2 5)))",
+    "SELECT a (QRESYNC (1 2 (2,1 5,6)))", "SELECT a (QRESYNC (1 2 (1,2 6:5)))", "SELECT a (QRESYNC (1 2 (1,* 5,6)))",
+    "SELECT a (QRESYNC (1 9223372036854775808))", "SELECT a (QRESYNC (1 2) QRESYNC (1 2))",
+    "FETCH 1 FLAGS (CHANGEDSINCE)", "FETCH 1 FLAGS (CHANGEDSINCE x)", "FETCH 1 FLAGS (CHANGEDSINCE 1 CHANGEDSINCE 2)",
+    "FETCH 1 FLAGS (PARTIAL 1)", "FETCH 1 FLAGS (PARTIAL 0:1)", "FETCH 1 FLAGS (PARTIAL -1:2)",
+    "FETCH 1 FLAGS (PARTIAL 1:-2)", "FETCH 1 FLAGS (PARTIAL 1:*)", "STORE 1 (UNCHANGEDSINCE) FLAGS (a)",
+    "STORE 1 (UNCHANGEDSINCE 1 UNCHANGEDSINCE 2) FLAGS (a)", "STORE 1 (UNCHANGEDSINCE -1) FLAGS (a)",
+    "SEARCH MODSEQ", "SEARCH MODSEQ x", "SEARCH MODSEQ \"/flags/a\" 5", "SEARCH MODSEQ \"/flags/a\" some 5",
+    "SEARCH MODSEQ /flags/a all 5", "SEARCH EMAILID", "SEARCH EMAILID (a)", "SEARCH THREADID a.b",
+    "SEARCH SAVEDON yesterday", "SEARCH UIDAFTER 0", "SEARCH UIDBEFORE *", "SEARCH RETURN (PARTIAL 1:2 ALL) ALL",
+    "SEARCH RETURN (PARTIAL 1:2 PARTIAL 1:2) ALL", "SEARCH RETURN (PARTIAL) ALL",
     "SETQUOTA a (STORAGE)", "SETQUOTA a STORAGE 5", "IDLE x", "LOGIN {3}\r\nab", "LOGIN {2}\r\na\0 b",
     "LOGIN {99999999999999999999}\r\na b", "LOGIN {-1}\r\n b",
   ])

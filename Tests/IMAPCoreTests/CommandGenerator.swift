@@ -114,7 +114,7 @@ struct CommandGenerator {
     default:
       pick([
         .flags, .uid, .internalDate, .size, .envelope, .body, .bodyStructure, .preview(lazy: flip()), .rfc822,
-        .rfc822Header, .rfc822Text,
+        .rfc822Header, .rfc822Text, .modSeq, .emailID, .threadID, .saveDate,
       ])
     }
   }
@@ -122,13 +122,55 @@ struct CommandGenerator {
   mutating func fetch() -> FetchCommand {
     var items: [FetchItem] = []
     for item in some(1...6, { $0.fetchItem() }) where !items.contains(item) { items.append(item) }
-    return FetchCommand(uid: flip(), set: set(), items: items, modifiers: modifiers())
+    return FetchCommand(
+      uid: flip(), set: set(), items: items, changedSince: rarely { $0.modSeq() }, vanished: int(0...4) == 0,
+      partial: rarely { $0.partialRange() }, modifiers: modifiers())
+  }
+
+  // MARK: Synchronising
+
+  mutating func rarely<Value>(_ make: (inout Self) -> Value) -> Value? { int(0...4) == 0 ? make(&self) : nil }
+  mutating func modSeq() -> UInt64 { UInt64(int(0...Int.max)) }
+
+  mutating func partialRange() -> PartialRange {
+    PartialRange(UInt32(int(1...4_294_967_295)), UInt32(int(1...500)), fromEnd: flip())
+  }
+
+  /// Without `*` and `$`; the second is of as many numbers, and both ascend.
+  mutating func knownSets() -> (MessageSet, MessageSet) {
+    var (numbers, uids): ([MessageSet.Element], [MessageSet.Element]) = ([], [])
+    var (number, uid): (UInt32, UInt32) = (1, 1)
+    for _ in 0..<int(1...4) {
+      let length = UInt32(int(0...20))
+      number += UInt32(int(1...50))
+      uid += UInt32(int(1...5000))
+      numbers.append(.init(number, number + length))
+      uids.append(.init(uid, uid + length))
+      number += length
+      uid += length
+    }
+    return (MessageSet(numbers), MessageSet(uids))
+  }
+
+  mutating func resync() -> Resync {
+    let match: Resync.Match? = maybe {
+      let (numbers, uids) = $0.knownSets()
+      return Resync.Match(numbers: numbers, uids: uids)
+    }
+    return Resync(
+      uidValidity: UInt32(int(1...4_294_967_295)), modSeq: modSeq(), knownUIDs: maybe { $0.knownSets().1 }, match: match
+    )
+  }
+
+  mutating func objectID() -> String {
+    String((0..<int(1...40)).map { _ in pick(Array("ABCxyz019_-")) })
   }
 
   // MARK: SEARCH
 
   mutating func key(_ depth: Int) -> SearchKey {
-    switch int(0...(depth > 0 ? 9 : 6)) {
+    if int(0...7) == 0 { return syncKey() }
+    return switch int(0...(depth > 0 ? 9 : 6)) {
     case 0: pick([.all, .new, .flag(pick([.seen, .answered, .recent])), .unflag(pick([.recent, .draft, .deleted]))])
     case 1:
       pick([
@@ -146,6 +188,26 @@ struct CommandGenerator {
     }
   }
 
+  mutating func syncKey() -> SearchKey {
+    switch int(0...3) {
+    case 0:
+      .modSeq(
+        modSeq(),
+        of: maybe { ModSeqEntry("/flags/" + $0.pick(["\\draft", "$x", "a\"b"]), $0.pick([.all, .private, .shared])) })
+    case 1: pick([.emailID(objectID()), .threadID(objectID())])
+    case 2: pick([.savedBefore(day()), .savedOn(day()), .savedSince(day()), .saveDateSupported])
+    default: pick([.uidAfter(UInt32(int(1...4_294_967_295))), .uidBefore(UInt32(int(1...4_294_967_295)))])
+    }
+  }
+
+  /// RETURN: with PARTIAL there is no ALL, and perhaps nothing else (RFC 9394 §3.1).
+  mutating func searchReturns() -> (SearchCommand.Return?, PartialRange?) {
+    guard flip() else { return (nil, nil) }
+    let returns = returns(SearchCommand.Return.self, 31)
+    guard int(0...2) == 0 else { return (Self.nonEmpty(returns), nil) }
+    return (returns.subtracting(.all), partialRange())
+  }
+
   // MARK: LIST
 
   mutating func list() -> ListCommand {
@@ -160,7 +222,7 @@ struct CommandGenerator {
   }
 
   mutating func statusItems(least: Int) -> [StatusItem] {
-    Array(StatusItem.allCases.shuffled(using: &random).prefix(int(least...9)))
+    Array(StatusItem.allCases.shuffled(using: &random).prefix(int(least...11)))
   }
 
   mutating func append() -> AppendCommand {
@@ -180,7 +242,10 @@ struct CommandGenerator {
     case 2: .authenticate(AuthenticateCommand(mechanism: atom().uppercased(), initialResponse: maybe { $0.octets() }))
     case 3: .login(LoginCommand(user: text(), password: text()))
     case 4: .enable(EnableCommand(some(1...3) { $0.atom().uppercased() }))
-    case 5: .select(SelectCommand(mailbox(), readOnly: flip(), modifiers: modifiers()))
+    case 5:
+      .select(
+        SelectCommand(
+          mailbox(), readOnly: flip(), condStore: flip(), resync: maybe { $0.resync() }, modifiers: modifiers()))
     case 6:
       .create(
         CreateCommand(
@@ -201,21 +266,24 @@ struct CommandGenerator {
       )
     case 18: .expunge(ExpungeCommand(uids: maybe { $0.set() }))
     case 19:
-      .search(
-        SearchCommand(
-          uid: flip(), returns: maybe { Self.nonEmpty($0.returns(SearchCommand.Return.self, 31)) },
-          charset: maybe { $0.atom().uppercased() }, key: key(4)))
+      .search(search())
     case 20: .fetch(fetch())
     case 21:
       .store(
         StoreCommand(
           uid: flip(), set: set(), mode: pick([.add, .remove, .replace]), silent: flip(), flags: flags(),
-          modifiers: modifiers()))
+          unchangedSince: rarely { $0.modSeq() }, modifiers: modifiers()))
     case 22: .sort(sort())
     case 23: .thread(thread())
     case 24: .copy(CopyCommand(uid: flip(), set: set(), mailbox: mailbox()))
     default: flip() ? .move(MoveCommand(uid: flip(), set: set(), mailbox: mailbox())) : .getQuotaRoot(mailbox())
     }
+  }
+
+  mutating func search() -> SearchCommand {
+    let (returns, partial) = searchReturns()
+    return SearchCommand(
+      uid: flip(), returns: returns, partial: partial, charset: maybe { $0.atom().uppercased() }, key: key(4))
   }
 
   static func nonEmpty(_ returns: SearchCommand.Return) -> SearchCommand.Return { returns.isEmpty ? .all : returns }

@@ -81,12 +81,26 @@ import Testing
 }
 
 @Suite struct ClientItemTests {
-  @Test func `MODSEQ and EMAILID are asked for by clients, and answered BAD by the server's grammar`() throws {
+  @Test func `MODSEQ and EMAILID are asked for as they are read`() throws {
     var printer = CommandPrinter(nonSynchronizing: true)
     printer.print(
       TaggedCommand(tag: "t", .fetch(FetchCommand(uid: true, set: .everything, items: [.modSeq, .emailID]))))
     #expect(String(buffer: printer.buffer) == "t UID FETCH 1:* (MODSEQ EMAILID)\r\n")
-    for item in ["MODSEQ", "EMAILID"] { #expect(throws: IMAPSyntaxError.self) { try parse("FETCH 1 \(item)") } }
+    for (word, item) in [("MODSEQ", FetchItem.modSeq), ("EmailID", .emailID)] {
+      #expect(
+        try parse("FETCH 1 \(word)") == .fetch(FetchCommand(uid: false, set: MessageSet([.init(1)]), items: [item])))
+    }
+  }
+
+  @Test func `What RFC 8474, 8514 and 9586 add to FETCH is read`() throws {
+    guard
+      case .fetch(let fetch) = try response(
+        "* 25996 UIDFETCH (FLAGS () UID 25996 THREADID (T1) SAVEDATE \"01-Jan-2015 18:50:53 +0100\")")
+    else { throw NotThat() }
+    #expect(fetch.sequence == 0 && fetch.uid == 25_996 && fetch.threadID == "T1" && !fetch.isOnlyFlags)
+    #expect(fetch.saveDate == IMAPDateTime(seconds: 1_420_134_653, zoneMinutes: 60))
+    guard case .fetch(let none) = try response("* 2 FETCH (THREADID NIL SAVEDATE NIL)") else { throw NotThat() }
+    #expect(none.threadID == nil && none.saveDate == nil)
   }
 
   @Test func `A literal beyond the limit of LITERAL- is asked for`() {

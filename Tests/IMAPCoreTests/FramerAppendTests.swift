@@ -168,7 +168,7 @@ private func announced(
     #expect(framer.next() == .appendEnd(tag: "a"))
   }
 
-  @Test func `More messages than allowed hear NO, LIMIT`() {
+  @Test func `More messages than allowed hear NO, MESSAGELIMIT`() {
     var limits = IMAPLimits()
     limits.messagesPerAppend = 1
     var framer = CommandFramer(limits: limits, isLoggedIn: true)
@@ -177,7 +177,7 @@ private func announced(
       Issue.record("not rejected: \(seen)")
       return
     }
-    #expect(error.code == .limit)
+    #expect(error.code == .messageLimit(1))
     #expect(error.answer == .no)
     #expect(seen.last == command("b NOOP"))
   }

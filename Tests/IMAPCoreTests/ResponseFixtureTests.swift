@@ -103,6 +103,7 @@ private let inbox = WireMailbox("INBOX")
     expected.size = 9_000_000_000
     expected.deleted = 3
     expected.deletedStorage = 8
+    expected.mailboxID = "F1"
     #expect(line == expected)
   }
 

@@ -76,7 +76,7 @@ import Testing
       let values = StatusValues(
         messages: generator.int(0...99), recent: 1, uidNext: .max, uidValidity: 7, unseen: 3, deleted: 4,
         size: Int64(generator.int(0...Int.max)), appendLimit: generator.maybe { Int64($0.int(0...99)) },
-        deletedStorage: 5)
+        deletedStorage: 5, highestModSeq: UInt64(generator.int(1...Int.max)), mailboxID: generator.objectID())
       var expected = MailboxStatusLine(WireMailbox(name.string))
       expected.messages = values.messages
       expected.recent = 1
@@ -87,6 +87,8 @@ import Testing
       expected.size = values.size
       expected.appendLimit = values.appendLimit
       expected.deletedStorage = 5
+      expected.highestModSeq = values.highestModSeq
+      expected.mailboxID = values.mailboxID
       #expect(
         try read(seed, options) { $0.writeStatus(name, StatusItem.allCases, values, options) }
           == .mailboxStatus(expected))

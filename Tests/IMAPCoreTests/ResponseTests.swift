@@ -137,14 +137,14 @@ private func printed(_ write: (inout ByteBuffer) -> Void) -> String {
   @Test func `STATUS writes what was asked for, in that order`() {
     let values = StatusValues(
       messages: 231, recent: 1, uidNext: 44_292, uidValidity: 7, unseen: 2, deleted: 3, size: 4, appendLimit: nil,
-      deletedStorage: 5)
+      deletedStorage: 5, highestModSeq: 6, mailboxID: "F1-2")
     #expect(
       printed { $0.writeStatus(MailboxName("a b"), [.uidNext, .messages], values, .rev1) }
         == "* STATUS \"a b\" (UIDNEXT 44292 MESSAGES 231)\r\n")
     #expect(
       printed { $0.writeStatus(.inbox, StatusItem.allCases, values, .rev1) }
         == "* STATUS INBOX (MESSAGES 231 RECENT 1 UIDNEXT 44292 UIDVALIDITY 7 UNSEEN 2 DELETED 3 SIZE 4 "
-        + "APPENDLIMIT NIL DELETED-STORAGE 5)\r\n")
+        + "APPENDLIMIT NIL DELETED-STORAGE 5 HIGHESTMODSEQ 6 MAILBOXID (F1-2))\r\n")
   }
 
   @Test func `ID, NAMESPACE and quotas are written`() {

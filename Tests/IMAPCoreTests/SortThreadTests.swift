@@ -42,7 +42,7 @@ private let threads: [Fixture] = [
     "SORT", "SORT (DATE)", "SORT (DATE) UTF-8", "SORT () UTF-8 ALL", "SORT DATE UTF-8 ALL", "SORT (FOO) UTF-8 ALL",
     "SORT (REVERSE) UTF-8 ALL", "SORT (REVERSE REVERSE DATE) UTF-8 ALL", "SORT (DATE ) UTF-8 ALL",
     "SORT (DATE UTF-8 ALL",
-    "SORT RETURN (UPDATE) (DATE) UTF-8 ALL", "SORT RETURN (PARTIAL 1:2) (DATE) UTF-8 ALL", "SORT (DATE) () ALL",
+    "SORT RETURN (UPDATE ()) (DATE) UTF-8 ALL", "SORT RETURN (PARTIAL 1:2 ALL) (DATE) UTF-8 ALL", "SORT (DATE) () ALL",
     "SORT (DATE) UTF-8 CHARSET UTF-8 ALL", "THREAD", "THREAD REFERENCES", "THREAD REFERENCES UTF-8",
     "THREAD REFS UTF-8 ALL",
     "THREAD RETURN (ALL) REFERENCES UTF-8 ALL", "THREAD (REFERENCES) UTF-8 ALL", "UID SORT", "UID THREAD REFERENCES",
@@ -137,8 +137,9 @@ private let threads: [Fixture] = [
 
 extension CommandGenerator {
   mutating func sort() -> SortCommand {
-    SortCommand(
-      uid: flip(), returns: maybe { Self.nonEmpty($0.returns(SearchCommand.Return.self, 31)) },
+    let (returns, partial) = searchReturns()
+    return SortCommand(
+      uid: flip(), returns: returns, partial: partial,
       criteria: some(1...4) { SortCriterion($0.pick(SortCriterion.Key.allCases), isReversed: $0.flip()) },
       charset: atom().uppercased(), key: key(3))
   }

@@ -103,6 +103,12 @@ extension FakeStore {
     return try await inner.expunge(uids, in: ref)
   }
 
+  public func vanished(
+    _ range: ClosedRange<UID>, since modSeq: ModSeq, in ref: MailboxRef
+  ) async throws(StoreError) -> [UID]? {
+    try await inner.vanished(range, since: modSeq, in: ref)
+  }
+
   public func visit(
     _ ref: MailboxRef, _ uids: ArraySlice<UID>, needs: ContentNeeds,
     _ visitor: @escaping @Sendable (any MessageRow) throws(StoreError) -> VisitControl

@@ -9,7 +9,7 @@ extension TestServer.Kind {
   /// `@set`: `append-limit`, `idle-milliseconds`, `login-milliseconds`, `bad-commands`, `commands-before-login`,
   /// `whole-message-limit`, `search-whole-message-limit`, `messages-on-loop`, `output-chunk`, `line`,
   /// `notify-lines`, `notify-messages`, `search-contexts`, `context-results`, `metadata-entries`,
-  /// `metadata-value`, `line-before-login`, `swallowed-literal`.
+  /// `metadata-value`, `line-before-login`, `swallowed-literal`, `message-limit`.
   static let imap = TestServer.Kind(name: "imap") { parts in
     let clock = parts.clock
     var settings = IMAPServerSettings(now: { clock.now })
@@ -31,6 +31,7 @@ extension TestServer.Kind {
     settings.metadataValue = parts.number("metadata-value", or: settings.metadataValue)
     settings.outputChunk = parts.number("output-chunk", or: settings.outputChunk)
     settings.wire.lineBeforeLogin = parts.number("line-before-login", or: settings.wire.lineBeforeLogin)
+    settings.messageLimit = parts.number("message-limit", or: 0)
     settings.wire.line = parts.number("line", or: settings.wire.line)
     settings.wire.swallowedLiteral = Int64(parts.number("swallowed-literal", or: 16 << 20))
     let listener = IMAPListener(

@@ -4,10 +4,12 @@ import MailStore
 /// how many different ones were seen before it, so the same one must come back in the same places: `UIDVALIDITY 1790000004`
 /// becomes `UIDVALIDITY v4`. Nothing else is touched; the clock is the simulation's own.
 ///
-/// The whole list: UIDVALIDITY (also in APPENDUID and COPYUID), UIDLs, EMAILID, THREADID and mailbox numbers, each by
-/// account; and MODSEQs, of which only the order counts, among those that are compared at one time.
+/// The whole list: UIDVALIDITY (also in APPENDUID and COPYUID), UIDLs, EMAILID, THREADID, MAILBOXID, mailbox numbers and
+/// MODSEQs, each by account. Of MODSEQs in a dump only the order counts, among those that are compared at one time.
 struct Normaliser {
-  enum Kind: String { case validity = "v", uidl = "u", email = "e", thread = "t", mailbox = "b" }
+  enum Kind: String {
+    case validity = "v", uidl = "u", email = "e", thread = "t", mailbox = "b", object = "f", modSeq = "m"
+  }
 
   private struct Key: Hashable {
     var kind: Kind
@@ -16,6 +18,8 @@ struct Normaliser {
   }
   private var known: [Key: Int] = [:]
   private var counts: [Key: Int] = [:]
+  /// MODSEQs by account, in the order in which they were heard of.
+  private var modSeqs: [String: [String]] = [:]
 
   mutating func name(_ kind: Kind, _ text: String, _ account: String) -> String {
     let key = Key(kind: kind, account: account, text: text)
@@ -23,20 +27,30 @@ struct Normaliser {
     let number = counts[Key(kind: kind, account: account, text: ""), default: 0] + 1
     counts[Key(kind: kind, account: account, text: "")] = number
     known[key] = number
+    if kind == .modSeq { modSeqs[account, default: []].append(text) }
     return "\(kind.rawValue)\(number)"
   }
 
+  /// What a script calls the MODSEQ that was heard of `back` others ago: this store's own number.
+  func modSeq(_ back: Int, _ account: String) -> String { modSeqs[account]?.dropLast(back).last ?? "1" }
+
+  private static let values: [(word: String, kind: Kind)] = [
+    ("UIDVALIDITY ", .validity), ("APPENDUID ", .validity), ("COPYUID ", .validity), ("MODSEQ ", .modSeq),
+    ("EMAILID ", .email), ("THREADID ", .thread), ("MAILBOXID ", .object),
+  ]
+
   /// An IMAP answer.
   mutating func imap(_ text: String, account: String) -> String {
-    guard text.contains("UID") else { return text }
+    guard text.contains("ID") || text.contains("MODSEQ") else { return text }
     var result = ""
     result.reserveCapacity(text.utf8.count)
     for piece in text.split(separator: " ", omittingEmptySubsequences: false) {
       if !result.isEmpty || piece.startIndex != text.startIndex { result += " " }
-      let isValue = ["UIDVALIDITY ", "APPENDUID ", "COPYUID "].contains { result.hasSuffix($0) }
-      let digits = piece.prefix { $0.isASCII && $0.isNumber }
-      if isValue, !digits.isEmpty {
-        result += name(.validity, String(digits), account) + piece.dropFirst(digits.count)
+      let kind = Self.values.first { result.hasSuffix($0.word) }?.kind
+      let open = piece.prefix { $0 == "(" }
+      let value = piece.dropFirst(open.count).prefix { $0.isASCII && ($0.isNumber || $0.isLetter || $0 == "-") }
+      if let kind, value.contains(where: \.isNumber) {
+        result += open + name(kind, String(value), account) + piece.dropFirst(open.count + value.count)
       } else {
         result += piece
       }

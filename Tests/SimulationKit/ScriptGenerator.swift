@@ -202,8 +202,9 @@ public struct ScriptGenerator {
     }
     guard guess.selected != nil, !chance(30) else {
       if chance(6) { return anywhere(client, &guess) }
-      guess.selected = name(client.account)
-      return "\(chance(12) ? "EXAMINE" : "SELECT") \(guess.selected ?? "INBOX")"
+      let name = name(client.account)
+      guess.selected = name
+      return "\(chance(12) ? "EXAMINE" : "SELECT") \(name)\(selectParameters(name, client))"
     }
     return upTo(9) < 3 ? anywhere(client, &guess) : selected(client, &guess)
   }
@@ -214,9 +215,12 @@ public struct ScriptGenerator {
     let count = arrivals["\(client.account) \(mailbox.lowercased())"] ?? 3
     let messages = set(uid.isEmpty ? min(count, 3) : count)
     switch upTo(29) {
+    case 0...7 where chance(5): return "\(uid)FETCH \(messages) \(fetchItems()) (\(fetchParameters(uid)))"
     case 0...7: return "\(uid)FETCH \(messages) \(fetchItems())"
     case 8...13:
-      return "\(uid)STORE \(messages) \(pick(["+", "+", "+", "-", ""]))FLAGS\(chance(4) ? ".SILENT" : "") (\(flags()))"
+      let since = chance(4) ? " (UNCHANGEDSINCE \(modSeq()))" : ""
+      return
+        "\(uid)STORE \(messages)\(since) \(pick(["+", "+", "+", "-", ""]))FLAGS\(chance(4) ? ".SILENT" : "") (\(flags()))"
     case 14, 15: return "\(uid)SEARCH \(searchKeys(count))"
     case 16: return "\(uid)\(order()) \(pick(["ALL", "UNDELETED", "SUBJECT laporan", "UID \(set(count))", "$"]))"
     case 17, 18:
@@ -259,8 +263,35 @@ public struct ScriptGenerator {
       "PREVIEW",
       "(BODY.PEEK[])", "BODY[]", "BODY.PEEK[HEADER]", "(BODY.PEEK[HEADER.FIELDS (SUBJECT DELIVERED-TO FROM)])",
       "BODY[TEXT]", "BODY.PEEK[1]", "BODY.PEEK[2]<3.40>", "BODY[3.HEADER]", "(BODY.PEEK[]<0.100> UID)", "RFC822",
+      "(MODSEQ)", "(UID EMAILID THREADID)", "(FLAGS SAVEDATE MODSEQ)", "(EMAILID ENVELOPE SAVEDATE)",
       "RFC822.HEADER", "BINARY.PEEK[1]", "BINARY.SIZE[1]", "(FLAGS BODY.PEEK[2.MIME])",
     ])
+  }
+
+  // MARK: Synchronising
+
+  /// One of the MODSEQs that were heard of last, now and then one of all or of none.
+  private mutating func modSeq() -> String {
+    chance(20) ? pick(["0", "1", "99999999"]) : "{modseq \(upTo(chance(3) ? 40 : 6))}"
+  }
+
+  private mutating func selectParameters(_ name: String, _ client: SimulationScript.Client) -> String {
+    switch upTo(11) {
+    case 0: return " (CONDSTORE)"
+    case 1...3:
+      let count = arrivals["\(client.account) \(name.lowercased())"] ?? 3
+      let known = chance(2) ? " 1:\(count + 1)" : ""
+      let sample = chance(3) ? " (1:3 \(pick(["1:3", "2:4", "1,3,5"])))" : ""
+      return " (QRESYNC ({validity \(name)} \(modSeq())\(known)\(sample)))"
+    default: return ""
+    }
+  }
+
+  private mutating func fetchParameters(_ uid: String) -> String {
+    var words = ["CHANGEDSINCE \(modSeq())"]
+    if !uid.isEmpty, chance(2) { words.append("VANISHED") }
+    if !uid.isEmpty, chance(3) { words.append("PARTIAL \(pick(["1:3", "-1:-2", "2:50", "90:99"]))") }
+    return words.joined(separator: " ")
   }
 
   private mutating func flags() -> String {
@@ -279,7 +310,10 @@ public struct ScriptGenerator {
       "BODY merpati", "TEXT Gr", "FROM ana", "HEADER Message-ID simulated", "LARGER 500", "SMALLER 700", "OLDER 3000",
       "YOUNGER 500",
       "SINCE 1-Sep-2026", "SENTBEFORE 15-Sep-2026", "BEFORE 25-Sep-2026", "UID \(set(count))", "1:3 UNDELETED",
-      "RETURN (MIN MAX COUNT ALL) UNSEEN", "RETURN (COUNT) ALL", "RETURN (SAVE) DELETED", "$",
+      "RETURN (MIN MAX COUNT ALL) UNSEEN", "RETURN (COUNT) ALL", "RETURN (SAVE) DELETED", "$", "MODSEQ \(modSeq())",
+      "RETURN (MIN COUNT) MODSEQ \(modSeq())", "RETURN (PARTIAL 2:4 MAX) ALL",
+      "RETURN (PARTIAL -1:-3 SAVE) NOT DELETED",
+      "SAVEDSINCE 22-Sep-2026", "OR SAVEDON 21-Sep-2026 SAVEDBEFORE 1-Sep-2026", "UIDAFTER \(count / 2 + 1) UNSEEN",
     ])
   }
 
@@ -293,7 +327,7 @@ public struct ScriptGenerator {
       return "APPEND \(target)\(chance(3) ? "" : " (\(flags()))")\(date) {message \(messageNumber())}\(more)"
     case 10...12:
       return
-        "STATUS \(name(client.account)) (\(pick(["MESSAGES UNSEEN UIDNEXT", "UIDVALIDITY SIZE DELETED", "RECENT MESSAGES", "DELETED-STORAGE"])))"
+        "STATUS \(name(client.account)) (\(pick(["MESSAGES UNSEEN UIDNEXT", "UIDVALIDITY SIZE DELETED", "RECENT MESSAGES", "DELETED-STORAGE", "HIGHESTMODSEQ MAILBOXID"])))"
     case 13...14:
       return pick([
         "LIST \"\" *", "LIST \"\" %", "LIST \"\" % RETURN (CHILDREN SPECIAL-USE)", "LIST (SUBSCRIBED) \"\" *",
@@ -315,7 +349,11 @@ public struct ScriptGenerator {
       mailboxes[client.account]?.insert(new)
       return "RENAME \(old) \(new)"
     case 20: return "\(pick(["SUBSCRIBE", "UNSUBSCRIBE"])) \(name(client.account))"
-    case 21: return pick(["GETQUOTAROOT INBOX", "GETQUOTA \"\"", "NAMESPACE"])
+    case 21:
+      return pick([
+        "GETQUOTAROOT INBOX", "GETQUOTA \"\"", "NAMESPACE", "ENABLE QRESYNC", "ENABLE QRESYNC", "ENABLE CONDSTORE",
+        chance(6) ? "ENABLE UIDONLY" : "ENABLE QRESYNC CONDSTORE",
+      ])
     case 22 where chance(3):
       guess = Guess()
       return "LOGOUT"

@@ -92,11 +92,34 @@ extension World {
       guard lines[client.number] != nil else { return text }
     }
     switch client.speech {
-    case .imap, .imap2: text += try await sayIMAP(words, client)
+    case .imap, .imap2: text += try await sayIMAP(numbered(words, client), client)
     case .pop3: text += try await sayPOP3(words, client)
     case .lmtp: text += try await sayLMTP(words, client)
     }
     return text
+  }
+
+  /// `{modseq N}` is the MODSEQ this client's account heard of N others ago, `{validity NAME}` a mailbox's UIDVALIDITY: the
+  /// stores have numbers of their own.
+  private func numbered(_ words: String, _ client: SimulationScript.Client) async throws -> String {
+    guard words.contains("{modseq ") || words.contains("{validity ") else { return words }
+    var result = ""
+    var rest = words[...]
+    while let open = rest.firstIndex(of: "{"), let close = rest[open...].firstIndex(of: "}") {
+      let token = rest[rest.index(after: open)..<close].split(separator: " ", maxSplits: 1).map(String.init)
+      result += rest[..<open]
+      rest = rest[rest.index(after: close)...]
+      switch token.first {
+      case "modseq": result += normaliser.modSeq(Int(token[1]) ?? 0, client.account)
+      case "validity":
+        let account = try await store.account(named: client.account)
+        let info =
+          if let account { try await store.mailbox(named: token[1], of: account.id) } else { MailboxInfo?.none }
+        result += "\(info?.uidValidity ?? 1)"
+      default: result += "{\(token.joined(separator: " "))}"
+      }
+    }
+    return result + rest
   }
 
   // MARK: Connecting

@@ -93,7 +93,8 @@ extension CommandFramer {
       return rejected(appendError(progress, .tooBig, "The command line is too long"))
     }
     guard progress.message.index + 1 < limits.messagesPerAppend else {
-      var error = appendError(progress, .limit, "Too many messages in one APPEND")
+      var error = appendError(
+        progress, .messageLimit(UInt32(clamping: limits.messagesPerAppend)), "Too many messages in one APPEND")
       error.answer = .no
       return rejected(error)
     }

@@ -99,7 +99,7 @@ extension CommandReader {
       message.isBinary = cursor.take(UInt8(ascii: "~"))
       message.bytes = buffer(try messageLiteral())
       guard command.messages.count < limits.messagesPerAppend else {
-        throw error("Too many messages in one APPEND", code: .limit)
+        throw error("Too many messages in one APPEND", code: .messageLimit(UInt32(clamping: limits.messagesPerAppend)))
       }
       command.messages.append(message)
     } while !cursor.isAtEnd

@@ -20,8 +20,33 @@ extension CommandReader {
     } else {
       items = [try fetchItem()]
     }
-    let parameters = cursor.take(.space) ? try modifiers() : []
-    return FetchCommand(uid: uid, set: set, items: items, modifiers: parameters)
+    var command = FetchCommand(uid: uid, set: set, items: items)
+    if cursor.take(.space) { try fetchModifiers(into: &command) }
+    return command
+  }
+
+  /// fetch-modifiers of RFC 4466 §6, RFC 7162 §7 and RFC 9394 §4.
+  private mutating func fetchModifiers(into command: inout FetchCommand) throws(IMAPSyntaxError) {
+    try list("parameters", allowsEmpty: false) { (reader) throws(IMAPSyntaxError) in
+      let range = try reader.atomRange("a parameter")
+      let word = reader.bytes(range)
+      if word.equalsIgnoringCase("CHANGEDSINCE") {
+        guard command.changedSince == nil else {
+          throw reader.error("CHANGEDSINCE is given twice", at: range.lowerBound)
+        }
+        try reader.space()
+        command.changedSince = UInt64(try reader.number64("a MODSEQ"))
+      } else if word.equalsIgnoringCase("VANISHED") {
+        command.vanished = true
+      } else if word.equalsIgnoringCase("PARTIAL") {
+        guard command.partial == nil else { throw reader.error("PARTIAL is given twice", at: range.lowerBound) }
+        try reader.space()
+        command.partial = try reader.partialRange()
+      } else {
+        let name = reader.string(range).uppercased()
+        command.modifiers.append(CommandModifier(name, value: try reader.modifierValue()))
+      }
+    }
   }
 
   /// RFC 9051 §6.4.5: macros stand alone, outside parentheses.
@@ -151,7 +176,8 @@ extension FetchItem {
   static let table = KeywordTable<FetchItem>([
     ("FLAGS", .flags), ("UID", .uid), ("INTERNALDATE", .internalDate), ("RFC822.SIZE", .size),
     ("ENVELOPE", .envelope), ("BODY", .body), ("BODYSTRUCTURE", .bodyStructure), ("RFC822", .rfc822),
-    ("RFC822.HEADER", .rfc822Header), ("RFC822.TEXT", .rfc822Text),
+    ("RFC822.HEADER", .rfc822Header), ("RFC822.TEXT", .rfc822Text), ("MODSEQ", .modSeq), ("EMAILID", .emailID),
+    ("THREADID", .threadID), ("SAVEDATE", .saveDate),
     ("BODY.PEEK", .bodySection(BodySection(), partial: nil, peek: true)),
     ("BINARY", .binary(part: [], partial: nil, peek: false)),
     ("BINARY.PEEK", .binary(part: [], partial: nil, peek: true)), ("BINARY.SIZE", .binarySize(part: [])),
@@ -169,7 +195,17 @@ extension CommandPrinter {
       buffer.writeFetchItem(item, isResponse: false)
     }
     word(")")
-    modifiers(command.modifiers)
+    var modifiers = command.modifiers
+    if let partial = command.partial {
+      var value = ByteBuffer()
+      value.writePartialRange(partial)
+      modifiers.insert(CommandModifier("PARTIAL", value: value), at: 0)
+    }
+    if command.vanished { modifiers.insert(CommandModifier("VANISHED"), at: 0) }
+    if let modSeq = command.changedSince {
+      modifiers.insert(CommandModifier("CHANGEDSINCE", value: ByteBuffer(string: "\(modSeq)")), at: 0)
+    }
+    self.modifiers(modifiers)
   }
 }
 
@@ -185,6 +221,8 @@ extension ByteBuffer {
     case .modSeq: writeStaticString("MODSEQ")
     case .emailID: writeStaticString("EMAILID")
     case .preview(let lazy): writeStaticString(lazy && !isResponse ? "PREVIEW (LAZY)" : "PREVIEW")
+    case .threadID: writeStaticString("THREADID")
+    case .saveDate: writeStaticString("SAVEDATE")
     case .envelope: writeStaticString("ENVELOPE")
     case .body: writeStaticString("BODY")
     case .bodyStructure: writeStaticString("BODYSTRUCTURE")

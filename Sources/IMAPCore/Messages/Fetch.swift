@@ -5,13 +5,25 @@ public struct FetchCommand: Hashable, Sendable {
   public var set: MessageSet
   /// At least one, in the order asked for, each once. The macros ALL, FAST and FULL stand here as what they mean.
   public var items: [FetchItem]
-  /// RFC 4466 §2.4; here CHANGEDSINCE and VANISHED will stand.
+  /// Only messages with a higher MODSEQ, whose MODSEQ comes along (RFC 7162 §3.1.4.1).
+  public var changedSince: UInt64?
+  /// Also what was expunged since (RFC 7162 §3.2.6).
+  public var vanished: Bool
+  /// RFC 9394 §3.3.
+  public var partial: PartialRange?
+  /// Parameters that nobody here knows (RFC 4466 §2.4).
   public var modifiers: [CommandModifier]
 
-  public init(uid: Bool, set: MessageSet, items: [FetchItem], modifiers: [CommandModifier] = []) {
+  public init(
+    uid: Bool, set: MessageSet, items: [FetchItem], changedSince: UInt64? = nil, vanished: Bool = false,
+    partial: PartialRange? = nil, modifiers: [CommandModifier] = []
+  ) {
     self.uid = uid
     self.set = set
     self.items = items
+    self.changedSince = changedSince
+    self.vanished = vanished
+    self.partial = partial
     self.modifiers = modifiers
   }
 
@@ -25,12 +37,15 @@ public enum FetchItem: Hashable, Sendable {
   case uid
   case internalDate
   case size
-  /// RFC 7162 §3.1.4. Only printed and read as a client: no server of ours has it.
+  /// RFC 7162 §3.1.4.2.
   case modSeq
-  /// RFC 8474 §5.1; as `modSeq`.
+  /// RFC 8474 §5.3.
   case emailID
   /// RFC 8970 §3. `lazy`: only if it is at hand.
   case preview(lazy: Bool)
+  case threadID
+  /// RFC 8514 §4.2.
+  case saveDate
   case envelope
   /// BODY with no section: BODYSTRUCTURE without extension data.
   case body

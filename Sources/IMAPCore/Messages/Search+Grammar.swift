@@ -7,7 +7,7 @@ extension CommandReader {
     try space()
     var command = SearchCommand(uid: uid, key: .all)
     if cursor.takeIgnoringCase("RETURN (") {
-      command.returns = try searchReturns()
+      (command.returns, command.partial) = try searchReturns()
       command.updateItems = updateItems
       try space()
     }
@@ -20,12 +20,20 @@ extension CommandReader {
   }
 
   /// Behind the parenthesis.
-  mutating func searchReturns() throws(IMAPSyntaxError) -> SearchCommand.Return {
+  mutating func searchReturns() throws(IMAPSyntaxError) -> (SearchCommand.Return, PartialRange?) {
     var returns: SearchCommand.Return = []
+    var partial: PartialRange?
     // RFC 4731 §3.1: an empty list is ALL.
-    if cursor.take(UInt8(ascii: ")")) { return .all }
+    if cursor.take(UInt8(ascii: ")")) { return (.all, nil) }
+    let start = cursor.position
     repeat {
       let range = try atomRange("a return option")
+      if bytes(range).equalsIgnoringCase("PARTIAL") {
+        guard partial == nil else { throw error("PARTIAL is given twice", at: range.lowerBound) }
+        try space()
+        partial = try partialRange()
+        continue
+      }
       guard let option = SearchCommand.returnOptions.value(for: bytes(range)) else {
         throw error("Unknown return option \(excerpt(range))", at: range.lowerBound)
       }
@@ -36,7 +44,11 @@ extension CommandReader {
       }
     } while cursor.take(.space)
     try closeParenthesis()
-    return returns
+    // RFC 9394 §3.1
+    guard partial == nil || !returns.contains(.all) else {
+      throw error("PARTIAL and ALL exclude each other", at: start)
+    }
+    return (returns, partial)
   }
 
   /// search-key *(SP search-key)
@@ -70,6 +82,8 @@ extension CommandReader {
   private mutating func namedSearchKey() throws(IMAPSyntaxError) -> SearchKey {
     let range = wordRange()
     guard let word = SearchWord.table.value(for: bytes(range)) else {
+      // Longer than a table takes.
+      if bytes(range).equalsIgnoringCase("SAVEDATESUPPORTED") { return .saveDateSupported }
       throw error("Unknown search key '\(excerpt(range))'", at: range.lowerBound)
     }
     if case .plain(let key) = word { return key }
@@ -101,6 +115,11 @@ extension CommandReader {
       let key = try searchKey()
       depth -= 1
       return .fuzzy(key)
+    case .modSeq: return try modSeqKey()
+    case .emailID: return .emailID(try objectID())
+    case .threadID: return .threadID(try objectID())
+    case .uidAfter: return .uidAfter(try nonZeroNumber("a UID"))
+    case .uidBefore: return .uidBefore(try nonZeroNumber("a UID"))
     case .not:
       try deepen(limits.searchNesting)
       let key = try searchKey()
@@ -114,6 +133,28 @@ extension CommandReader {
       depth -= 1
       return .or(first, second)
     }
+  }
+
+  /// search-modsequence behind its keyword (RFC 7162 §7).
+  private mutating func modSeqKey() throws(IMAPSyntaxError) -> SearchKey {
+    guard cursor.peek == .quote else { return .modSeq(UInt64(try number64("a MODSEQ"))) }
+    let start = cursor.position
+    let name = try astring("entry name")
+    guard name.utf8.count <= limits.keyword + 16 else { throw error("The entry name is too long", at: start) }
+    try space()
+    let word = try atom("an entry type").lowercased()
+    guard let kind = ModSeqEntry.Kind(rawValue: word) else { throw error("Unknown entry type") }
+    try space()
+    return .modSeq(UInt64(try number64("a MODSEQ")), of: ModSeqEntry(name, kind))
+  }
+
+  /// objectid = 1*255(ALPHA / DIGIT / "_" / "-") (RFC 8474 §7)
+  private mutating func objectID() throws(IMAPSyntaxError) -> String {
+    let start = cursor.position
+    cursor.skip { $0.isASCIILetter || $0.isASCIIDigit || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-") }
+    let range = start..<cursor.position
+    guard (1...255).contains(range.count) else { throw error("Expected an object identifier", at: start) }
+    return string(range)
   }
 }
 
@@ -130,6 +171,7 @@ enum SearchWord: Sendable {
   case text(TextField)
   case date(DateField)
   case header, keyword, unkeyword, larger, smaller, older, younger, uid, not, or, filter, fuzzy
+  case modSeq, emailID, threadID, uidAfter, uidBefore
 
   enum TextField: Sendable {
     case bcc, cc, from, to, subject, body, text
@@ -148,7 +190,7 @@ enum SearchWord: Sendable {
   }
 
   enum DateField: Sendable {
-    case before, on, since, sentBefore, sentOn, sentSince
+    case before, on, since, sentBefore, sentOn, sentSince, savedBefore, savedOn, savedSince
 
     func key(_ day: IMAPDay) -> SearchKey {
       switch self {
@@ -158,6 +200,9 @@ enum SearchWord: Sendable {
       case .sentBefore: .sentBefore(day)
       case .sentOn: .sentOn(day)
       case .sentSince: .sentSince(day)
+      case .savedBefore: .savedBefore(day)
+      case .savedOn: .savedOn(day)
+      case .savedSince: .savedSince(day)
       }
     }
   }
@@ -175,6 +220,8 @@ enum SearchWord: Sendable {
     ("SENTON", .date(.sentOn)), ("SENTSINCE", .date(.sentSince)),
     ("HEADER", .header), ("KEYWORD", .keyword), ("UNKEYWORD", .unkeyword), ("LARGER", .larger),
     ("SMALLER", .smaller), ("OLDER", .older), ("YOUNGER", .younger), ("UID", .uid), ("NOT", .not), ("OR", .or),
-    ("FILTER", .filter), ("FUZZY", .fuzzy),
+    ("FILTER", .filter), ("FUZZY", .fuzzy), ("MODSEQ", .modSeq), ("EMAILID", .emailID), ("THREADID", .threadID),
+    ("SAVEDBEFORE", .date(.savedBefore)), ("SAVEDON", .date(.savedOn)), ("SAVEDSINCE", .date(.savedSince)),
+    ("UIDAFTER", .uidAfter), ("UIDBEFORE", .uidBefore),
   ])
 }

@@ -3,7 +3,7 @@ public import NIOCore
 
 extension CommandPrinter {
   mutating func print(_ command: SearchCommand) {
-    if let returns = command.returns { print(returns, command.updateItems) }
+    if let returns = command.returns { print(returns, command.partial, command.updateItems) }
     if let charset = command.charset {
       word(" CHARSET ")
       astring(charset)
@@ -12,16 +12,20 @@ extension CommandPrinter {
     printKeys(command.key)
   }
 
-  mutating func print(_ returns: SearchCommand.Return, _ updateItems: [FetchItem]) {
+  mutating func print(_ returns: SearchCommand.Return, _ partial: PartialRange?, _ updateItems: [FetchItem]) {
     let options: [(SearchCommand.Return, String)] = [
       (.min, "MIN"), (.max, "MAX"), (.all, "ALL"), (.count, "COUNT"), (.save, "SAVE"),
       (.relevancy, "RELEVANCY"), (.context, "CONTEXT"), (.update, "UPDATE"),
     ]
     text(" RETURN (\(options.filter { returns.contains($0.0) }.map(\.1).joined(separator: " "))")
-    // UPDATE stands last.
+    // UPDATE stands last of the options, and what it wants behind it.
     if returns.contains(.update), !updateItems.isEmpty {
       space()
       print(updateItems)
+    }
+    if let partial {
+      word(returns.isEmpty ? "PARTIAL " : " PARTIAL ")
+      buffer.writePartialRange(partial)
     }
     word(")")
   }
@@ -79,6 +83,21 @@ extension CommandPrinter {
     case .sentBefore(let day): print("SENTBEFORE ", day)
     case .sentOn(let day): print("SENTON ", day)
     case .sentSince(let day): print("SENTSINCE ", day)
+    case .savedBefore(let day): print("SAVEDBEFORE ", day)
+    case .savedOn(let day): print("SAVEDON ", day)
+    case .savedSince(let day): print("SAVEDSINCE ", day)
+    case .saveDateSupported: word("SAVEDATESUPPORTED")
+    case .emailID(let id): text("EMAILID \(id)")
+    case .threadID(let id): text("THREADID \(id)")
+    case .uidAfter(let uid): text("UIDAFTER \(uid)")
+    case .uidBefore(let uid): text("UIDBEFORE \(uid)")
+    case .modSeq(let modSeq, let entry):
+      word("MODSEQ ")
+      if let entry {
+        buffer.writeQuoted(entry.name)
+        text(" \(entry.kind.rawValue) ")
+      }
+      text("\(modSeq)")
     default: printText(key)
     }
   }
@@ -128,13 +147,23 @@ extension FlagSet {
 extension ByteBuffer {
   /// `* SEARCH 2 3 6` (RFC 3501 §7.2.5): IMAP4rev1 without RETURN.
   @inlinable
-  public mutating func writeSearch(_ numbers: some Sequence<UInt32>) {
+  public mutating func writeSearch(_ numbers: some Sequence<UInt32>, modSeq: UInt64? = nil) {
     writeStaticString("* SEARCH")
     for number in numbers {
       writeSpace()
       writeDecimal(number)
     }
+    writeFoundModSeq(modSeq)
     writeCRLF()
+  }
+
+  /// search-sort-mod-seq: what stands behind the numbers of SEARCH and SORT (RFC 7162 §3.1.6, §3.1.9).
+  @inlinable
+  public mutating func writeFoundModSeq(_ modSeq: UInt64?) {
+    guard let modSeq else { return }
+    writeStaticString(" (MODSEQ ")
+    writeDecimal(modSeq)
+    writeStaticString(")")
   }
 
   /// `* ESEARCH (TAG "a1") UID COUNT 17 ALL 4:18,21,28` (RFC 9051 §7.3.4).
@@ -155,6 +184,15 @@ extension ByteBuffer {
       writeOrderedSet(all)
     }
     writeESearchItem(" COUNT ", response.count)
+    if let partial = response.partial {
+      writeStaticString(" PARTIAL (")
+      writePartialRange(partial.range)
+      writeSpace()
+      // RFC 9394 §3.1
+      if partial.numbers.isEmpty { writeStaticString("NIL") } else { writeOrderedSet(partial.numbers) }
+      writeStaticString(")")
+    }
+    writeESearchItem(" MODSEQ ", response.modSeq)
     if let scores = response.relevancy, !scores.isEmpty {
       for (index, score) in scores.enumerated() {
         writeStaticString(index == 0 ? " RELEVANCY (" : " ")

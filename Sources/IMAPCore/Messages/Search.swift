@@ -26,13 +26,18 @@ public struct SearchCommand: Hashable, Sendable {
   public var returns: Return?
   /// What UPDATE wants of messages that are new and found (RFC 5465 §7).
   public var updateItems: [FetchItem] = []
+  /// Of RETURN, never with `.all`; `returns` is not nil then, but may be empty (RFC 9394 §3.1).
+  public var partial: PartialRange?
   /// In upper case; nil: none was given. Which are known is the server's business (BADCHARSET).
   public var charset: String?
   public var key: SearchKey
 
-  public init(uid: Bool, returns: Return? = nil, charset: String? = nil, key: SearchKey) {
+  public init(
+    uid: Bool, returns: Return? = nil, partial: PartialRange? = nil, charset: String? = nil, key: SearchKey
+  ) {
     self.uid = uid
     self.returns = returns
+    self.partial = partial
     self.charset = charset
     self.key = key
   }
@@ -83,8 +88,48 @@ public indirect enum SearchKey: Hashable, Sendable {
   case filter(String)
   /// To be matched loosely (RFC 6203).
   case fuzzy(SearchKey)
+  /// This MODSEQ or a higher one (RFC 7162 §3.1.5).
+  case modSeq(UInt64, of: ModSeqEntry? = nil)
+  /// RFC 8474 §6.
+  case emailID(String)
+  case threadID(String)
+  /// When the message came into the mailbox, time and zone disregarded (RFC 8514 §4.3).
+  case savedBefore(IMAPDay)
+  case savedOn(IMAPDay)
+  case savedSince(IMAPDay)
+  case saveDateSupported
+  /// RFC 9738 §3.2.
+  case uidAfter(UInt32)
+  case uidBefore(UInt32)
 
   public enum AddressField: Hashable, Sendable { case bcc, cc, from, to }
+
+  /// Some criterion asks for a MODSEQ, so that the answer names the highest (RFC 7162 §3.1.5).
+  public var hasModSeq: Bool { contains { if case .modSeq = $0 { true } else { false } } }
+
+  /// Some criterion means messages by their numbers.
+  public var hasSequenceNumbers: Bool { contains { if case .sequence = $0 { true } else { false } } }
+
+  private func contains(_ test: (SearchKey) -> Bool) -> Bool {
+    switch self {
+    case .and(let keys): keys.contains { $0.contains(test) }
+    case .or(let first, let second): first.contains(test) || second.contains(test)
+    case .not(let key), .fuzzy(let key): key.contains(test)
+    default: test(self)
+    }
+  }
+}
+
+/// The metadata that a MODSEQ is asked for. Servers that keep one MODSEQ for a message pass over it (RFC 7162 §3.1.5).
+public struct ModSeqEntry: Hashable, Sendable {
+  public enum Kind: String, Hashable, Sendable, CaseIterable { case `private` = "priv", shared, all }
+  /// `/flags/\\Seen`, without the escapes of a quoted string.
+  public var name: String
+  public var kind: Kind
+  public init(_ name: String, _ kind: Kind) {
+    self.name = name
+    self.kind = kind
+  }
 }
 
 /// The data of an ESEARCH response (RFC 9051 §7.3.4). Nil fields are not printed.
@@ -102,8 +147,24 @@ public struct ESearchResponse: Hashable, Sendable {
   /// Ascending, or as SORT has them; printed as a compact set, and not at all if empty (RFC 4731 §3.1).
   public var all: [UInt32]?
   public var count: Int?
+  /// RFC 9394 §3.1.
+  public var partial: PartialResults?
+  /// RFC 4731 §3.2.
+  public var modSeq: UInt64?
+
+  /// The range asked for, and what is in it; printed as NIL if empty.
+  public struct PartialResults: Hashable, Sendable {
+    public var range: PartialRange
+    public var numbers: [UInt32]
+    public init(_ range: PartialRange, _ numbers: [UInt32]) {
+      self.range = range
+      self.numbers = numbers
+    }
+  }
+
   public init(
-    tag: String?, uid: Bool, min: UInt32? = nil, max: UInt32? = nil, all: [UInt32]? = nil, count: Int? = nil
+    tag: String?, uid: Bool, min: UInt32? = nil, max: UInt32? = nil, all: [UInt32]? = nil, count: Int? = nil,
+    partial: PartialResults? = nil, modSeq: UInt64? = nil
   ) {
     self.tag = tag
     self.uid = uid
@@ -111,5 +172,7 @@ public struct ESearchResponse: Hashable, Sendable {
     self.max = max
     self.all = all
     self.count = count
+    self.partial = partial
+    self.modSeq = modSeq
   }
 }

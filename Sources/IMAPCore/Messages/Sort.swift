@@ -9,6 +9,8 @@ public struct SortCommand: Hashable, Sendable {
   public var returns: SearchCommand.Return?
   /// As of SEARCH.
   public var updateItems: [FetchItem] = []
+  /// As of SEARCH; the results are counted in the order asked for (RFC 5267 §4.4).
+  public var partial: PartialRange?
   /// The most important first; never empty.
   public var criteria: [SortCriterion]
   /// In upper case. Which are known is the server's business (BADCHARSET).
@@ -16,11 +18,12 @@ public struct SortCommand: Hashable, Sendable {
   public var key: SearchKey
 
   public init(
-    uid: Bool, returns: SearchCommand.Return? = nil, criteria: [SortCriterion], charset: String = "UTF-8",
-    key: SearchKey
+    uid: Bool, returns: SearchCommand.Return? = nil, partial: PartialRange? = nil, criteria: [SortCriterion],
+    charset: String = "UTF-8", key: SearchKey
   ) {
     self.uid = uid
     self.returns = returns
+    self.partial = partial
     self.criteria = criteria
     self.charset = charset
     self.key = key
@@ -28,7 +31,7 @@ public struct SortCommand: Hashable, Sendable {
 
   /// Its search alone.
   public var search: SearchCommand {
-    var search = SearchCommand(uid: uid, returns: returns, charset: charset, key: key)
+    var search = SearchCommand(uid: uid, returns: returns, partial: partial, charset: charset, key: key)
     search.updateItems = updateItems
     return search
   }
@@ -72,8 +75,9 @@ extension CommandReader {
   mutating func sortCommand(uid: Bool) throws(IMAPSyntaxError) -> SortCommand {
     try space()
     var returns: SearchCommand.Return?
+    var partial: PartialRange?
     if cursor.takeIgnoringCase("RETURN (") {
-      returns = try searchReturns()
+      (returns, partial) = try searchReturns()
       try space()
     }
     try openParenthesis()
@@ -85,7 +89,8 @@ extension CommandReader {
     try closeParenthesis()
     let items = updateItems
     let (charset, key) = try searchCriteria()
-    var command = SortCommand(uid: uid, returns: returns, criteria: criteria, charset: charset, key: key)
+    var command = SortCommand(
+      uid: uid, returns: returns, partial: partial, criteria: criteria, charset: charset, key: key)
     command.updateItems = items
     return command
   }
@@ -111,7 +116,7 @@ extension CommandReader {
 
 extension CommandPrinter {
   mutating func print(_ command: SortCommand) {
-    if let returns = command.returns { print(returns, command.updateItems) }
+    if let returns = command.returns { print(returns, command.partial, command.updateItems) }
     word(" (")
     for (index, criterion) in command.criteria.enumerated() {
       if index > 0 { space() }
@@ -149,9 +154,10 @@ extension ByteBuffer {
   }
 
   /// `* SORT 2 3 6` (RFC 5256 §4).
-  public mutating func writeSort(_ numbers: [UInt32]) {
+  public mutating func writeSort(_ numbers: [UInt32], modSeq: UInt64? = nil) {
     writeSortStart()
     writeSorted(numbers[...])
+    writeFoundModSeq(modSeq)
     writeCRLF()
   }
 }

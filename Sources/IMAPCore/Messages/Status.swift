@@ -1,13 +1,17 @@
 import Bytes
 public import NIOCore
 
-/// What STATUS can be asked for (RFC 9051 §6.3.11, RFC 3501, RFC 7889, RFC 9208). RFC 7162 and 8474 will add to it.
+/// What STATUS can be asked for (RFC 9051 §6.3.11, RFC 3501, RFC 7889, RFC 9208).
 public enum StatusItem: UInt8, Hashable, Sendable, CaseIterable {
   case messages, recent, uidNext, uidValidity, unseen, deleted, size
   /// RFC 7889 §3.
   case appendLimit
   /// RFC 9208 §4.1.4, in units of 1024 octets.
   case deletedStorage
+  /// RFC 7162 §3.1.7.
+  case highestModSeq
+  /// RFC 8474 §4.3.
+  case mailboxID
 }
 
 /// `STATUS` (RFC 9051 §6.3.11).
@@ -35,9 +39,14 @@ public struct StatusValues: Hashable, Sendable {
   public var appendLimit: Int64?
   /// In units of 1024 octets.
   public var deletedStorage: Int64
+  /// 0: the mailbox keeps none.
+  public var highestModSeq: UInt64
+  /// Without the parentheses.
+  public var mailboxID: String
   public init(
     messages: Int = 0, recent: Int = 0, uidNext: UInt32 = 1, uidValidity: UInt32 = 1, unseen: Int = 0,
-    deleted: Int = 0, size: Int64 = 0, appendLimit: Int64? = nil, deletedStorage: Int64 = 0
+    deleted: Int = 0, size: Int64 = 0, appendLimit: Int64? = nil, deletedStorage: Int64 = 0,
+    highestModSeq: UInt64 = 1, mailboxID: String = "F0"
   ) {
     self.messages = messages
     self.recent = recent
@@ -48,6 +57,8 @@ public struct StatusValues: Hashable, Sendable {
     self.size = size
     self.appendLimit = appendLimit
     self.deletedStorage = deletedStorage
+    self.highestModSeq = highestModSeq
+    self.mailboxID = mailboxID
   }
 }
 
@@ -57,6 +68,7 @@ extension StatusItem {
 
   private static let spellings: [StaticString] = [
     "MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "DELETED", "SIZE", "APPENDLIMIT", "DELETED-STORAGE",
+    "HIGHESTMODSEQ", "MAILBOXID",
   ]
 
   static let table = KeywordTable<StatusItem>(allCases.map { ($0.keyword, $0) })
@@ -118,6 +130,11 @@ extension ByteBuffer {
     case .deleted: writeDecimal(values.deleted)
     case .size: writeDecimal(values.size)
     case .deletedStorage: writeDecimal(values.deletedStorage)
+    case .highestModSeq: writeDecimal(values.highestModSeq)
+    case .mailboxID:
+      writeStaticString("(")
+      writeString(values.mailboxID)
+      writeStaticString(")")
     case .appendLimit:
       // RFC 7889 §3.1: NIL when there is no limit.
       if let limit = values.appendLimit { writeDecimal(limit) } else { writeStaticString("NIL") }

@@ -1,4 +1,5 @@
 import Bytes
+import NIOCore
 
 /// `STORE` and `UID STORE` (RFC 9051 §6.4.6).
 public struct StoreCommand: Hashable, Sendable {
@@ -18,17 +19,21 @@ public struct StoreCommand: Hashable, Sendable {
   /// `.SILENT`: no FETCH responses are wanted for what this command changes.
   public var silent: Bool
   public var flags: FlagList
-  /// RFC 4466 §2.5; here UNCHANGEDSINCE will stand.
+  /// Messages with a higher MODSEQ are left as they are (RFC 7162 §3.1.3).
+  public var unchangedSince: UInt64?
+  /// Parameters that nobody here knows (RFC 4466 §2.5).
   public var modifiers: [CommandModifier]
 
   public init(
-    uid: Bool, set: MessageSet, mode: Mode, silent: Bool = false, flags: FlagList, modifiers: [CommandModifier] = []
+    uid: Bool, set: MessageSet, mode: Mode, silent: Bool = false, flags: FlagList, unchangedSince: UInt64? = nil,
+    modifiers: [CommandModifier] = []
   ) {
     self.uid = uid
     self.set = set
     self.mode = mode
     self.silent = silent
     self.flags = flags
+    self.unchangedSince = unchangedSince
     self.modifiers = modifiers
   }
 }
@@ -41,7 +46,20 @@ extension CommandReader {
     try space()
     var command = StoreCommand(uid: uid, set: set, mode: .replace, flags: FlagList())
     if cursor.peek == UInt8(ascii: "(") {
-      command.modifiers = try modifiers()
+      try list("parameters", allowsEmpty: false) { (reader) throws(IMAPSyntaxError) in
+        let range = try reader.atomRange("a parameter")
+        if reader.bytes(range).equalsIgnoringCase("UNCHANGEDSINCE") {
+          // RFC 7162 §7: only one may be given.
+          guard command.unchangedSince == nil else {
+            throw reader.error("UNCHANGEDSINCE is given twice", at: range.lowerBound)
+          }
+          try reader.space()
+          command.unchangedSince = UInt64(try reader.number64("a MODSEQ"))
+        } else {
+          let name = reader.string(range).uppercased()
+          command.modifiers.append(CommandModifier(name, value: try reader.modifierValue()))
+        }
+      }
       try space()
     }
     if cursor.take(UInt8(ascii: "+")) { command.mode = .add }
@@ -67,7 +85,11 @@ extension CommandPrinter {
   mutating func print(_ command: StoreCommand) {
     space()
     set(command.set)
-    modifiers(command.modifiers)
+    var modifiers = command.modifiers
+    if let modSeq = command.unchangedSince {
+      modifiers.insert(CommandModifier("UNCHANGEDSINCE", value: ByteBuffer(string: "\(modSeq)")), at: 0)
+    }
+    self.modifiers(modifiers)
     space()
     switch command.mode {
     case .add: word("+")

@@ -137,16 +137,6 @@ extension CommandReader {
 
   // MARK: Parameters
 
-  /// A parenthesised list of parameters (RFC 4466 §2.1), its parenthesis next.
-  mutating func modifiers() throws(IMAPSyntaxError) -> [CommandModifier] {
-    var modifiers: [CommandModifier] = []
-    try list("parameters", allowsEmpty: false) { (reader) throws(IMAPSyntaxError) in
-      let name = try reader.atom("a parameter").uppercased()
-      modifiers.append(CommandModifier(name, value: try reader.modifierValue()))
-    }
-    return modifiers
-  }
-
   /// A space and a value, if a value follows: a number, a set, or a list. (Names stand where values don't.)
   mutating func modifierValue() throws(IMAPSyntaxError) -> ByteBuffer? {
     guard cursor.peek == .space, let next = cursor.peek(at: 1) else { return nil }

@@ -2,6 +2,7 @@ public import NIOCore
 
 /// A FETCH response (RFC 9051 §7.5.2); nil or empty where it held no such item. Buffers are slices of what was received.
 public struct FetchResponse: Hashable, Sendable {
+  /// 0: only the UID is known (UIDFETCH, RFC 9586 §3.3).
   public var sequence: UInt32
   public var uid: UInt32?
   /// `\Recent` and flags of no standard are in `ignored`.
@@ -11,6 +12,10 @@ public struct FetchResponse: Hashable, Sendable {
   public var size: Int64?
   /// RFC 8474 §5.1.
   public var emailID: String?
+  /// RFC 8474 §5.2; NIL is nil too.
+  public var threadID: String?
+  /// RFC 8514 §4.2; NIL is nil too.
+  public var saveDate: IMAPDateTime?
   public var sections: [SectionValue] = []
   /// BINARY.SIZE: part, octets.
   public var binarySizes: [BinarySize] = []
@@ -33,8 +38,8 @@ public struct FetchResponse: Hashable, Sendable {
 
   /// FLAGS, UID and MODSEQ at most: what a server sends of its own accord.
   public var isOnlyFlags: Bool {
-    internalDate == nil && size == nil && emailID == nil && sections.isEmpty && binarySizes.isEmpty && streamed.isEmpty
-      && envelope == nil && structure == nil
+    internalDate == nil && size == nil && emailID == nil && threadID == nil && saveDate == nil && sections.isEmpty
+      && binarySizes.isEmpty && streamed.isEmpty && envelope == nil && structure == nil
   }
 }
 

@@ -98,6 +98,8 @@ public struct MailboxStatusLine: Hashable, Sendable {
   public var appendLimit: Int64?
   /// In units of 1024 octets (RFC 9208 §4.1.4).
   public var deletedStorage: Int64?
+  /// RFC 8474 §4.3.
+  public var mailboxID: String?
   public init(_ mailbox: WireMailbox) { self.mailbox = mailbox }
 }
 

@@ -101,6 +101,13 @@ extension ResponseReader {
     let range = wordRange()
     let word = bytes(range)
     if word.equalsIgnoringCase("FETCH") { return .fetch(try fetch(try notZero(number, at: start), isHead: false)) }
+    if word.equalsIgnoringCase("UIDFETCH") {
+      // RFC 9586 §3.3: the UID may stand among the items as well.
+      let uid = try notZero(number, at: start)
+      var fetch = try fetch(0, isHead: false)
+      fetch.uid = uid
+      return .fetch(fetch)
+    }
     if word.equalsIgnoringCase("EXISTS") { return .exists(Int(number)) }
     if word.equalsIgnoringCase("EXPUNGE") { return .expunge(try notZero(number, at: start)) }
     if word.equalsIgnoringCase("RECENT") { return .recent(Int(number)) }

@@ -57,6 +57,13 @@ extension ResponseReader {
       return .copyUID(validity: try number32("UIDVALIDITY"), source: try numbers(), assigned: try numbers())
     case .badCharset: return .badCharset(try stringList())
     case .capability: return .capability(words())
+    case .mailboxID:
+      let ids = try stringList()
+      return ids.count == 1 ? .mailboxID(ids[0]) : nil
+    case .messageLimit:
+      let limit = try number32("a limit")
+      spaces()
+      return .messageLimit(limit, lowest: cursor.isAtEnd ? nil : try number32("a UID"))
     case .highestModSeq: return .highestModSeq(UInt64(try number("HIGHESTMODSEQ")))
     case .modified: return .modified(try ranges())
     case .permanentFlags: return try permanentFlags()
@@ -87,15 +94,15 @@ extension ResponseReader {
 
   private enum Code: Sendable {
     case plain(ResponseCode)
-    case appendUID, badCharset, capability, copyUID, highestModSeq, modified, permanentFlags, uidNext, uidValidity,
-      unseen
+    case appendUID, badCharset, capability, copyUID, highestModSeq, mailboxID, messageLimit, modified, permanentFlags
+    case uidNext, uidValidity, unseen
   }
 
   private static let plainCodes: [ResponseCode] = [
     .alert, .alreadyExists, .authenticationFailed, .authorizationFailed, .cannot, .clientBug, .closed,
     .compressionActive, .contactAdmin, .corruption, .expired, .expungeIssued, .hasChildren, .inUse, .limit, .noModSeq,
     .nonExistent, .noPerm, .notificationOverflow, .notSaved, .overQuota, .parse, .privacyRequired, .readOnly,
-    .readWrite, .serverBug, .tooBig, .tryCreate, .uidNotSticky, .unavailable, .unknownCTE, .useAttr,
+    .readWrite, .serverBug, .tooBig, .tryCreate, .uidNotSticky, .uidRequired, .unavailable, .unknownCTE, .useAttr,
   ]
 
   /// Codes of more than 16 octets do not fit a table and are compared by themselves.
@@ -108,7 +115,8 @@ extension ResponseReader {
     init() {
       var rows: [(StaticString, Code)] = [
         ("APPENDUID", .appendUID), ("BADCHARSET", .badCharset), ("CAPABILITY", .capability), ("COPYUID", .copyUID),
-        ("HIGHESTMODSEQ", .highestModSeq), ("MODIFIED", .modified), ("PERMANENTFLAGS", .permanentFlags),
+        ("HIGHESTMODSEQ", .highestModSeq), ("MAILBOXID", .mailboxID), ("MESSAGELIMIT", .messageLimit),
+        ("MODIFIED", .modified), ("PERMANENTFLAGS", .permanentFlags),
         ("UIDNEXT", .uidNext), ("UIDVALIDITY", .uidValidity), ("UNSEEN", .unseen),
       ]
       for code in ResponseReader.plainCodes {

@@ -4,13 +4,15 @@ import NIOCore
 extension ResponseReader {
   private enum Item: Sendable {
     case flags, uid, modSeq, internalDate, size, envelope, body, bodyStructure, binary, binarySize, emailID
+    case threadID, saveDate
     case rfc822, rfc822Header, rfc822Text
   }
 
   private static let items = KeywordTable<Item>([
     ("FLAGS", .flags), ("UID", .uid), ("MODSEQ", .modSeq), ("INTERNALDATE", .internalDate), ("RFC822.SIZE", .size),
     ("ENVELOPE", .envelope), ("BODY", .body), ("BODYSTRUCTURE", .bodyStructure), ("BINARY", .binary),
-    ("BINARY.SIZE", .binarySize), ("EMAILID", .emailID), ("RFC822", .rfc822), ("RFC822.HEADER", .rfc822Header),
+    ("BINARY.SIZE", .binarySize), ("EMAILID", .emailID), ("THREADID", .threadID),
+    ("SAVEDATE", .saveDate), ("RFC822", .rfc822), ("RFC822.HEADER", .rfc822Header),
     ("RFC822.TEXT", .rfc822Text),
   ])
 
@@ -40,6 +42,15 @@ extension ResponseReader {
     case .size: fetch.size = try number("a size")
     case .internalDate: fetch.internalDate = try internalDate()
     case .emailID: fetch.emailID = try parenthesised { (r) throws(ResponseSyntaxError) in try r.nstringText() }
+    case .threadID:
+      spaces()
+      // RFC 8474 §5.3: NIL where the server has no threads.
+      if !takeNil() {
+        fetch.threadID = try parenthesised { (r) throws(ResponseSyntaxError) in try r.nstringText() }
+      }
+    case .saveDate:
+      spaces()
+      if !takeNil() { fetch.saveDate = try internalDate() }
     case .envelope: fetch.envelope = try envelopeIfReadable()
     case .bodyStructure: fetch.structure = try structureIfReadable()
     case .body:

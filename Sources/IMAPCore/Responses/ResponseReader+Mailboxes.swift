@@ -40,6 +40,10 @@ extension ResponseReader {
         line.highestModSeq = try reader.lenientNumber().map { UInt64($0) }
         return
       }
+      if word.equalsIgnoringCase("MAILBOXID") {
+        try reader.list { (reader) throws(ResponseSyntaxError) in line.mailboxID = try reader.nstringText() }
+        return
+      }
       guard let item = StatusItem.table.value(for: word) else { return try reader.skipValue() }
       let value = try reader.lenientNumber()
       line.set(item, value)
@@ -113,6 +117,9 @@ extension MailboxStatusLine {
     case .size: size = value
     case .appendLimit: appendLimit = value
     case .deletedStorage: deletedStorage = value
+    case .highestModSeq: highestModSeq = value.map { UInt64($0) }
+    // No number.
+    case .mailboxID: break
     }
   }
 }

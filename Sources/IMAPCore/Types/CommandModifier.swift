@@ -3,8 +3,8 @@ public import NIOCore
 /// A parenthesised parameter of SELECT, EXAMINE, FETCH, STORE or CREATE (RFC 4466 §2): `(CONDSTORE)`,
 /// `(CHANGEDSINCE 12 VANISHED)`.
 ///
-/// None is understood yet but USE of CREATE: a command that carries one is answered BAD. Extensions that bring
-/// modifiers (CONDSTORE, QRESYNC, PARTIAL) give them a typed case here.
+/// Those that are known stand as typed fields in their commands, and only print from here; one that is left here after
+/// reading is known to nobody, and the command is answered BAD.
 public struct CommandModifier: Hashable, Sendable {
   /// In upper case.
   public var name: String

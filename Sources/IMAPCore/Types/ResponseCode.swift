@@ -25,6 +25,10 @@ public enum ResponseCode: Hashable, Sendable {
   case highestModSeq(UInt64)
   case inUse
   case limit
+  /// RFC 8474 §4.1, §4.2.
+  case mailboxID(String)
+  /// How many messages one command may touch, and the lowest UID that it did (RFC 9738 §3.1).
+  case messageLimit(UInt32, lowest: UInt32? = nil)
   /// UIDs (of UID STORE) or sequence numbers that UNCHANGEDSINCE kept from changing (RFC 7162 §3.1.3).
   case modified([ClosedRange<UInt32>])
   /// RFC 7162 §3.1.2.2.
@@ -46,6 +50,8 @@ public enum ResponseCode: Hashable, Sendable {
   case tryCreate
   case uidNext(UInt32)
   case uidNotSticky
+  /// RFC 9586 §3.
+  case uidRequired
   case uidValidity(UInt32)
   case unavailable
   case unknownCTE

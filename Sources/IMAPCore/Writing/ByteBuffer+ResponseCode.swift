@@ -40,6 +40,16 @@ extension ByteBuffer {
     case .modified(let ranges):
       writeStaticString("MODIFIED ")
       writeRanges(ranges)
+    case .mailboxID(let id):
+      writeStaticString("MAILBOXID (")
+      writeLineText(id)
+      writeStaticString(")")
+    case .messageLimit(let limit, let lowest):
+      writeCode("MESSAGELIMIT", limit)
+      if let lowest {
+        writeSpace()
+        writeDecimal(lowest)
+      }
     case .uidNext(let uid): writeCode("UIDNEXT", uid)
     case .uidValidity(let validity): writeCode("UIDVALIDITY", validity)
     case .unseen(let sequence): writeCode("UNSEEN", sequence)
@@ -107,11 +117,12 @@ extension ResponseCode {
     case .tooBig: "TOOBIG"
     case .tryCreate: "TRYCREATE"
     case .uidNotSticky: "UIDNOTSTICKY"
+    case .uidRequired: "UIDREQUIRED"
     case .unavailable: "UNAVAILABLE"
     case .unknownCTE: "UNKNOWN-CTE"
     case .useAttr: "USEATTR"
-    case .appendUID, .copyUID, .badCharset, .capability, .highestModSeq, .modified, .permanentFlags, .uidNext,
-      .uidValidity, .unseen, .other:
+    case .appendUID, .copyUID, .badCharset, .capability, .highestModSeq, .mailboxID, .messageLimit, .modified,
+      .permanentFlags, .uidNext, .uidValidity, .unseen, .other:
       nil
     }
   }

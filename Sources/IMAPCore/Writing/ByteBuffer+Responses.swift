@@ -100,6 +100,21 @@ extension ByteBuffer {
   @inlinable
   public mutating func writeExpunge(_ sequence: some BinaryInteger) { writeNumbered(sequence, " EXPUNGE\r\n") }
 
+  /// `* VANISHED 41,43:45`, or with `(EARLIER)` (RFC 7162 §3.2.10). `ranges` must not be empty.
+  public mutating func writeVanished(_ ranges: some Sequence<ClosedRange<UInt32>>, earlier: Bool = false) {
+    writeStaticString(earlier ? "* VANISHED (EARLIER)" : "* VANISHED")
+    var separator: UInt8 = .space
+    for range in ranges {
+      writeInteger(separator)
+      separator = UInt8(ascii: ",")
+      writeDecimal(range.lowerBound)
+      guard range.count > 1 else { continue }
+      writeInteger(UInt8(ascii: ":"))
+      writeDecimal(range.upperBound)
+    }
+    writeCRLF()
+  }
+
   @inlinable
   mutating func writeNumbered(_ number: some BinaryInteger, _ rest: StaticString) {
     writeStaticString("* ")

@@ -4,7 +4,7 @@ public import Bytes
 /// piece, in one go.
 extension RawWriter {
   /// Octets that suffice for everything here, each item once, keywords apart: the longest are `* ` and `FETCH` with a number
-  /// (19 and 10), UID (15), six flags (56), INTERNALDATE (42), RFC822.SIZE (33).
+  /// (19 and 13), UID (15), MODSEQ (30), six flags (56), INTERNALDATE (42), RFC822.SIZE (33), SAVEDATE (38).
   public static let fetchHeadRoom = 256
 
   @inlinable
@@ -12,6 +12,22 @@ extension RawWriter {
     write("* ")
     writeDecimal(UInt64(sequence))
     write(" FETCH (")
+  }
+
+  /// `* 7 UIDFETCH (` (RFC 9586 §3.3).
+  @inlinable
+  public mutating func startUIDFetch(_ uid: UInt32) {
+    write("* ")
+    writeDecimal(UInt64(uid))
+    write(" UIDFETCH (")
+  }
+
+  /// `MODSEQ (12)` (RFC 7162 §3.1.4.2).
+  @inlinable
+  public mutating func writeModSeq(_ modSeq: UInt64) {
+    write("MODSEQ (")
+    writeDecimal(modSeq)
+    write(UInt8(ascii: ")"))
   }
 
   /// The keywords take `keywordRoom(names)` at most.

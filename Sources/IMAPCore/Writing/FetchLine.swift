@@ -19,6 +19,14 @@ public struct FetchLine: ~Copyable {
     buffer.writeStaticString(" FETCH (")
   }
 
+  /// `* 7 UIDFETCH (` (RFC 9586 §3.3).
+  @inlinable
+  public init(uid: UInt32, into buffer: inout ByteBuffer) {
+    buffer.writeStaticString("* ")
+    buffer.writeDecimal(uid)
+    buffer.writeStaticString(" UIDFETCH (")
+  }
+
   /// Goes on with a line whose beginning stands there already.
   @inlinable
   public init(continuing hasItems: Bool) { isFirst = !hasItems }
@@ -50,6 +58,24 @@ public struct FetchLine: ~Copyable {
   public mutating func writeUID(_ uid: UInt32, into buffer: inout ByteBuffer) {
     writeName("UID", into: &buffer)
     buffer.writeDecimal(uid)
+  }
+
+  /// RFC 7162 §3.1.4.2.
+  @inlinable
+  public mutating func writeModSeq(_ modSeq: UInt64, into buffer: inout ByteBuffer) {
+    writeName("MODSEQ", into: &buffer)
+    buffer.writeStaticString("(")
+    buffer.writeDecimal(modSeq)
+    buffer.writeStaticString(")")
+  }
+
+  /// EMAILID and THREADID (RFC 8474 §5.3). `name` with the space and the parenthesis behind it.
+  @inlinable
+  public mutating func writeObjectID(_ name: StaticString, _ id: String, into buffer: inout ByteBuffer) {
+    startItem(into: &buffer)
+    buffer.writeStaticString(name)
+    buffer.writeString(id)
+    buffer.writeStaticString(")")
   }
 
   /// - Parameters:

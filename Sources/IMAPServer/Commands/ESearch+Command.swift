@@ -59,18 +59,22 @@ extension IMAPSession {
     let (found, _) = visible(try await find(try compiled(command, in: view), view), view)
     guard !isOver else { throw .connectionClosed }
     let uids = found.uids(in: view.told)
+    let part = command.partial.map { found.part($0.places(of: found.count)) }
+    let named = Self.named(returns, found, part)
     let correlator = ESearchResponse.correlator(MailboxName(info.name), uidValidity: info.uidValidity, wire)
     if isSelected {
-      save(command, found, view)
+      if returns.contains(.save) { self.view?.saved = named.uids(in: view.told) }
       if returns.contains(.update) { startContext(command, nil, tag, uids, view, correlator: correlator) }
     }
     // RFC 7377 §2.1: nothing is said of mailboxes without results.
-    guard !uids.isEmpty, returns.results != .save else { return isSelected }
+    guard !uids.isEmpty, returns.results != .save || part != nil else { return isSelected }
     var response = ESearchResponse(
       tag: tag, uid: true, min: returns.contains(.min) ? uids.first : nil,
       max: returns.contains(.max) ? uids.last : nil,
       all: returns.contains(.all) ? uids : nil, count: returns.contains(.count) ? uids.count : nil)
     response.correlator = correlator
+    if let range = command.partial, let part { response.partial = .init(range, part.uids(in: view.told)) }
+    if command.key.hasModSeq { response.modSeq = named.highestModSeq(in: view.told) }
     if returns.contains(.relevancy) {
       let scores = try await relevancy(of: found, command, view)
       response.relevancy = uids.map { scores[$0] ?? 100 }

@@ -5,17 +5,31 @@ import NIOCore
 extension IMAPSession {
   /// ENABLE (RFC 9051 §6.3.1). What is not known, or need not be enabled, is passed over.
   func enable(_ command: EnableCommand, and others: [String] = []) -> Completion {
-    var enabled = others
+    var names = others
     if command.capabilities.contains("IMAP4REV2"), !isRev2 {
       isRev2 = true
       framer.options = .rev2
-      enabled.append("IMAP4rev2")
+      names.append("IMAP4rev2")
     }
+    var wanted: EnabledExtensions = []
+    if command.capabilities.contains("CONDSTORE") { wanted.insert(.condStore) }
+    if command.capabilities.contains("QRESYNC") { wanted.insert(.qResync) }
+    if command.capabilities.contains("UIDONLY") { wanted.insert(.uidOnly) }
+    // What a command has implied before is answered for all the same: RFC 7162 §3.2.3 asks for the word.
+    for (extension_, name) in Self.switches where wanted.subtracting(enabledByName).contains(extension_) {
+      names.append(name)
+    }
+    enabledByName.formUnion(wanted)
     // RFC 9051 §6.3.1: sent even if nothing was enabled.
-    connection.out.writeEnabled(enabled)
+    connection.out.writeEnabled(names)
+    enabled.formUnion(wanted.subtracting(.condStore))
+    if !wanted.isDisjoint(with: [.condStore, .qResync]) { enableCondStore() }
     return .ok("ENABLE completed")
   }
 
+  private static let switches: [(EnabledExtensions, String)] = [
+    (.condStore, "CONDSTORE"), (.qResync, "QRESYNC"), (.uidOnly, "UIDONLY"),
+  ]
   /// The same with METADATA or METADATA-SERVER among them, for which the store has to be asked (RFC 5464 §4.4).
   func enableWithMetadata(_ command: EnableCommand) async throws(CommandError) -> Completion {
     let isNew = metadata == nil

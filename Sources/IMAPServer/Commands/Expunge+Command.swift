@@ -7,15 +7,22 @@ extension IMAPSession {
   func expunge(_ command: ExpungeCommand) async throws(CommandError) -> Completion {
     let ref = try writableView().mailbox.ref
     var uids: [UID]?
+    var code: ResponseCode?
     if let set = command.uids {
-      let indexes = try resolve(set, uid: true)
-      uids = indexes.uids(in: try selectedView().told)
+      var indexes = try resolve(set, uid: true)
+      let told = try selectedView().told
+      if settings.messageLimit > 0 {
+        // RFC 9738 §3.1: so many that are marked; EXPUNGE itself has no limit.
+        indexes = indexes.marked(.deleted, in: told)
+        code = limit(&indexes, told)
+      }
+      uids = indexes.uids(in: told)
     }
     if uids?.isEmpty != true {
       let wanted = uids
       let gone = try await storeCall { store throws(StoreError) in try await store.expunge(wanted, in: ref) }
       notify?.ownExpunged += gone
     }
-    return .ok(command.uids == nil ? "EXPUNGE completed" : "UID EXPUNGE completed")
+    return .ok(command.uids == nil ? "EXPUNGE completed" : "UID EXPUNGE completed", code: code)
   }
 }

@@ -6,21 +6,64 @@ import NIOCore
 extension IMAPSession {
   /// FETCH of flags and UIDs alone, from the view. Nil: the store has to be asked, or it takes more than one slice.
   func fetchFromMemory(_ command: FetchCommand) throws(CommandError) -> Completion? {
-    try refuse(command.modifiers)
-    let plan = FetchPlan(command, wire)
-    guard plan.isInMemory else { return nil }
-    let indexes = try resolve(command.set, uid: command.uid)
+    try check(command)
+    let plan = FetchPlan(command, wire, enabled)
+    guard plan.isInMemory, !command.vanished else { return nil }
+    var indexes = try resolve(command.set, uid: command.uid)
     guard indexes.count <= settings.messagesOnLoop else { return nil }
     let shown = try shownFlags()
+    if let partial = command.partial { indexes = indexes.part(partial.places(of: indexes.count)) }
+    if let modSeq = command.changedSince { indexes = indexes.changed(since: modSeq, in: shown.told) }
+    let code = limit(&indexes, shown.told)
     for range in indexes.ranges { writeFromView(range, plan, shown) }
     tally.fetched += indexes.count
-    return .ok(command.uid ? "UID FETCH completed" : "FETCH completed")
+    return .ok(command.uid ? "UID FETCH completed" : "FETCH completed", code: code)
+  }
+
+  /// Whether its parameters may be given now, and what they enable.
+  private func check(_ command: FetchCommand) throws(CommandError) {
+    try refuse(command.modifiers)
+    if command.vanished {
+      // RFC 7162 §3.2.6
+      guard command.uid else { throw .bad("VANISHED goes with UID FETCH only") }
+      guard enabled.contains(.qResync) else { throw .bad("QRESYNC has to be enabled first") }
+      guard command.changedSince != nil else { throw .bad("VANISHED goes with CHANGEDSINCE only") }
+    }
+    if let partial = command.partial {
+      // RFC 9394 §3.3
+      guard command.uid else { throw .bad("PARTIAL goes with UID FETCH only") }
+      if settings.messageLimit > 0, partial.count > settings.messageLimit {
+        // RFC 9738 §3.1
+        throw .no(.messageLimit(UInt32(clamping: settings.messageLimit)), "Too many messages at a time")
+      }
+    }
+    // RFC 7162 §3.1
+    if command.changedSince != nil || command.items.contains(.modSeq) { enableCondStore() }
+  }
+
+  /// VANISHED (EARLIER) goes out before any FETCH (RFC 7162 §3.2.6).
+  private func tellVanished(_ command: FetchCommand) async throws(CommandError) {
+    guard command.vanished, let modSeq = command.changedSince else { return }
+    let view = try selectedView()
+    // `*` stands for the last UID there was: what went behind the last message that is left is meant as well.
+    var ranges = command.set.resolvedUIDs(last: max(view.told.uidNext - 1, 1))
+    if command.set.includesSavedResult { ranges = Array(CompactRanges(view.saved)) }
+    try await writeVanishedEarlier(try await vanished(ranges, since: modSeq, view))
+    guard !isOver else { throw .connectionClosed }
   }
 
   /// FETCH and UID FETCH (RFC 9051 §6.4.5).
   func fetch(_ command: FetchCommand) async throws(CommandError) -> Completion {
-    let plan = FetchPlan(command, wire)
-    let indexes = try resolve(command.set, uid: command.uid)
+    let plan = FetchPlan(command, wire, enabled)
+    try await tellVanished(command)
+    var indexes = try resolve(command.set, uid: command.uid)
+    if let partial = command.partial { indexes = indexes.part(partial.places(of: indexes.count)) }
+    if let modSeq = command.changedSince {
+      let all = indexes
+      let told = try selectedView().told
+      indexes = await offLoop { all.changed(since: modSeq, in: told) }
+    }
+    let code = limit(&indexes, try selectedView().told)
     let isWhole: Bool
     if plan.isInMemory {
       isWhole = try await fetchSlowlyFromMemory(plan, indexes)
@@ -31,13 +74,16 @@ extension IMAPSession {
     tally.fetched += indexes.count
     // RFC 2180 §4.1.2: what is there has been sent; the client learns why the rest is missing. UIDs that do not exist
     // are no error (RFC 9051 §6.4.9).
-    if !isWhole, !command.uid { throw .no(.expungeIssued, "Some of the messages no longer exist") }
-    return .ok(command.uid ? "UID FETCH completed" : "FETCH completed")
+    if !isWhole, !command.uid {
+      if let code { connection.out.writeUntagged(.no, code, "Only the last messages were looked at") }
+      throw .no(.expungeIssued, "Some of the messages no longer exist")
+    }
+    return .ok(command.uid ? "UID FETCH completed" : "FETCH completed", code: code)
   }
 
   func shownFlags(newlySeen: ModSeq = 0) throws(CommandError) -> ShownFlags {
     let view = try selectedView()
-    return ShownFlags(told: view.told, recent: isRev2 ? [] : view.recent, newlySeen: newlySeen)
+    return ShownFlags(told: view.told, recent: isRev2 ? [] : view.recent, newlySeen: newlySeen, enabled)
   }
 
   private func writeFromView(_ range: Range<Int>, _ plan: FetchPlan, _ shown: ShownFlags) {
@@ -45,8 +91,9 @@ extension IMAPSession {
     var out = ByteBuffer()
     swap(&out, &connection.out)
     shown.told.forEach(in: range) { index, entry in
-      var line = FetchLine(sequence: index + 1, into: &out)
+      var line = startLine(index, entry, into: &out)
       if plan.wantsUID { line.writeUID(entry.uid, into: &out) }
+      if plan.wantsModSeq { line.writeModSeq(entry.modSeq, into: &out) }
       if plan.wantsFlags { shown.write(entry, &line, into: &out) }
       line.end(into: &out)
     }
@@ -67,8 +114,8 @@ extension IMAPSession {
     return true
   }
 
-  /// Sets `\Seen` where BODY[...] implies it (RFC 9051 §6.4.5), in one call before anything is read. Returns the MODSEQ
-  /// of the change.
+  /// Sets `\Seen` where BODY[...] implies it (RFC 9051 §6.4.5), in one call before anything is read. Returns the
+  /// first MODSEQ of the change.
   private func markSeen(_ indexes: IndexRanges, includeUID: Bool) async throws(CommandError) -> ModSeq {
     let view = try selectedView()
     // RFC 9051 §6.3.3: EXAMINE changes nothing.
@@ -92,8 +139,9 @@ extension IMAPSession {
     }
     guard !isOver else { throw .connectionClosed }
     // The FETCH responses themselves will show these flags.
-    let own = OwnStore(indexes: unseen, isSilent: true, mode: .add, flags: .seen, keywords: 0)
+    var own = OwnStore(indexes: unseen, isSilent: true, mode: .add, flags: .seen, keywords: 0)
+    own.tellsModSeqs = false
     await tellSlowly(expunge: false, includeUID: includeUID, own: own)
-    return outcome.modSeq
+    return outcome.firstModSeq
   }
 }

@@ -12,6 +12,7 @@ extension IMAPSession {
       return .ok("LIST completed")
     }
     let account = try accountID()
+    if command.statusItems.contains(.highestModSeq) { enableCondStore() }
     let selection = command.selection ?? []
     let query = ListQuery(
       // RFC 9051 §6.3.9: empty patterns of the extended form are passed over.

@@ -26,7 +26,8 @@ extension IMAPSession {
       try await store.createMailbox(name, of: account, specialUse: wanted)
     }
     notify?.own = .create(info.name)
-    return .ok("CREATE completed")
+    // RFC 8474 §4.1
+    return .ok("CREATE completed", code: .mailboxID(ObjectIdentifiers.mailbox(info, of: account)))
   }
 
   /// DELETE (RFC 9051 §6.3.5). A session that deletes its own selected mailbox is left without one.

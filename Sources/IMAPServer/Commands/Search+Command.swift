@@ -16,17 +16,20 @@ extension IMAPSession {
     guard !command.key.hasFilter else { return nil }
     try checkRelevancy(command)
     guard command.returns?.contains(.relevancy) != true else { return nil }
-    let (view, node) = try compiled(command)
+    var (view, node) = try compiled(command)
+    let code = limit(&node, view.told)
     guard node.level == .snapshot, view.told.count <= settings.messagesOnLoop,
       view.told.count * node.size <= settings.messagesOnLoop * Self.criteriaOnLoop
     else { return nil }
     let scan = SearchScan(node, view.told, in: IndexRanges(0..<view.told.count))
-    return searchDone(command, tag, scan.found, view)
+    return searchDone(command, tag, scan.found, view, code)
   }
 
   /// Also what SORT and THREAD search for.
   func compiled(_ command: SearchCommand) throws(CommandError) -> (MailboxView, SearchNode) {
     let view = try selectedView()
+    // RFC 7162 §3.1
+    if command.key.hasModSeq { enableCondStore() }
     do throws(CommandError) {
       return (view, try compiled(command, in: view))
     } catch {
@@ -51,13 +54,14 @@ extension IMAPSession {
     do throws(CommandError) {
       let command = try await expandingFilters(command)
       try checkRelevancy(command)
-      let (view, node) = try compiled(command)
+      var (view, node) = try compiled(command)
+      let code = limit(&node, view.told)
       let found = try await find(node, view)
       var scores: [UID: UInt8]?
       if command.returns?.contains(.relevancy) == true {
         scores = try await relevancy(of: visible(found, view).found, command, view)
       }
-      return searchDone(command, tag, found, view, scores)
+      return searchDone(command, tag, found, view, code, scores)
     } catch {
       if command.returns?.contains(.save) == true { self.view?.saved = [] }
       throw error
@@ -185,10 +189,11 @@ extension IMAPSession {
   // MARK: The answer
 
   private func searchDone(
-    _ command: SearchCommand, _ tag: String, _ matches: IndexRanges, _ view: MailboxView,
+    _ command: SearchCommand, _ tag: String, _ matches: IndexRanges, _ view: MailboxView, _ code: ResponseCode?,
     _ scores: [UID: UInt8]? = nil
   ) -> Completion {
     let (found, hasGhosts) = visible(matches, view)
+    let told = view.told
     func number(_ index: Int) -> UInt32 { command.uid ? view.told[index].uid : UInt32(clamping: index + 1) }
     let numbers = { () -> [UInt32] in
       if command.uid { return found.uids(in: view.told) }
@@ -196,24 +201,61 @@ extension IMAPSession {
     }
 
     if let returns = command.returns {
-      save(command, found, view)
-      if returns.contains(.update) { startContext(command, nil, tag, found.uids(in: view.told), view) }
+      let part = command.partial.map { found.part($0.places(of: found.count)) }
+      let named = Self.named(returns, found, part)
+      if returns.contains(.save) { self.view?.saved = named.uids(in: told) }
+      if returns.contains(.update) { startContext(command, nil, tag, found.uids(in: told), view) }
       // RFC 9051 §6.4.4: SAVE alone suppresses the response.
-      if returns.results != .save {
+      if returns.results != .save || part != nil {
         var response = ESearchResponse(
           tag: tag, uid: command.uid, min: returns.contains(.min) ? found.first.map(number) : nil,
           max: returns.contains(.max) ? found.last.map(number) : nil, all: returns.contains(.all) ? numbers() : nil,
           count: returns.contains(.count) ? found.count : nil)
-        if let scores { response.relevancy = found.uids(in: view.told).map { scores[$0] ?? 100 } }
+        if let range = command.partial, let part {
+          response.partial = .init(range, command.uid ? part.uids(in: told) : part.sequenceNumbers)
+        }
+        if command.key.hasModSeq { response.modSeq = named.highestModSeq(in: told) }
+        if let scores {
+          let shown = returns.contains(.all) ? found : part ?? found
+          response.relevancy = shown.uids(in: told).map { scores[$0] ?? 100 }
+        }
         connection.out.writeESearch(response)
       }
-    } else if isRev2 {
-      // RFC 9051 §6.4.4, appendix E.4.
-      connection.out.writeESearch(ESearchResponse(tag: tag, uid: command.uid, all: numbers()))
     } else {
-      connection.out.writeSearch(numbers())
+      let modSeq = command.key.hasModSeq ? found.highestModSeq(in: told) : nil
+      if isRev2 {
+        // RFC 9051 §6.4.4, appendix E.4.
+        connection.out.writeESearch(ESearchResponse(tag: tag, uid: command.uid, all: numbers(), modSeq: modSeq))
+      } else {
+        connection.out.writeSearch(numbers(), modSeq: modSeq)
+      }
     }
-    return .ok(command.uid ? "UID SEARCH completed" : "SEARCH completed", code: hasGhosts ? .expungeIssued : nil)
+    let done = command.uid ? "UID SEARCH completed" : "SEARCH completed"
+    guard hasGhosts else { return .ok(done, code: code) }
+    // RFC 9738 §3.1
+    if let code { connection.out.writeUntagged(.no, code, "Only the last messages were looked at") }
+    return .ok(done, code: .expungeIssued)
+  }
+
+  /// The messages that an answer with RETURN is about: those SAVE keeps (RFC 9051 §6.4.4.1, table 4; RFC 9394 §3.2,
+  /// table 1), and those MODSEQ is the highest of (RFC 4731 §3.2).
+  static func named(_ returns: SearchCommand.Return, _ found: IndexRanges, _ part: IndexRanges?) -> IndexRanges
+  {
+    guard returns.isDisjoint(with: [.all, .count]) else { return found }
+    guard part != nil || !returns.isDisjoint(with: [.min, .max]) else { return found }
+    var ranges = part?.ranges ?? []
+    if returns.contains(.min), let first = found.first { ranges.append(first..<first + 1) }
+    if returns.contains(.max), let last = found.last { ranges.append(last..<last + 1) }
+    return IndexRanges(merging: ranges)
+  }
+
+  /// RFC 9738 §3.1: it is the messages looked at that count. Of more than may be, the last are looked at.
+  private func limit(_ node: inout SearchNode, _ told: MailboxSnapshot) -> ResponseCode? {
+    guard settings.messageLimit > 0 else { return nil }
+    var looked = node.scope(of: told.count)
+    guard let code = limit(&looked, told) else { return nil }
+    node = .and([.indexes(looked), node])
+    return code
   }
 
   /// Messages that are gone are not found; the client may want to know (RFC 9051 §7.1, EXPUNGEISSUED).
@@ -223,16 +265,16 @@ extension IMAPSession {
     matches.forEach { if !view.isGhost(view.told[$0].uid) { found.append($0) } }
     return (found, found.count < matches.count)
   }
+}
 
-  /// The search result variable (RFC 9051 §6.4.4.1, table 4).
-  func save(_ command: SearchCommand, _ found: IndexRanges, _ view: MailboxView) {
-    guard let returns = command.returns, returns.contains(.save) else { return }
-    var kept = found
-    if returns.isDisjoint(with: [.all, .count]), !returns.isDisjoint(with: [.min, .max]) {
-      kept = IndexRanges()
-      if returns.contains(.min), let first = found.first { kept.append(first) }
-      if returns.contains(.max), let last = found.last { kept.append(last) }
+extension SearchNode {
+  /// The messages that it has to look at: all, or those that its sets name.
+  fileprivate func scope(of count: Int) -> IndexRanges {
+    switch self {
+    case .none: IndexRanges()
+    case .indexes(let indexes): indexes
+    case .and(let nodes): nodes.reduce(IndexRanges(0..<count)) { $0.intersection($1.scope(of: count)) }
+    default: IndexRanges(0..<count)
     }
-    self.view?.saved = kept.uids(in: view.told)
   }
 }

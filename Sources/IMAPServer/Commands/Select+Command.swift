@@ -7,6 +7,10 @@ extension IMAPSession {
   /// SELECT and EXAMINE (RFC 9051 §6.3.2, §6.3.3; RFC 3501 §6.3.1).
   func select(_ command: SelectCommand) async throws(CommandError) -> Completion {
     try refuse(command.modifiers)
+    if command.resync != nil, !enabled.contains(.qResync) {
+      // RFC 7162 §3.2.3
+      throw .bad("QRESYNC has to be enabled first")
+    }
     let account = try accountID()
     // RFC 9051 §6.3.2: the old mailbox is left first, and stays so if the new one cannot be selected.
     if leaveMailbox() { connection.out.writeUntagged(.ok, .closed, "Previous mailbox is now closed") }
@@ -19,7 +23,15 @@ extension IMAPSession {
     }
     let view = MailboxView(mailbox: mailbox, snapshot: snapshot, isReadOnly: command.readOnly)
     self.view = view
+    if command.condStore { enabled.insert(.condStore) }
     writeSelectData(view)
+    if let resync = command.resync {
+      do throws(CommandError) { try await tellChanges(since: resync, view) } catch {
+        leaveMailbox()
+        throw error
+      }
+      guard !isOver else { throw .connectionClosed }
+    }
     return command.readOnly
       ? .ok("EXAMINE completed", code: .readOnly) : .ok("SELECT completed", code: .readWrite)
   }
@@ -31,12 +43,17 @@ extension IMAPSession {
     connection.out.writeExists(view.told.count)
     if !isRev2 {
       connection.out.writeRecent(view.recentCount)
-      if let first = view.told.firstUnseen {
+      // RFC 9586 §3: no sequence number in any response.
+      if !enabled.isUIDOnly, let first = view.told.firstUnseen {
         connection.out.writeUntagged(.ok, .unseen(UInt32(clamping: first + 1)), "First unseen")
       }
     }
     connection.out.writeUntagged(.ok, .uidValidity(info.uidValidity), "UIDs valid")
     connection.out.writeUntagged(.ok, .uidNext(view.told.uidNext), "Predicted next UID")
+    connection.out.writeUntagged(.ok, .highestModSeq(view.told.highestModSeq), "Highest")
+    // RFC 8474 §4.2
+    let id = ObjectIdentifiers.mailbox(info, of: view.mailbox.ref.account)
+    connection.out.writeUntagged(.ok, .mailboxID(id), "Mailbox's own")
     if isRev2 {
       // RFC 9051 §6.3.2: its attributes MUST be accurate.
       var attributes = ListPlan.attributes(of: info, hasChildren: nil)
@@ -61,6 +78,7 @@ extension IMAPSession {
     self.view = nil
     contexts = nil
     notify?.left(view)
+    hasToldExpunge = false
     return true
   }
 

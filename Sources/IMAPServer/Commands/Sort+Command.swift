@@ -22,7 +22,6 @@ extension IMAPSession {
       }
       let sorted = try await sorted(found, command, view, scores)
       if let returns = command.returns {
-        save(returns, sorted)
         if returns.contains(.update) {
           // RFC 5267 §4.3.1: sorted results cost more, and scores change with the rest.
           if isByRelevancy {
@@ -31,10 +30,12 @@ extension IMAPSession {
             startContext(search, command, tag, sorted.uids, view)
           }
         }
-        writeSorted(sorted, returns, command, tag, scores)
+        writeSorted(sorted, returns, command, tag, view.told, scores)
       } else {
         connection.out.writeSortStart()
         try await writeSlices(sorted.numbers)
+        // RFC 7162 §3.1.9
+        if command.key.hasModSeq { connection.out.writeFoundModSeq(found.highestModSeq(in: view.told)) }
         connection.out.writeCRLF()
       }
       return .ok(command.uid ? "UID SORT completed" : "SORT completed", code: hasGhosts ? .expungeIssued : nil)
@@ -99,29 +100,37 @@ extension IMAPSession {
 
   /// RFC 5267 §3.1: MIN and MAX are the first and the last of the order asked for.
   private func writeSorted(
-    _ sorted: Sorted, _ returns: SearchCommand.Return, _ command: SortCommand, _ tag: String,
+    _ sorted: Sorted, _ returns: SearchCommand.Return, _ command: SortCommand, _ tag: String, _ told: MailboxSnapshot,
     _ scores: [UID: UInt8]?
   ) {
-    // RFC 9051 §6.4.4: SAVE alone suppresses the response.
-    guard returns.results != .save else { return }
     let numbers = sorted.numbers
+    let part = command.partial?.places(of: numbers.count)
+    let named = Self.named(returns, sorted.uids, part)
+    // The search result variable is set by every command based on SEARCH (RFC 5182 §1), as SEARCH itself sets it.
+    if returns.contains(.save) { view?.saved = named }
+    // RFC 9051 §6.4.4: SAVE alone suppresses the response.
+    guard returns.results != .save || part != nil else { return }
     var response = ESearchResponse(
       tag: tag, uid: command.uid, min: returns.contains(.min) ? numbers.first : nil,
       max: returns.contains(.max) ? numbers.last : nil, all: returns.contains(.all) ? numbers : nil,
       count: returns.contains(.count) ? numbers.count : nil)
-    if returns.contains(.relevancy), let scores { response.relevancy = sorted.uids.map { scores[$0] ?? 100 } }
+    if let range = command.partial, let part { response.partial = .init(range, Array(numbers[part])) }
+    // RFC 7162 §3.1.10
+    if command.key.hasModSeq { response.modSeq = IndexRanges(of: named, in: told).highestModSeq(in: told) }
+    if returns.contains(.relevancy), let scores {
+      let shown = returns.contains(.all) ? sorted.uids[...] : part.map { sorted.uids[$0] } ?? sorted.uids[...]
+      response.relevancy = shown.map { scores[$0] ?? 100 }
+    }
     connection.out.writeESearch(response)
   }
 
-  /// The search result variable is set by every command based on SEARCH (RFC 5182 §1), as SEARCH itself sets it.
-  private func save(_ returns: SearchCommand.Return, _ sorted: Sorted) {
-    guard returns.contains(.save) else { return }
-    var kept = sorted.uids
-    if returns.isDisjoint(with: [.all, .count]), !returns.isDisjoint(with: [.min, .max]) {
-      kept = []
-      if returns.contains(.min), let first = sorted.uids.first { kept.append(first) }
-      if returns.contains(.max), let last = sorted.uids.last, kept != [last] { kept.append(last) }
-    }
-    view?.saved = kept.sorted()
+  /// As for SEARCH: the messages that the answer is about, ascending.
+  private static func named(_ returns: SearchCommand.Return, _ sorted: [UID], _ part: Range<Int>?) -> [UID] {
+    guard returns.isDisjoint(with: [.all, .count]) else { return sorted.sorted() }
+    guard part != nil || !returns.isDisjoint(with: [.min, .max]) else { return sorted.sorted() }
+    var uids = Set(part.map { Array(sorted[$0]) } ?? [])
+    if returns.contains(.min), let first = sorted.first { uids.insert(first) }
+    if returns.contains(.max), let last = sorted.last { uids.insert(last) }
+    return uids.sorted()
   }
 }

@@ -7,6 +7,8 @@ extension IMAPSession {
   /// STATUS (RFC 9051 §6.3.11).
   func status(_ command: StatusCommand) async throws(CommandError) -> Completion {
     let account = try accountID()
+    // RFC 7162 §3.1
+    if command.items.contains(.highestModSeq) { enableCondStore() }
     let name = command.mailbox.string
     let info = try await storeCall { store throws(StoreError) in try await store.mailbox(named: name, of: account) }
     guard let info else { throw .store(.noSuchMailbox(name)) }
@@ -22,7 +24,8 @@ extension IMAPSession {
   ) async throws(CommandError) -> StatusValues {
     var values = StatusValues(
       messages: info.messages, uidNext: info.uidNext, uidValidity: info.uidValidity, unseen: info.unseen,
-      deleted: info.deleted, size: info.bytes, appendLimit: Int64(settings.appendLimit))
+      deleted: info.deleted, size: info.bytes, appendLimit: Int64(settings.appendLimit),
+      highestModSeq: info.highestModSeq, mailboxID: ObjectIdentifiers.mailbox(info, of: account))
     let wantsRecent = items.contains(.recent) && info.messages > 0 && info.recentFloor < info.uidNext
     let wantsDeleted = items.contains(.deletedStorage) && info.deleted > 0
     guard wantsRecent || wantsDeleted else { return values }

@@ -1,5 +1,6 @@
 import Bytes
 import IMAPCore
+import MailNet
 import MailStore
 import NIOCore
 
@@ -8,8 +9,11 @@ extension IMAPSession {
   func store(_ command: StoreCommand) async throws(CommandError) -> Completion {
     try refuse(command.modifiers)
     let ref = try writableView().mailbox.ref
-    let indexes = try resolve(command.set, uid: command.uid)
+    let known = try selectedView().told
+    if command.unchangedSince != nil { enableCondStore() }
+    var indexes = try resolve(command.set, uid: command.uid)
     let view = try selectedView()
+    var code = limit(&indexes, view.told)
     let uids = indexes.uids(in: view.told)
     let mode: FlagChange.Mode =
       switch command.mode {
@@ -21,19 +25,33 @@ extension IMAPSession {
     let done = Completion.ok(command.uid ? "UID STORE completed" : "STORE completed")
     guard !uids.isEmpty else { return done }
     let change = FlagChange(mode, flags, keywords: command.flags.keywords)
-    let outcome = try await storeCall { store throws(StoreError) in
-      try await store.changeFlags(change, of: uids, in: ref)
+    let outcome: FlagOutcome
+    if let modSeq = command.unchangedSince {
+      outcome = try await changeFlags(change, of: indexes, unchangedSince: modSeq, known: known, view)
+    } else {
+      outcome = try await storeCall { store throws(StoreError) in
+        try await store.changeFlags(change, of: uids, in: ref)
+      }
     }
     guard !isOver else { throw .connectionClosed }
-    let own = OwnStore(
-      indexes: indexes, isSilent: command.silent, mode: mode, flags: flags,
+    let failed = IndexRanges(of: outcome.modified, in: view.told)
+    var own = OwnStore(
+      indexes: indexes.subtracting(failed), isSilent: command.silent, mode: mode, flags: flags,
       keywords: view.mailbox.current?.bits(of: command.flags.keywords) ?? 0)
+    own.failed = failed
+    own.isConditional = command.unchangedSince != nil
+    if let modified = Self.modified(failed, uid: command.uid, view.told) {
+      if let code { connection.out.writeUntagged(.no, code, "Only the last messages were looked at") }
+      code = modified
+    }
     await tellSlowly(expunge: false, includeUID: isRev2 || command.uid, own: own)
     // RFC 2180 §4.2.1 and §4.2.2: silently is well enough, otherwise the client learns that some were not there.
     if !outcome.missing.isEmpty, !command.uid, !command.silent {
-      throw .no(.expungeIssued, "Some of the messages no longer exist")
+      // RFC 7162 §3.1.3, example 11: MODIFIED goes with a NO as well.
+      throw .no(code ?? .expungeIssued, "Some of the messages no longer exist")
     }
-    return done
+    guard let code else { return done }
+    return .ok(failed.isEmpty ? "Done for the last messages" : "Conditional STORE failed for some", code: code)
   }
 }
 

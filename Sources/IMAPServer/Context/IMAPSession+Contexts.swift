@@ -156,7 +156,7 @@ extension IMAPSession {
       if !more.isEmpty { notify?.ownMessages.insert(uid) }
     }
     for (items, indexes) in groups.sorted(by: { ($0.value.first ?? 0) < ($1.value.first ?? 0) }) {
-      do throws(CommandError) { try await fetchUnasked(FetchPlan(items, wire), indexes) } catch {
+      do throws(CommandError) { try await fetchUnasked(FetchPlan(items, wire, enabled), indexes) } catch {
         guard !isOver else { return }
         _ = completion(for: error, of: .search)
       }
@@ -174,8 +174,8 @@ extension IMAPSession {
 
 extension FetchPlan {
   /// Of responses that were not asked for by FETCH. Nothing sets `\Seen`.
-  init(_ items: [FetchItem], _ wire: WireOptions) {
-    self.init(FetchCommand(uid: false, set: MessageSet([]), items: items), wire)
+  init(_ items: [FetchItem], _ wire: WireOptions, _ enabled: EnabledExtensions) {
+    self.init(FetchCommand(uid: false, set: MessageSet([]), items: items), wire, enabled)
   }
 }
 

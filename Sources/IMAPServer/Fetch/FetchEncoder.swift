@@ -92,17 +92,22 @@ final class FetchEncoder: @unchecked Sendable {
     var hasItems = false
     let room = RawWriter.fetchHeadRoom + (entry.keywords == 0 ? 0 : shown.keywordRoom)
     buffer.writeRaw(room: room) { writer in
-      writer.startFetch(index + 1)
+      if shown.enabled.isUIDOnly { writer.startUIDFetch(entry.uid) } else { writer.startFetch(index + 1) }
+      let isNews = shown.isNewlySeen(entry)
       func begin(_ writer: inout RawWriter) {
         if hasItems { writer.write(UInt8.space) }
         hasItems = true
       }
-      if plan.wantsUID {
+      if plan.wantsUID || isNews && shown.newsHasUID {
         begin(&writer)
         writer.write("UID ")
         writer.writeDecimal(UInt64(entry.uid))
       }
-      if plan.wantsFlags || shown.isNewlySeen(entry) {
+      if plan.wantsModSeq || isNews && shown.enabled.tellsModSeqs {
+        begin(&writer)
+        writer.writeModSeq(entry.modSeq)
+      }
+      if plan.wantsFlags || isNews {
         begin(&writer)
         writer.writeFlagList(shown.flags(of: entry), keywords: entry.keywords, names: shown.told.keywords)
       }
@@ -117,7 +122,11 @@ final class FetchEncoder: @unchecked Sendable {
           begin(&writer)
           writer.write("RFC822.SIZE ")
           writer.writeDecimal(UInt64(max(row.size, 0)))
-        case .envelope, .body, .bodyStructure, .preview: return
+        case .saveDate:
+          begin(&writer)
+          writer.write("SAVEDATE ")
+          writer.writeDateTime(IMAPDateTime(seconds: row.saveDate))
+        case .envelope, .body, .bodyStructure, .preview, .emailID, .threadID: return
         }
         next += 1
       }
@@ -129,6 +138,11 @@ final class FetchEncoder: @unchecked Sendable {
         let date = row.internalDate
         line.writeInternalDate(IMAPDateTime(seconds: date.seconds, zoneMinutes: date.zoneMinutes), into: &buffer)
       case .size: line.writeSize(row.size, into: &buffer)
+      case .saveDate:
+        line.writeName("SAVEDATE", into: &buffer)
+        buffer.writeDateTime(IMAPDateTime(seconds: row.saveDate))
+      case .emailID: line.writeObjectID("EMAILID (", row.emailID, into: &buffer)
+      case .threadID: line.writeObjectID("THREADID (", row.threadID, into: &buffer)
       case .envelope:
         line.writeName("ENVELOPE", into: &buffer)
         row.appendEnvelope(to: &buffer)
@@ -263,20 +277,27 @@ final class FetchEncoder: @unchecked Sendable {
 struct ShownFlags: Sendable {
   let told: MailboxSnapshot
   let recent: [ClosedRange<UID>]
-  /// The MODSEQ of the `\Seen` that this FETCH has just set; 0: none.
+  /// The lowest MODSEQ of the `\Seen` that this FETCH has just set; 0: none.
   let newlySeen: ModSeq
+  let enabled: EnabledExtensions
   /// Octets that all keywords take in a list of flags.
   let keywordRoom: Int
 
-  init(told: MailboxSnapshot, recent: [ClosedRange<UID>], newlySeen: ModSeq) {
+  init(
+    told: MailboxSnapshot, recent: [ClosedRange<UID>], newlySeen: ModSeq, _ enabled: EnabledExtensions = []
+  ) {
     self.told = told
     self.recent = recent
     self.newlySeen = newlySeen
+    self.enabled = enabled
     keywordRoom = RawWriter.keywordRoom(told.keywords)
   }
 
   /// RFC 9051 §6.4.5: flags changed by the FETCH itself should be in its responses.
-  func isNewlySeen(_ entry: MessageEntry) -> Bool { newlySeen != 0 && entry.modSeq == newlySeen }
+  func isNewlySeen(_ entry: MessageEntry) -> Bool { newlySeen != 0 && entry.modSeq >= newlySeen }
+
+  /// RFC 7162 §3.2.4: the response of a FETCH that sets `\Seen` has UID and MODSEQ, asked for or not.
+  var newsHasUID: Bool { enabled.tellsModSeqs && !enabled.isUIDOnly }
 
   func flags(of entry: MessageEntry) -> FlagSet {
     var flags = FlagSet(rawValue: entry.flags.rawValue)

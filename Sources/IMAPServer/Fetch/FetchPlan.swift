@@ -4,11 +4,12 @@ import MailStore
 
 /// What a FETCH wants of each message, worked out once.
 struct FetchPlan: Sendable {
-  /// UID first, then FLAGS, then the rest in the order asked for, sections last.
+  /// UID first, then MODSEQ and FLAGS, then the rest in the order asked for, sections last.
   private(set) var items: [Column] = []
   private(set) var sections: [Section] = []
   private(set) var wantsUID: Bool
   private(set) var wantsFlags = false
+  private(set) var wantsModSeq: Bool
   private(set) var setsSeen: Bool
   private(set) var needs: ContentNeeds = []
   /// How strings are written that are not kept in the form in which they go out.
@@ -16,7 +17,7 @@ struct FetchPlan: Sendable {
 
   /// What is kept beside the message.
   enum Column: Sendable {
-    case internalDate, size, envelope, body, bodyStructure, preview
+    case internalDate, size, saveDate, envelope, body, bodyStructure, preview, emailID, threadID
   }
 
   /// A single section that is written without looking at the message's parts.
@@ -56,15 +57,19 @@ struct FetchPlan: Sendable {
   /// Some section opens the message.
   var opensMessage: Bool { needs.contains(.message) }
 
-  init(_ command: FetchCommand, _ wire: WireOptions) {
+  init(_ command: FetchCommand, _ wire: WireOptions, _ enabled: EnabledExtensions = []) {
     self.wire = wire
-    wantsUID = command.uid
+    // RFC 9586 §3.3: a UIDFETCH begins with it, and repeats it only if asked.
+    wantsUID = command.uid && !enabled.isUIDOnly
+    // RFC 7162 §3.1.4.1
+    wantsModSeq = command.changedSince != nil
     setsSeen = command.setsSeen
     var known: Set<FetchItem> = []
     for item in command.items {
       switch item {
       case .uid: wantsUID = true
       case .flags: wantsFlags = true
+      case .modSeq: wantsModSeq = true
       case .internalDate:
         needs.insert(.dates)
         add(.internalDate)
@@ -75,6 +80,15 @@ struct FetchPlan: Sendable {
       case .preview:
         needs.insert(.preview)
         add(.preview)
+      case .saveDate:
+        needs.insert(.dates)
+        add(.saveDate)
+      case .emailID:
+        needs.insert(.identifiers)
+        add(.emailID)
+      case .threadID:
+        needs.insert(.identifiers)
+        add(.threadID)
       case .envelope:
         needs.insert(.envelope)
         add(.envelope)

@@ -19,7 +19,7 @@ extension IMAPSession {
       overflow(notify)
       return nil
     }
-    guard var update = self.view?.sync(expunge: expunge, own: own) else { return nil }
+    guard var update = self.view?.sync(expunge: expunge, own: own, enabled) else { return nil }
     if !selected.tellsFlags { keepBack(&update, notify, view.told, own) }
     if update.exists != nil, selected.plan != nil { notify.pendingFrom = min(notify.pendingFrom ?? .max, firstNew) }
     return update.isEmpty ? nil : update
@@ -41,7 +41,7 @@ extension IMAPSession {
       MailboxChange(
         ref: view.mailbox.ref, modSeq: view.synced.highestModSeq, uidNext: view.synced.uidNext, updated: updated,
         expunged: gone.filter { view.synced.index(of: $0) != nil }, keywords: current.keywords))
-    guard let update = self.view?.sync(upTo: next, expunge: expunge, own: own), !update.isEmpty else { return nil }
+    guard let update = self.view?.sync(upTo: next, expunge: expunge, own: own, enabled), !update.isEmpty else { return nil }
     return update
   }
 
@@ -51,6 +51,7 @@ extension IMAPSession {
     if notify.flagsTold == nil { notify.flagsTold = before }
     // After a STORE no EXPUNGE is told, so the indexes are those of the STORE.
     update.flags.removeAll { own?.indexes.contains($0.index) != true }
+    update.modSeqs.removeAll { own?.indexes.contains($0.index) != true }
   }
 
   /// The selected mailbox as it is, with all that was kept back.

@@ -78,7 +78,7 @@ extension IMAPSession {
         notify.selectedInfo = info
         continue
       }
-      let items = notify.statusItems(info)
+      let items = notify.statusItems(info, tellsModSeqs: enabled.tellsModSeqs)
       if !items.isEmpty { status.append((info, items)) }
     }
     guard (names?.lines.count ?? 0) + status.count <= settings.notifyLines else { return overflow(notify) }
@@ -104,7 +104,8 @@ extension IMAPSession {
     connection.out.writeStatus(
       MailboxName(info.name), items,
       StatusValues(
-        messages: info.messages, uidNext: info.uidNext, uidValidity: info.uidValidity, unseen: info.unseen), wire)
+        messages: info.messages, uidNext: info.uidNext, uidValidity: info.uidValidity, unseen: info.unseen,
+        highestModSeq: info.highestModSeq), wire)
   }
 
   // MARK: Own changes

@@ -32,7 +32,7 @@ extension IMAPSession {
 
   private func selected(_ groups: [NotifyGroup]) -> Notify.Selected? {
     guard let group = groups.first(where: \.filter.isSelected), group.events.contains(.messageNew) else { return nil }
-    let plan = group.items.isEmpty ? nil : FetchPlan(group.items, wire)
+    let plan = group.items.isEmpty ? nil : FetchPlan(group.items, wire, enabled)
     return Notify.Selected(
       tellsFlags: group.events.contains(.flagChange), delaysExpunge: group.filter == .selectedDelayed,
       items: group.items, plan: plan)
@@ -56,7 +56,7 @@ extension IMAPSession {
     guard command.wantsStatus else { return }
     let selected = view?.mailbox.ref.mailbox
     for (count, info) in listing.mailboxes.enumerated() where info.id != selected {
-      let items = new.firstItems(info)
+      let items = new.firstItems(info, tellsModSeqs: enabled.tellsModSeqs)
       if !items.isEmpty { writeStatus(info, items) }
       if count & 255 == 255 {
         guard await drained() else { throw .connectionClosed }

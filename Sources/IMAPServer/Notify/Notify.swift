@@ -26,6 +26,7 @@ final class Notify {
     var uidNext: UID = 1
     var messages = 0
     var unseen = 0
+    var modSeq: ModSeq = 0
     /// Its UIDVALIDITY was not told yet.
     var isNew = false
     /// Another mailbox had this name, so that the client takes it for that one until it hears of the new UIDVALIDITY.
@@ -108,6 +109,7 @@ final class Notify {
     // What the client can know of it: SELECT has said it, and EXISTS does not.
     entry.uidNext = max(view.mailbox.info.uidNext, view.told.lastUID + 1)
     entry.unseen = view.told.unseen
+    entry.modSeq = view.safeModSeq
     known[view.mailbox.ref.mailbox] = entry
   }
 
@@ -140,7 +142,9 @@ final class Notify {
     for info in listing.mailboxes {
       var entry = Known(info)
       if let old = known[info.id], old.isSelectable == info.isSelectable, !changes.retold.contains(info.id) {
-        (entry.uidNext, entry.messages, entry.unseen) = (old.uidNext, old.messages, old.unseen)
+        (entry.uidNext, entry.messages, entry.unseen, entry.modSeq) = (
+          old.uidNext, old.messages, old.unseen, old.modSeq
+        )
         entry.uidValidity = old.uidValidity
         (entry.isNew, entry.isReplacement) = (old.isNew, old.isReplacement)
       } else {
@@ -155,7 +159,8 @@ final class Notify {
   }
 
   /// What STATUS has to say of a mailbox, which then counts as said.
-  func statusItems(_ info: MailboxInfo) -> [StatusItem] {
+  /// `tellsModSeqs`: CONDSTORE or QRESYNC has been enabled.
+  func statusItems(_ info: MailboxInfo, tellsModSeqs: Bool) -> [StatusItem] {
     guard var entry = known[info.id] else { return [] }
     defer {
       entry.take(info)
@@ -163,7 +168,9 @@ final class Notify {
     }
     let events = filters.messageEvents(info)
     guard !events.isEmpty else { return [] }
-    if entry.isReplacement || entry.uidValidity != info.uidValidity { return firstItems(info) }
+    if entry.isReplacement || entry.uidValidity != info.uidValidity {
+      return firstItems(info, tellsModSeqs: tellsModSeqs).filter { tellsModSeqs || $0 != .highestModSeq }
+    }
     var items: [StatusItem] = []
     // RFC 5465 §5.2, §5.3
     if entry.uidNext != info.uidNext || entry.messages != info.messages { items += [.messages, .uidNext] }
@@ -172,6 +179,11 @@ final class Notify {
       items += [.uidValidity, .unseen]
     } else if entry.isNew, !items.isEmpty {
       items.append(.uidValidity)
+    }
+    // RFC 5465 §5.1 to §5.3
+    if tellsModSeqs, entry.modSeq != info.highestModSeq, events.contains(.flagChange) || !items.isEmpty {
+      if !items.contains(.uidValidity) { items.append(.uidValidity) }
+      items.append(.highestModSeq)
     }
     return items
   }
@@ -184,17 +196,24 @@ final class Notify {
   }
 
   /// What the STATUS responses of NOTIFY SET STATUS say (RFC 5465 §3.1).
-  func firstItems(_ info: MailboxInfo) -> [StatusItem] {
+  func firstItems(_ info: MailboxInfo, tellsModSeqs: Bool) -> [StatusItem] {
     let events = filters.messageEvents(info)
     guard !events.isEmpty else { return [] }
-    return events.contains(.flagChange)
-      ? [.messages, .uidNext, .uidValidity, .unseen] : [.messages, .uidNext, .uidValidity]
+    var items: [StatusItem] = [.messages, .uidNext, .uidValidity]
+    if events.contains(.flagChange) {
+      // The server has CONDSTORE, whether the client has enabled it or not.
+      items += [.unseen, .highestModSeq]
+    } else if tellsModSeqs {
+      items.append(.highestModSeq)
+    }
+    return items
   }
 }
 
 extension Notify.Known {
   mutating func take(_ info: MailboxInfo) {
     (uidValidity, uidNext, messages, unseen) = (info.uidValidity, info.uidNext, info.messages, info.unseen)
+    modSeq = info.highestModSeq
     (isNew, isReplacement) = (false, false)
   }
 }

@@ -30,6 +30,10 @@ extension IMAPSession {
     var expansion = FilterExpansion(all[nil] ?? [], settings)
     var command = command
     command.key = try expansion.expand(command.key, within: [])
+    if enabled.isUIDOnly, command.key.hasSequenceNumbers {
+      // RFC 9586 §3
+      throw .rejected(IMAPSyntaxError(code: .uidRequired, "Message numbers are not allowed with UIDONLY", at: 0))
+    }
     return command
   }
 }

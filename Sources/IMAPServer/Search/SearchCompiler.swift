@@ -58,6 +58,17 @@ struct SearchCompiler {
     case .fuzzy(let key): fuzzy(key)
     // What it stands for has been put in its place.
     case .filter: .none
+    // RFC 7162 §3.1.5: with one MODSEQ for all metadata of a message the entry is passed over.
+    case .modSeq(let modSeq, _): .modSeq(modSeq)
+    case .emailID(let id): .emailID(id)
+    case .threadID(let id): .threadID(id)
+    case .savedBefore(let day): .savedDay(.before, day.number)
+    case .savedOn(let day): .savedDay(.on, day.number)
+    case .savedSince(let day): .savedDay(.since, day.number)
+    // RFC 8514 §4.3
+    case .saveDateSupported: .all
+    case .uidAfter(let uid): indexes(uid == .max ? 0..<0 : view.told.lowerBound(uid + 1)..<view.told.count)
+    case .uidBefore(let uid): indexes(0..<view.told.lowerBound(uid))
     }
   }
 
@@ -74,6 +85,8 @@ struct SearchCompiler {
     default: .text(needle)
     }
   }
+
+  private func indexes(_ range: Range<Int>) -> SearchNode { .indexes(IndexRanges(range)) }
 
   private func flags(_ flags: FlagSet) -> SearchNode {
     let stored = SystemFlags(rawValue: flags.intersection(.storable).rawValue)

@@ -16,6 +16,11 @@ indirect enum SearchNode: Sendable {
   /// INTERNALDATE in seconds since 1970-01-01, this one included.
   case receivedUntil(Int64)
   case receivedFrom(Int64)
+  /// In UTC, as SAVEDATE is shown.
+  case savedDay(DayTest, Int32)
+  case modSeq(ModSeq)
+  case emailID(String)
+  case threadID(String)
   case larger(Int64)
   case smaller(Int64)
   case header(HeaderNeedle)
@@ -59,8 +64,9 @@ indirect enum SearchNode: Sendable {
 
   var level: Level {
     switch self {
-    case .all, .none, .indexes, .flags, .keyword, .recent: .snapshot
-    case .internalDay, .sentDay, .receivedUntil, .receivedFrom, .larger, .smaller: .columns
+    case .all, .none, .indexes, .flags, .keyword, .recent, .modSeq: .snapshot
+    case .internalDay, .sentDay, .savedDay, .receivedUntil, .receivedFrom, .larger, .smaller, .emailID, .threadID:
+      .columns
     case .header(let header): header.isCommon ? .columns : .message
     case .body(let needle), .text(let needle): needle.isEmpty ? .snapshot : .message
     case .and(let nodes), .or(let nodes): nodes.map(\.level).max() ?? .snapshot
@@ -71,8 +77,9 @@ indirect enum SearchNode: Sendable {
   /// The columns that deciding at `level` reads.
   func needs(upTo level: Level) -> ContentNeeds {
     switch self {
-    case .all, .none, .indexes, .flags, .keyword, .recent: []
-    case .internalDay, .receivedUntil, .receivedFrom, .larger, .smaller: level >= .columns ? .dates : []
+    case .all, .none, .indexes, .flags, .keyword, .recent, .modSeq: []
+    case .internalDay, .savedDay, .receivedUntil, .receivedFrom, .larger, .smaller: level >= .columns ? .dates : []
+    case .emailID, .threadID: level >= .columns ? .identifiers : []
     case .sentDay: level >= .columns ? .sortKeys : []
     case .header(let header):
       if header.isCommon { level >= .columns ? .headers : [] } else { level >= .message ? [.message, .headers] : [] }
@@ -143,9 +150,9 @@ indirect enum SearchNode: Sendable {
 
   private var cost: Int {
     switch self {
-    case .all, .none, .flags, .keyword: 0
+    case .all, .none, .flags, .keyword, .modSeq: 0
     case .recent, .indexes: 1
-    case .internalDay, .sentDay, .receivedUntil, .receivedFrom, .larger, .smaller: 2
+    case .internalDay, .sentDay, .savedDay, .receivedUntil, .receivedFrom, .larger, .smaller, .emailID, .threadID: 2
     case .header(let header): header.isCommon ? 3 : 4
     case .body, .text: 5
     case .and(let nodes), .or(let nodes): nodes.map(\.cost).max() ?? 0
@@ -177,7 +184,10 @@ extension SearchNode {
     case .flags(let flags): Verdict(entry.flags.isSuperset(of: flags))
     case .keyword(let bit): Verdict(entry.keywords & bit != 0)
     case .recent(let ranges): Verdict(ranges.contains { $0.contains(entry.uid) })
-    case .internalDay, .sentDay, .receivedUntil, .receivedFrom, .larger, .smaller, .header, .body, .text: .unknown
+    case .modSeq(let modSeq): Verdict(entry.modSeq >= modSeq)
+    case .internalDay, .sentDay, .savedDay, .receivedUntil, .receivedFrom, .larger, .smaller, .emailID, .threadID,
+      .header, .body, .text:
+      .unknown
     case .narrowed(let known, _): known.verdict(index)
     case .and(let nodes):
       Self.all(nodes) { $0.verdict(index, entry) }

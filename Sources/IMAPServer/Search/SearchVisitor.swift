@@ -75,6 +75,9 @@ final class SearchVisitor: @unchecked Sendable {
       return Verdict(test.holds(sent, day))
     case .receivedUntil(let seconds): return Verdict(row.internalDate.seconds <= seconds)
     case .receivedFrom(let seconds): return Verdict(row.internalDate.seconds >= seconds)
+    case .savedDay(let test, let day): return Verdict(test.holds(InternalDate(seconds: row.saveDate).day, day))
+    case .emailID(let id): return Verdict(row.emailID == id)
+    case .threadID(let id): return Verdict(row.threadID == id)
     case .larger(let size): return Verdict(row.size > size)
     case .smaller(let size): return Verdict(row.size < size)
     case .header(let header) where header.isCommon:

@@ -84,7 +84,9 @@ enum ErrorMapper {
     case .messageTooLarge(let limit): user(.tooBig, "Messages may have at most \(limit) octets")
     case .tooManyKeywords(let limit): user(.limit, "At most \(limit) keywords in a mailbox")
     case .tooManyMailboxes(let limit): user(.limit, "At most \(limit) mailboxes in an account")
-    case .tooManyMessages(let limit): user(.limit, "At most \(limit) messages at a time")
+    // RFC 9738 §3.1
+    case .tooManyMessages(let limit):
+      user(.messageLimit(UInt32(clamping: limit)), "At most \(limit) messages at a time")
     case .mailboxGone: user(.nonExistent, "The mailbox was deleted")
     case .expunged: user(.expungeIssued, "Some of the messages no longer exist")
     case .hasChildren: user(.hasChildren, "The mailbox has children")

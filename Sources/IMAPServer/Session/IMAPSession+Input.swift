@@ -42,6 +42,12 @@ extension IMAPSession {
       return
     }
     tally.badInARow = 0
+    if enabled.isUIDOnly, tagged.command.hasSequenceNumbers {
+      // RFC 9586 §3
+      finish(
+        tagged.tag, row, isUID: false, .bad("Message numbers are not allowed with UIDONLY", code: .uidRequired))
+      return
+    }
     execute(tagged, row)
   }
 
@@ -87,7 +93,7 @@ extension IMAPSession {
   }
 
   func launch(_ tagged: TaggedCommand, _ row: CommandRow) {
-    begin(tagged.tag, row.name, isUID: tagged.command.isUID)
+    begin(tagged.tag, row.name, isUID: endsAsUID(tagged.command))
     isLaunching = true
     connection.taskExecutor.startingAtOnce {
       Task(executorPreference: connection.taskExecutor) { await self.run(tagged) }

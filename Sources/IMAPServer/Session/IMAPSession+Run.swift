@@ -8,7 +8,7 @@ import NIOCore
 extension IMAPSession {
   /// Carries out a command that is legal now: at once if memory knows the answer, else in a task.
   func execute(_ tagged: TaggedCommand, _ row: CommandRow) {
-    let isUID = tagged.command.isUID
+    let isUID = endsAsUID(tagged.command)
     do throws(CommandError) {
       if let completion = try answer(tagged, isUID: isUID) {
         finish(tagged.tag, row, isUID: isUID, completion)
@@ -132,7 +132,17 @@ extension IMAPSession {
       case .bad: .bad
       }
     if completion.status == .bad { tally.bad += 1 }
-    connection.out.writeTagged(command.tag, condition, completion.code, completion.text)
+    var code = completion.code
+    if !enabled.isEmpty, let modSeq = dueModSeq() {
+      if completion.status == .ok, code == nil || code?.isMessageLimit == true {
+        // One code fits before a text: RFC 9738 §3.1 shows where its own goes then.
+        if let code { connection.out.writeUntagged(.no, code, completion.text) }
+        code = .highestModSeq(modSeq)
+      } else {
+        connection.out.writeUntagged(.ok, .highestModSeq(modSeq), "Highest")
+      }
+    }
+    connection.out.writeTagged(command.tag, condition, code, completion.text)
     if account == nil, listener.authenticator.hasFailedTooOften(connection) { bye("Too many failed logins") }
   }
 

@@ -10,7 +10,7 @@ extension IMAPSession {
     guard view != nil else { return nil }
     if let contexts { return watchedUpdate(contexts, expunge: expunge, own: own) }
     if let notify { return notifiedUpdate(notify, expunge: expunge, own: own) }
-    guard let update = view?.sync(expunge: expunge, own: own) else {
+    guard let update = view?.sync(expunge: expunge, own: own, enabled) else {
       // RFC 2180 §3.3: the others who had it open are sent away.
       bye("The selected mailbox was deleted")
       return nil
@@ -34,8 +34,13 @@ extension IMAPSession {
     guard !isOver, let view else { return }
     if let contexts { tellGone(contexts) }
     writeHead(update, view)
-    for (gone, index) in update.expunged.enumerated() { connection.out.writeExpunge(index + 1 - gone) }
+    if enabled.tellsVanished {
+      writeVanished(update)
+    } else {
+      for (gone, index) in update.expunged.enumerated() { connection.out.writeExpunge(index + 1 - gone) }
+    }
     writeFlags(update.flags[...], view, includeUID: includeUID)
+    writeModSeqs(update.modSeqs[...])
     writeTail(update)
   }
 
@@ -43,14 +48,23 @@ extension IMAPSession {
     guard let view else { return }
     if let contexts { tellGone(contexts) }
     writeHead(update, view)
-    for (gone, index) in update.expunged.enumerated() {
-      connection.out.writeExpunge(index + 1 - gone)
-      if gone & 1023 == 1023, await !drained() { return }
+    if enabled.tellsVanished {
+      writeVanished(update)
+    } else {
+      for (gone, index) in update.expunged.enumerated() {
+        connection.out.writeExpunge(index + 1 - gone)
+        if gone & 1023 == 1023, await !drained() { return }
+      }
     }
     for start in stride(from: 0, to: update.flags.count, by: 1024) {
       let end = min(start + 1024, update.flags.count)
       writeFlags(update.flags[start..<end], view, includeUID: includeUID)
       if end < update.flags.count, await !drained() { return }
+    }
+    for start in stride(from: 0, to: update.modSeqs.count, by: 1024) {
+      let end = min(start + 1024, update.modSeqs.count)
+      writeModSeqs(update.modSeqs[start..<end])
+      if end < update.modSeqs.count, await !drained() { return }
     }
     writeTail(update)
   }
@@ -65,6 +79,7 @@ extension IMAPSession {
 
   private func writeHead(_ update: ViewUpdate, _ view: MailboxView) {
     tally.expunged += update.expunged.count
+    if !update.expunged.isEmpty { hasToldExpunge = true }
     guard update.hasNewKeywords else { return }
     // RFC 9051 §7.3.5: flags applicable to the mailbox; §7.1: without `\*` once no keyword is left to give.
     connection.out.writeFlags(.storable, keywords: view.told.keywords)
@@ -79,7 +94,30 @@ extension IMAPSession {
     if let recent = update.recent, !isRev2 { connection.out.writeRecent(recent) }
   }
 
-  private func writeFlags(
+  /// RFC 7162 §3.2.10.2: each UID in it is one message fewer.
+  private func writeVanished(_ update: ViewUpdate) {
+    guard !update.vanished.isEmpty else { return }
+    let ranges = Array(CompactRanges(update.vanished))
+    for start in stride(from: 0, to: ranges.count, by: Self.rangesPerLine) {
+      connection.out.writeVanished(ranges[start..<min(start + Self.rangesPerLine, ranges.count)])
+    }
+  }
+
+  /// Of messages whose flags the client can work out itself (RFC 7162 §3.1.3, example 3).
+  private func writeModSeqs(_ changes: ArraySlice<(index: Int, entry: MessageEntry)>) {
+    for (index, entry) in changes {
+      var line = startLine(index, entry, into: &connection.out)
+      if !enabled.isUIDOnly { line.writeUID(entry.uid, into: &connection.out) }
+      line.writeModSeq(entry.modSeq, into: &connection.out)
+      line.end(into: &connection.out)
+    }
+  }
+
+  func startLine(_ index: Int, _ entry: MessageEntry, into buffer: inout ByteBuffer) -> FetchLine {
+    enabled.isUIDOnly ? FetchLine(uid: entry.uid, into: &buffer) : FetchLine(sequence: index + 1, into: &buffer)
+  }
+
+  func writeFlags(
     _ flags: ArraySlice<(index: Int, entry: MessageEntry)>, _ view: MailboxView, includeUID: Bool
   ) {
     // Held here while it is written to: a class's property costs a check at each access.
@@ -87,12 +125,13 @@ extension IMAPSession {
     swap(&out, &connection.out)
     defer { swap(&out, &connection.out) }
     let names = view.told.keywords
-    // RFC 5465 §5.1
-    let includeUID = includeUID || notify != nil
+    let enabled = enabled
+    // RFC 9051 §6.4.9, appendix E.21; RFC 7162 §3.2.4; RFC 5465 §5.1. A UIDFETCH has it anyway.
+    let includeUID = (includeUID || enabled.tellsModSeqs || notify != nil) && !enabled.isUIDOnly
     for (index, entry) in flags {
-      var line = FetchLine(sequence: index + 1, into: &out)
-      // RFC 9051 §6.4.9, appendix E.21.
+      var line = startLine(index, entry, into: &out)
       if includeUID { line.writeUID(entry.uid, into: &out) }
+      if enabled.tellsModSeqs { line.writeModSeq(entry.modSeq, into: &out) }
       line.writeFlags(view.shownFlags(entry, isRev2: isRev2), keywords: entry.keywords, names: names, into: &out)
       line.end(into: &out)
     }
@@ -120,5 +159,5 @@ extension MailboxView {
 
 extension ViewUpdate {
   /// Lines this will take.
-  var messages: Int { expunged.count + flags.count }
+  var messages: Int { expunged.count + flags.count + modSeqs.count }
 }

@@ -29,6 +29,12 @@ actor IMAPSession: ConnectionSession {
   var contexts: SearchContexts?
   /// Nil: NOTIFY was never used.
   var notify: Notify?
+  /// What else has been enabled, by ENABLE or by commands that imply it.
+  var enabled: EnabledExtensions = []
+  /// Of these what ENABLE has answered for.
+  var enabledByName: EnabledExtensions = []
+  /// EXPUNGE or VANISHED has gone out since HIGHESTMODSEQ did last.
+  var hasToldExpunge = false
   /// The command a task is working on.
   var running: RunningCommand?
   /// `launch` has not returned yet, so a command that ends now has not waited for anybody.
@@ -147,7 +153,7 @@ actor IMAPSession: ConnectionSession {
   /// The current list (RFC 9051 §6.1.1).
   func capabilities() -> [String] {
     Capability.list(
-      loggedIn: account != nil, appendLimit: settings.appendLimit, offersSTARTTLS: connection.canStartTLS,
+      loggedIn: account != nil, settings, offersSTARTTLS: connection.canStartTLS,
       loginDisabled: !listener.authenticator.passwordLoginAllowed(on: connection),
       mechanisms: account == nil ? listener.authenticator.mechanisms(for: connection).map(\.name) : [])
   }

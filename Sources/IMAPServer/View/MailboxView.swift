@@ -14,6 +14,8 @@ struct MailboxView {
   /// The store's snapshot that `told` was last brought up to; ghosts apart they are the same.
   private(set) var synced: MailboxSnapshot
   private(set) var ghosts = 0
+  /// Up to here the client has been told of every change: of what was expunged after it some may be held back.
+  private(set) var safeModSeq: ModSeq
   /// UIDs that are `\Recent` in this session (RFC 3501 §2.3.2), ascending.
   private(set) var recent: [ClosedRange<UID>] = []
   private(set) var recentCount = 0
@@ -28,6 +30,7 @@ struct MailboxView {
     self.name = mailbox.info.name
     self.told = snapshot
     self.synced = snapshot
+    self.safeModSeq = snapshot.highestModSeq
     self.announcedKeywords = snapshot.keywords.count
     takeRecent()
   }
@@ -60,7 +63,10 @@ struct MailboxView {
   ///   - target: brings it up to this instead.
   ///   - expunge: whether EXPUNGE may be sent now; without it messages that are gone become ghosts.
   ///   - own: a STORE of this session, so that it is neither told twice nor told though it asked for silence.
-  mutating func sync(upTo target: MailboxSnapshot? = nil, expunge: Bool, own: OwnStore? = nil) -> ViewUpdate? {
+  ///   - enabled: decides what there is to tell, and how.
+  mutating func sync(
+    upTo target: MailboxSnapshot? = nil, expunge: Bool, own: OwnStore? = nil, _ enabled: EnabledExtensions = []
+  ) -> ViewUpdate? {
     guard let current = target ?? mailbox.current else { return nil }
     var update = ViewUpdate()
     if current === synced, ghosts == 0 || !expunge, own == nil { return update }
@@ -70,11 +76,12 @@ struct MailboxView {
     if expunge || difference.expunged.isEmpty {
       update.expunged = difference.expunged
       update.previousCount = before
-      collectFlags(difference, own: own, shifted: true, into: &update)
+      if enabled.tellsVanished { update.vanished = vanished(difference.expunged) }
+      collect(difference, own: own, shifted: true, enabled, into: &update)
       told = current
       ghosts = 0
     } else {
-      collectFlags(difference, own: own, shifted: false, into: &update)
+      collect(difference, own: own, shifted: false, enabled, into: &update)
       told = told.applying(
         MailboxChange(
           ref: mailbox.ref, modSeq: current.highestModSeq, uidNext: current.uidNext, added: difference.added,
@@ -82,6 +89,7 @@ struct MailboxView {
       ghosts = difference.expunged.count
     }
     synced = current
+    if ghosts == 0 { safeModSeq = current.highestModSeq }
     if !difference.added.isEmpty { update.exists = told.count }
     let recentBefore = recentCount
     if !difference.added.isEmpty { takeRecent() } else if !update.expunged.isEmpty { countRecent() }
@@ -91,6 +99,22 @@ struct MailboxView {
       announcedKeywords = told.keywords.count
     }
     return update
+  }
+
+  private func collect(
+    _ difference: MailboxSnapshot.Difference, own: OwnStore?, shifted: Bool, _ enabled: EnabledExtensions,
+    into update: inout ViewUpdate
+  ) {
+    if enabled.tellsModSeqs {
+      collectChanges(difference, own: own, shifted: shifted, into: &update)
+    } else {
+      collectFlags(difference, own: own, shifted: shifted, into: &update)
+    }
+  }
+
+  private func vanished(_ indexes: [Int]) -> [UID] {
+    var walk = EntryWalk(told)
+    return indexes.map { walk.entry(at: $0).uid }
   }
 
   private func collectFlags(
@@ -172,7 +196,7 @@ struct MailboxView {
 }
 
 /// Entries of a snapshot by ascending indexes: a chunk is looked up once, not for each.
-private struct EntryWalk {
+struct EntryWalk {
   private let snapshot: MailboxSnapshot
   private var chunk = 0
   private var entries: [MessageEntry] = []
@@ -197,6 +221,12 @@ struct OwnStore {
   var flags: SystemFlags
   /// Bits in the new snapshot's keywords.
   var keywords: UInt64
+  /// Messages that UNCHANGEDSINCE has kept from it: their flags are told.
+  var failed = IndexRanges.empty
+  /// It had UNCHANGEDSINCE.
+  var isConditional = false
+  /// To clients that keep MODSEQs those of silent changes are told, unless answers will show them anyway.
+  var tellsModSeqs = true
 
   /// What the client believes the message's flags are now.
   func expected(_ entry: MessageEntry) -> MessageEntry {
@@ -221,12 +251,18 @@ struct ViewUpdate {
   /// Indexes before the update, ascending.
   var expunged: [Int] = []
   var previousCount = 0
+  /// UIDs of `expunged`, for clients that want these.
+  var vanished: [UID] = []
   /// Indexes after `expunged` has been told, ascending.
   var flags: [(index: Int, entry: MessageEntry)] = []
+  /// The same for messages whose flags the client knows, but not their MODSEQ.
+  var modSeqs: [(index: Int, entry: MessageEntry)] = []
   var exists: Int?
   var recent: Int?
   var hasNewKeywords = false
-  var isEmpty: Bool { expunged.isEmpty && flags.isEmpty && exists == nil && recent == nil && !hasNewKeywords }
+  var isEmpty: Bool {
+    expunged.isEmpty && flags.isEmpty && modSeqs.isEmpty && exists == nil && recent == nil && !hasNewKeywords
+  }
 }
 
 extension MessageEntry {

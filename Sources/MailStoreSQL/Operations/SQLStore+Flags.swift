@@ -13,8 +13,12 @@ extension SQLStore {
       let part = try await writer.write { transaction throws(StoreError) in
         try transaction.changeFlags(change, of: slice, in: ref)
       }
-      if part.modSeq != 0 { outcome.modSeq = part.modSeq }
+      if part.modSeq != 0 {
+        if outcome.modSeq == 0 { outcome.firstModSeq = part.modSeq }
+        outcome.modSeq = part.modSeq
+      }
       outcome.missing += part.missing
+      outcome.modified += part.modified
       start = slice.endIndex
     } while start < uids.count
     return outcome
@@ -58,17 +62,22 @@ extension Transaction {
     try changeLoose(loose, &work, mailbox, account)
     // Few ask for messages that are not there: then it is looked up which.
     let missing = work.found == uids.count ? [] : Self.missing(uids, try entries(uids, of: mailbox, account))
-    guard let modSeq = work.modSeq else { return FlagOutcome(modSeq: 0, missing: missing) }
+    guard let modSeq = work.modSeq else {
+      return FlagOutcome(modSeq: 0, missing: missing, modified: work.modified)
+    }
     mailbox.state.unseen += work.unseen
     mailbox.state.deleted += work.deleted
     self.change(mailbox, of: account) { $0.updated = work.updated }
-    return FlagOutcome(modSeq: modSeq, missing: missing)
+    return FlagOutcome(modSeq: modSeq, missing: missing, modified: work.modified)
   }
 
   /// What one STORE has found and done so far.
   private struct FlagWork {
     let change: FlagChange
-    /// Made at the first message found: a STORE on none gives no keyword a bit.
+    /// Messages with a higher MODSEQ are left alone.
+    let limit: ModSeq
+    var modified: [UID] = []
+    /// Made at the first message that is meant: a STORE on none gives no keyword a bit.
     var masks: Masks?
     /// Nil until a message changes.
     var modSeq: ModSeq?
@@ -76,7 +85,10 @@ extension Transaction {
     var updated: [MessageEntry] = []
     var unseen: Int64 = 0
     var deleted: Int64 = 0
-    init(_ change: FlagChange) { self.change = change }
+    init(_ change: FlagChange) {
+      self.change = change
+      limit = change.unchangedSince ?? .max
+    }
 
     mutating func count(_ entry: MessageEntry, becomes new: MessageEntry) {
       unseen += (entry.flags.contains(.seen) ? 1 : 0) - (new.flags.contains(.seen) ? 1 : 0)
@@ -115,10 +127,23 @@ extension Transaction {
       var places: [Range<Int>] = []
       Self.select(entries, runs) { places.append($0) }
       guard !places.isEmpty else { return false }
+      for range in places { work.found += range.count }
+      if work.limit != .max {
+        let limit = work.limit
+        var passing: [Range<Int>] = []
+        for index in places.joined() {
+          if entries[index].modSeq > limit {
+            work.modified.append(entries[index].uid)
+          } else {
+            passing.append(index..<index + 1)
+          }
+        }
+        places = passing
+        guard !places.isEmpty else { return false }
+      }
       let masks = try masks(&work, mailbox, account)
       let before = work.updated.count
       for range in places {
-        work.found += range.count
         for index in range {
           let entry = entries[index]
           var new = masks.apply(entry)
@@ -137,9 +162,15 @@ extension Transaction {
   ) throws(StoreError) {
     guard !uids.isEmpty else { return }
     let ref = account.ref(mailbox)
-    let (entries, runs) = try entries(uids, in: ref)
-    guard !entries.isEmpty else { return }
+    var (entries, runs) = try entries(uids, in: ref)
     work.found += entries.count
+    if work.limit != .max {
+      let limit = work.limit
+      work.modified += entries.filter { $0.modSeq > limit }.map(\.uid)
+      entries.removeAll { $0.modSeq > limit }
+      runs = UIDRuns.consecutive(entries.map(\.uid)[...])
+    }
+    guard !entries.isEmpty else { return }
     let masks = try masks(&work, mailbox, account)
     let before = work.updated.count
     for entry in entries {

@@ -11,6 +11,12 @@ extension SQLStore {
     }
   }
 
+  public func vanished(
+    _ range: ClosedRange<UID>, since modSeq: ModSeq, in ref: MailboxRef
+  ) async throws(StoreError) -> [UID]? {
+    try await readers.run { reader throws(StoreError) in try reader.vanished(range, since: modSeq, in: ref) }
+  }
+
   public func openMessage(_ uid: UID, in ref: MailboxRef) async throws(StoreError) -> (any MessageReader)? {
     let pool = readers
     return try await readers.run { reader throws(StoreError) -> SQLMessageReader? in

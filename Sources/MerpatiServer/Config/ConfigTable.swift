@@ -76,6 +76,9 @@ public enum ConfigTable {
     ConfigRow("limits.shutdown-grace", .duration, "20s", "What running commands get before a shutdown cuts them."),
 
     ConfigRow("imap.idle-timeout", .duration, "30m", "At least 29 minutes (RFC 9051 §5.4 wants 30)."),
+    ConfigRow(
+      "imap.message-limit", .integer(0...1_000_000), "0",
+      "Messages that one command may touch (MESSAGELIMIT, RFC 9738); 1000 or more. 0: as many as there are."),
     ConfigRow("pop3.idle-timeout", .duration, "10m", "At least 10 minutes (RFC 1939 §3)."),
     ConfigRow(
       "pop3.login-delay", .duration, "0s", "Between logins of an account (RFC 2449 §6.5). 0: none, not announced."),

@@ -23,6 +23,8 @@ public struct Settings: Sendable {
   public var writeTimeoutSeconds: Int
   public var shutdownGraceSeconds: Int
   public var imapIdleSeconds: Int
+  /// 0: none (RFC 9738).
+  public var imapMessageLimit: Int
   public var pop3IdleSeconds: Int
   public var pop3LoginDelaySeconds: Int
   /// `as-is`, `surrogate` or `refuse`.
@@ -78,6 +80,11 @@ public struct Settings: Sendable {
     writeTimeoutSeconds = Self.seconds(config, "limits.write-timeout")
     shutdownGraceSeconds = Self.seconds(config, "limits.shutdown-grace")
     imapIdleSeconds = try Self.atLeast(29 * 60, config, "imap.idle-timeout")
+    imapMessageLimit = Self.number(config, "imap.message-limit")
+    guard imapMessageLimit == 0 || imapMessageLimit >= 1000 else {
+      // RFC 9738 §3
+      throw ConfigError("imap.message-limit: \(imapMessageLimit) is under 1000; 0 sets no limit")
+    }
     pop3IdleSeconds = try Self.atLeast(10 * 60, config, "pop3.idle-timeout")
     pop3LoginDelaySeconds = Self.seconds(config, "pop3.login-delay")
     pop3UTF8Fallback = config["pop3.utf8-fallback"]

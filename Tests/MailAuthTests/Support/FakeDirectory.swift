@@ -115,6 +115,9 @@ final class FakeDirectory: MailStore {
     throw Self.absent
   }
   func expunge(_ uids: [UID]?, in ref: MailboxRef) async throws(StoreError) -> [UID] { throw Self.absent }
+  func vanished(_ range: ClosedRange<UID>, since modSeq: ModSeq, in ref: MailboxRef) async throws(StoreError)
+    -> [UID]?
+  { throw Self.absent }
   func visit(
     _ ref: MailboxRef, _ uids: ArraySlice<UID>, needs: ContentNeeds,
     _ visitor: @escaping @Sendable (any MessageRow) throws(StoreError) -> VisitControl

@@ -176,20 +176,9 @@ import Testing
   private func vanished(
     _ store: SQLStore, _ ref: MailboxRef, _ since: ModSeq, _ known: [UID], _ snapshot: MailboxSnapshot
   ) async throws -> [UID] {
-    let (floor, logged) = try await store.readers.run { reader throws(StoreError) in
-      let row = try reader.db("SELECT expunge_floor FROM mailbox WHERE account = ? AND id = ?")
-      row.bind(1, ref.account.rawValue)
-      row.bind(2, ref.mailbox.rawValue)
-      let floor = try row.first { $0.bits(0) } ?? 0
-      var logged: [UID] = []
-      let rows = try reader.db("SELECT uid FROM expunged WHERE account = ? AND mailbox = ? AND modseq > ?")
-      rows.bind(1, ref.account.rawValue)
-      rows.bind(2, ref.mailbox.rawValue)
-      rows.bind(3, since)
-      try rows.forEach { logged.append($0.uid(0)) }
-      return (floor, logged)
+    if let logged = try await store.vanished(1...UID.max, since: since, in: ref) {
+      return logged.filter(known.contains)
     }
-    if since >= floor { return logged.filter(known.contains) }
     return known.filter { snapshot.index(of: $0) == nil }
   }
 }
