@@ -75,8 +75,9 @@ private let finding: [Fixture] = [
       let values = generator.some(1...4) { generator in
         SetMetadataCommand.Value(
           "/private/vendor/x/\(generator.int(0...1_000_000))",
-          generator.maybe { generator in
-            ByteBuffer(bytes: generator.some(0...20) { UInt8($0.int(generator.flip() ? 0...255 : 0...127)) })
+          generator.maybe { generator -> ByteBuffer in
+            let highest = generator.flip() ? 255 : 127
+            return ByteBuffer(bytes: generator.some(0...20) { UInt8($0.int(0...highest)) })
           })
       }
       let names = Set(values.map(\.entry))
@@ -99,7 +100,8 @@ private let finding: [Fixture] = [
     response.correlator = ESearchResponse.correlator(MailboxName("a b"), uidValidity: 7, .rev1)
     buffer.writeESearch(response)
     buffer.writeMetadata(
-      .inbox, [.init("/private/comment", bytes("a\"b")), .init("/shared/comment", nil), .init("/private/x", bytes("\0"))],
+      .inbox,
+      [.init("/private/comment", bytes("a\"b")), .init("/shared/comment", nil), .init("/private/x", bytes("\0"))],
       .rev1)
     buffer.writeMetadataChange(MailboxName(""), ["/shared/comment"], .rev1)
     #expect(
