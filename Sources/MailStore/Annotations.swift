@@ -23,6 +23,18 @@ public struct AnnotationChange: Sendable, Hashable {
   }
 }
 
+/// Bounds that a change must not cross; what only takes away is never refused.
+public struct AnnotationLimits: Sendable, Hashable {
+  /// Of the mailbox, or of the account itself.
+  public var entries: Int
+  /// Of all entries of the account and their values together.
+  public var octets: Int
+  public init(entries: Int, octets: Int) {
+    self.entries = entries
+    self.octets = octets
+  }
+}
+
 /// Which annotation of an account it is.
 public struct AnnotationName: Sendable, Hashable {
   /// Nil: the account itself.

@@ -53,10 +53,11 @@ public protocol MailStore: AnyObject, Sendable {
   /// Annotations (RFC 5464) of the account (nil) and of its mailboxes, in the order of their entries. Those below
   /// `/private` are the owner's own.
   func annotations(of account: AccountID) async throws(StoreError) -> [MailboxID?: [Annotation]]
-  /// All or nothing. False: there would be more than `limit` there, and nothing was changed. Watches hear of it, those of
+  /// All or nothing. False: there would be more than `limits` allow, and nothing was changed. Watches hear of it, those of
   /// `authors` apart.
   func setAnnotations(
-    _ changes: [AnnotationChange], in mailbox: MailboxID?, of account: AccountID, limit: Int, by authors: [WatchID]
+    _ changes: [AnnotationChange], in mailbox: MailboxID?, of account: AccountID, limits: AnnotationLimits,
+    by authors: [WatchID]
   ) async throws(StoreError) -> Bool
 
   // MARK: Mail in

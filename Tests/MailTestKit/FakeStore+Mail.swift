@@ -49,9 +49,10 @@ extension FakeStore {
   }
 
   public func setAnnotations(
-    _ changes: [AnnotationChange], in mailbox: MailboxID?, of account: AccountID, limit: Int, by authors: [WatchID]
+    _ changes: [AnnotationChange], in mailbox: MailboxID?, of account: AccountID, limits: AnnotationLimits,
+    by authors: [WatchID]
   ) async throws(StoreError) -> Bool {
-    try await inner.setAnnotations(changes, in: mailbox, of: account, limit: limit, by: authors)
+    try await inner.setAnnotations(changes, in: mailbox, of: account, limits: limits, by: authors)
   }
 
   public func prepareImport(

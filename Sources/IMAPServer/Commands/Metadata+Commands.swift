@@ -32,12 +32,14 @@ extension IMAPSession {
       if place == nil, let filter = value.value { try FilterEntry.check(value.entry, filter, settings.wire) }
     }
     let changes = command.values.map { AnnotationChange($0.entry, $0.value) }
-    let limit = settings.metadataEntries
+    let limits = AnnotationLimits(entries: settings.metadataEntries, octets: settings.metadataOctets)
     let authors = [notify?.watch?.id, metadata?.id].compactMap { $0 }
     let isDone = try await storeCall { store throws(StoreError) in
-      try await store.setAnnotations(changes, in: place, of: account, limit: limit, by: authors)
+      try await store.setAnnotations(changes, in: place, of: account, limits: limits, by: authors)
     }
-    guard isDone else { throw .no(.other("METADATA TOOMANY"), "At most \(limit) entries") }
+    guard isDone else {
+      throw .no(.other("METADATA TOOMANY"), "At most \(limits.entries) entries, and \(limits.octets) octets in all")
+    }
     return .ok("SETMETADATA completed")
   }
 

@@ -46,6 +46,7 @@ private struct FilterExpansion {
   private let limits: IMAPLimits
   private let most: Int
   private var count = 0
+  private var octets: Int64 = 0
 
   init(_ annotations: [Annotation], _ settings: IMAPServerSettings) {
     var filters: [String: ByteBuffer] = [:]
@@ -74,6 +75,9 @@ private struct FilterExpansion {
       guard !names.contains(lower), names.count < Self.depth, let value = filters[lower] else {
         throw undefined(name)
       }
+      // No more than a command could hold.
+      octets += Int64(value.readableBytes)
+      guard octets <= limits.literals else { throw .no(.limit, "The filters are too long together") }
       let inner: SearchKey
       do { inner = try SearchKey(parsing: value, limits: limits) } catch { throw undefined(name) }
       return try expand(inner, within: names + [lower])

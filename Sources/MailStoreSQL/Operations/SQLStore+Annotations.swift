@@ -18,10 +18,11 @@ extension SQLStore {
   }
 
   public func setAnnotations(
-    _ changes: [AnnotationChange], in mailbox: MailboxID?, of account: AccountID, limit: Int, by authors: [WatchID]
+    _ changes: [AnnotationChange], in mailbox: MailboxID?, of account: AccountID, limits: AnnotationLimits,
+    by authors: [WatchID]
   ) async throws(StoreError) -> Bool {
     try await writer.write { transaction throws(StoreError) in
-      try transaction.setAnnotations(changes, in: mailbox, of: account, limit: limit, by: authors)
+      try transaction.setAnnotations(changes, in: mailbox, of: account, limits: limits, by: authors)
     }
   }
 }
@@ -29,21 +30,28 @@ extension SQLStore {
 extension Transaction {
   /// Private entries are those of the account's owner: `viewer` says whose they are, 0 stands for all.
   fileprivate func setAnnotations(
-    _ changes: [AnnotationChange], in mailbox: MailboxID?, of id: AccountID, limit: Int, by authors: [WatchID]
+    _ changes: [AnnotationChange], in mailbox: MailboxID?, of id: AccountID, limits: AnnotationLimits,
+    by authors: [WatchID]
   ) throws(StoreError) -> Bool {
     let account = try account(id)
     if let mailbox, account.mailboxes[mailbox.rawValue]?.state.isSelectable != true { throw .mailboxGone }
     let place = mailbox?.rawValue ?? 0
-    var entries: Set<String> = []
-    let rows = try db("SELECT entry FROM annotation WHERE account = ? AND mailbox = ? AND uid = 0")
+    var entries: [String: Int] = [:]
+    let rows = try db(
+      "SELECT entry, COALESCE(LENGTH(value), 0) FROM annotation WHERE account = ? AND mailbox = ? AND uid = 0")
     rows.bind(1, account.id)
     rows.bind(2, place)
-    try rows.forEach { entries.insert($0.text(0)) }
-    let before = entries.count
-    for change in changes {
-      if change.value == nil { entries.remove(change.entry) } else { entries.insert(change.entry) }
+    try rows.forEach { entries[$0.text(0)] = Int($0.int(1)) }
+    let (count, octets) = (entries.count, Self.octets(entries))
+    for change in changes { entries[change.entry] = change.value?.readableBytes }
+    let added = Self.octets(entries) - octets
+    guard entries.count <= max(limits.entries, count) else { return false }
+    if added > 0 {
+      let sum = try db(
+        "SELECT COALESCE(SUM(LENGTH(entry) + COALESCE(LENGTH(value), 0)), 0) FROM annotation WHERE account = ?")
+      sum.bind(1, account.id)
+      guard (try sum.first { $0.int(0) } ?? 0) + Int64(added) <= Int64(limits.octets) else { return false }
     }
-    guard entries.count <= max(limit, before) else { return false }
     let modSeq = modSeq(account)
     hasWritten = true
     let remove = try db("DELETE FROM annotation WHERE account = ? AND mailbox = ? AND uid = 0 AND entry = ?")
@@ -65,5 +73,9 @@ extension Transaction {
     }
     note(changes.map { AnnotationName(mailbox, $0.entry) }, of: account.id, by: authors)
     return true
+  }
+
+  private static func octets(_ entries: [String: Int]) -> Int {
+    entries.reduce(0) { $0 + $1.key.utf8.count + $1.value }
   }
 }

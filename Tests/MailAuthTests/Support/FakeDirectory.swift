@@ -92,7 +92,8 @@ final class FakeDirectory: MailStore {
   ) async throws(StoreError) -> any AccountWatch { throw Self.absent }
   func annotations(of account: AccountID) async throws(StoreError) -> [MailboxID?: [Annotation]] { throw Self.absent }
   func setAnnotations(
-    _ changes: [AnnotationChange], in mailbox: MailboxID?, of account: AccountID, limit: Int, by authors: [WatchID]
+    _ changes: [AnnotationChange], in mailbox: MailboxID?, of account: AccountID, limits: AnnotationLimits,
+    by authors: [WatchID]
   ) async throws(StoreError) -> Bool { throw Self.absent }
   func newIncomingMessage() -> any IncomingMessage { preconditionFailure("no mail in this store") }
   func checkQuota(of account: AccountID, adding size: Int) async throws(StoreError) { throw Self.absent }

@@ -77,10 +77,12 @@ import Testing
         let all = try await store.annotations(of: ana.id)[mailbox] ?? []
         return Dictionary(uniqueKeysWithValues: all.map { ($0.entry, String(buffer: $0.value)) })
       }
-      func set(_ values: [String: String?], _ mailbox: MailboxID?, limit: Int = 10) async throws -> Bool {
+      func set(_ values: [String: String?], _ mailbox: MailboxID?, limit: Int = 10, octets: Int = 1000) async throws
+        -> Bool
+      {
         try await store.setAnnotations(
           values.map { AnnotationChange($0.key, $0.value.map { ByteBuffer(string: $0) }) }, in: mailbox, of: ana.id,
-          limit: limit, by: [])
+          limits: .init(entries: limit, octets: octets), by: [])
       }
       #expect(try await set(["/private/comment": "a", "/shared/comment": ""], inbox))
       #expect(try await set(["/private/comment": "b"], nil))
@@ -89,6 +91,10 @@ import Testing
       #expect(try await !set(["/private/comment": "c", "/private/vendor/x/y": "d"], inbox, limit: 2))
       #expect(try await set(["/private/comment": nil, "/private/vendor/x/y": "d"], inbox, limit: 2))
       #expect(try await text(inbox) == ["/shared/comment": "", "/private/vendor/x/y": "d"])
+      // Octets are those of the whole account.
+      #expect(try await !set(["/private/comment": "bbbb"], nil, octets: 53))
+      #expect(try await set(["/private/comment": nil], nil, octets: 10))
+      #expect(try await set(["/private/comment": "b"], nil, octets: 53))
       let work = try await store.createMailbox("Kerja", of: ana.id, specialUse: nil)
       #expect(try await set(["/private/comment": "e"], work.id))
       try await store.renameMailbox("Kerja", to: "Kantor", of: ana.id)
@@ -112,14 +118,18 @@ import Testing
         other.close()
       }
       let change = AnnotationChange("/private/comment", ByteBuffer(string: "a"))
-      #expect(try await store.setAnnotations([change], in: inbox, of: ana.id, limit: 10, by: [author.id]))
+      #expect(
+        try await store.setAnnotations(
+          [change], in: inbox, of: ana.id, limits: .init(entries: 10, octets: 1000), by: [author.id]))
       #expect(author.news().annotated.isEmpty)
       let news = other.news()
       #expect(news.annotated == [AnnotationName(inbox, "/private/comment")])
       #expect(news.annotatedMailboxes == [inbox: "INBOX"])
       for number in 0...WatchLimits.annotations {
         let change = AnnotationChange("/private/vendor/x/\(number)", ByteBuffer(string: "a"))
-        #expect(try await store.setAnnotations([change], in: nil, of: ana.id, limit: 2000, by: [author.id]))
+        #expect(
+          try await store.setAnnotations(
+            [change], in: nil, of: ana.id, limits: .init(entries: 2000, octets: 1 << 20), by: [author.id]))
       }
       #expect(other.news().missesAnnotations)
     }
