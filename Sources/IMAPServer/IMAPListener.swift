@@ -1,3 +1,4 @@
+import IMAPCore
 public import Logging
 public import MailAuth
 public import MailNet
@@ -17,6 +18,11 @@ public final class IMAPListener: Sendable {
   ) {
     self.store = store
     self.authenticator = authenticator
+    var settings = settings
+    // RFC 9738 §3.1: the limit holds for APPEND too.
+    if settings.messageLimit > 0 {
+      settings.wire.messagesPerAppend = min(settings.wire.messagesPerAppend, settings.messageLimit)
+    }
     self.settings = settings
     self.logger = logger
   }

@@ -15,9 +15,7 @@ public struct IMAPServerSettings: Sendable {
   /// Messages that one SEARCH, FETCH, STORE, COPY, MOVE, APPEND or UID EXPUNGE may touch, announced as MESSAGELIMIT
   /// (RFC 9738). 0: as many as there are, and what bounds COPY and APPEND is announced as SAVELIMIT. Beyond: the last ones,
   /// and `OK [MESSAGELIMIT]`; of COPY and APPEND none, and `NO [MESSAGELIMIT]`.
-  public var messageLimit = 0 {
-    didSet { if messageLimit > 0 { wire.messagesPerAppend = min(wire.messagesPerAppend, messageLimit) } }
-  }
+  public var messageLimit = 0
   /// Bounds of lines, literals, sets and nesting; see each for what the client hears.
   public var wire = IMAPLimits()
 

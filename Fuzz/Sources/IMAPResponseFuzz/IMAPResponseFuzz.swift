@@ -117,7 +117,8 @@ private func read(_ frame: ResponseFrame, _ setup: Setup) {
       "threads change when they are written and read")
   case .vanished(_, let ranges): must(ranges.count <= setup.limits.setElements, "too many ranges")
   case .fetch(let fetch):
-    must(fetch.sequence > 0, "message 0")
+    // RFC 9586 §3.3: a UIDFETCH has the UID alone.
+    must(fetch.sequence > 0 || (fetch.uid ?? 0) > 0, "message 0")
     if let flags = fetch.flags { check(flags) }
     if let structure = fetch.structure { must(depth(structure) <= setup.limits.nesting, "a structure too deep") }
   case .status(let line), .tagged(_, let line):

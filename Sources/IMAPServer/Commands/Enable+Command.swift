@@ -16,9 +16,8 @@ extension IMAPSession {
     if command.capabilities.contains("QRESYNC") { wanted.insert(.qResync) }
     if command.capabilities.contains("UIDONLY") { wanted.insert(.uidOnly) }
     // What a command has implied before is answered for all the same: RFC 7162 §3.2.3 asks for the word.
-    for (extension_, name) in Self.switches where wanted.subtracting(enabledByName).contains(extension_) {
-      names.append(name)
-    }
+    let new = wanted.subtracting(enabledByName)
+    names += Self.switches.filter { new.contains($0.0) }.map(\.1)
     enabledByName.formUnion(wanted)
     // RFC 9051 §6.3.1: sent even if nothing was enabled.
     connection.out.writeEnabled(names)

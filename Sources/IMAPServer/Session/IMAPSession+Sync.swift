@@ -35,7 +35,7 @@ extension IMAPSession {
     if let contexts { tellGone(contexts) }
     writeHead(update, view)
     if enabled.tellsVanished {
-      writeVanished(update)
+      for ranges in lines(of: update.vanished) { connection.out.writeVanished(ranges) }
     } else {
       for (gone, index) in update.expunged.enumerated() { connection.out.writeExpunge(index + 1 - gone) }
     }
@@ -49,7 +49,10 @@ extension IMAPSession {
     if let contexts { tellGone(contexts) }
     writeHead(update, view)
     if enabled.tellsVanished {
-      writeVanished(update)
+      for ranges in lines(of: update.vanished) {
+        connection.out.writeVanished(ranges)
+        if await !drained() { return }
+      }
     } else {
       for (gone, index) in update.expunged.enumerated() {
         connection.out.writeExpunge(index + 1 - gone)
@@ -94,12 +97,11 @@ extension IMAPSession {
     if let recent = update.recent, !isRev2 { connection.out.writeRecent(recent) }
   }
 
-  /// RFC 7162 §3.2.10.2: each UID in it is one message fewer.
-  private func writeVanished(_ update: ViewUpdate) {
-    guard !update.vanished.isEmpty else { return }
-    let ranges = Array(CompactRanges(update.vanished))
-    for start in stride(from: 0, to: ranges.count, by: Self.rangesPerLine) {
-      connection.out.writeVanished(ranges[start..<min(start + Self.rangesPerLine, ranges.count)])
+  /// What goes into one VANISHED each (RFC 7162 §3.2.10.2: every UID in it is one message fewer).
+  private func lines(of uids: [UID]) -> [ArraySlice<ClosedRange<UID>>] {
+    let ranges = Array(CompactRanges(uids))
+    return stride(from: 0, to: ranges.count, by: Self.rangesPerLine).map { start in
+      ranges[start..<min(start + Self.rangesPerLine, ranges.count)]
     }
   }
 

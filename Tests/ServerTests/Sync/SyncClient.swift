@@ -216,8 +216,9 @@ actor SyncClient {
         }
         order.remove(at: index)
       } else {
-        // One that it has not looked at yet.
-        guard let index = order.lastIndex(of: nil) else { throw violation("\(uid) was never there") }
+        // One that it has not looked at yet: it stands behind all that are lower.
+        let start = (order.lastIndex { $0.map { $0 < uid } ?? false } ?? -1) + 1
+        guard let index = order[start...].firstIndex(of: nil) else { throw violation("\(uid) was never there") }
         order.remove(at: index)
       }
     }
