@@ -21,11 +21,11 @@ enum ModelStore: String, Sendable, CaseIterable {
 }
 
 /// How many operations, and from which seed: few and always the same, unless the environment says otherwise
-/// (MERPATI_MODEL_OPERATIONS, MERPATI_MODEL_SEED).
+/// (MODEL_OPERATIONS, MODEL_SEED).
 enum ModelRun {
   static let environment = ProcessInfo.processInfo.environment
-  static func operations(_ few: Int) -> Int { environment["MERPATI_MODEL_OPERATIONS"].flatMap { Int($0) } ?? few }
-  static let seed: UInt64 = environment["MERPATI_MODEL_SEED"].flatMap { UInt64($0) } ?? 5465
+  static func operations(_ few: Int) -> Int { environment["MODEL_OPERATIONS"].flatMap { Int($0) } ?? few }
+  static let seed: UInt64 = environment["MODEL_SEED"].flatMap { UInt64($0) } ?? 5465
 
   static func addAccount(to store: any MailStore) async throws -> Account {
     try await store.addAccount(
