@@ -270,7 +270,7 @@ class Literals(Case):
     def test_many_messages_in_one_append(self):
         peer = self.imap("budi")
         peer.send(b"a1 APPEND Trash" + b" {1+}\r\nx" * 1001 + b"\r\na2 NOOP\r\n")
-        self.assertRegex(peer.answer("a1")[0], rb"^NO \[LIMIT\]")
+        self.assertRegex(peer.answer("a1")[0], rb"^NO \[MESSAGELIMIT 1000\]")
         self.assertOK(peer.answer("a2")[0])
         self.assertEqual(self.messages(mailbox="Trash"), 0)
 

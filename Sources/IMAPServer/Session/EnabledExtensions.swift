@@ -22,6 +22,7 @@ extension IMAPSession {
   func enableCondStore() {
     guard !enabled.contains(.condStore) else { return }
     enabled.insert(.condStore)
+    hasToldExpunge = false
     if let view { connection.out.writeUntagged(.ok, .highestModSeq(view.safeModSeq), "Highest") }
   }
 
