@@ -239,8 +239,7 @@ extension IMAPSession {
 
   /// The messages that an answer with RETURN is about: those SAVE keeps (RFC 9051 §6.4.4.1, table 4; RFC 9394 §3.2,
   /// table 1), and those MODSEQ is the highest of (RFC 4731 §3.2).
-  static func named(_ returns: SearchCommand.Return, _ found: IndexRanges, _ part: IndexRanges?) -> IndexRanges
-  {
+  static func named(_ returns: SearchCommand.Return, _ found: IndexRanges, _ part: IndexRanges?) -> IndexRanges {
     guard returns.isDisjoint(with: [.all, .count]) else { return found }
     guard part != nil || !returns.isDisjoint(with: [.min, .max]) else { return found }
     var ranges = part?.ranges ?? []

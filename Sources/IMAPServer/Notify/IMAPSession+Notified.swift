@@ -41,7 +41,9 @@ extension IMAPSession {
       MailboxChange(
         ref: view.mailbox.ref, modSeq: view.synced.highestModSeq, uidNext: view.synced.uidNext, updated: updated,
         expunged: gone.filter { view.synced.index(of: $0) != nil }, keywords: current.keywords))
-    guard let update = self.view?.sync(upTo: next, expunge: expunge, own: own, enabled), !update.isEmpty else { return nil }
+    guard let update = self.view?.sync(upTo: next, expunge: expunge, own: own, enabled), !update.isEmpty else {
+      return nil
+    }
     return update
   }
 
