@@ -43,6 +43,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
     .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(
@@ -65,9 +66,10 @@ let package = Package(
     room(
       "MerpatiServer",
       [
-        "IMAPServer", "POP3Server", "LMTPServer", "MailAuth", "MailNet", "POP3Core", "SASL", "MailStoreSQL",
+        "IMAPServer", "POP3Server", "LMTPServer", "AuthServer", "MailClient", "MailAuth", "MailNet", "POP3Core", "SASL",
+        "MailStoreSQL",
         "MailStore", "MailTransfer", "MailAdvice", "LocalMail",
-        "BlobStore", "Bytes", "CProcess", nio, nioPosix, nioSSL, logging,
+        "BlobStore", "Bytes", "CProcess", "CMalloc", nio, nioPosix, nioSSL, logging,
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
         .product(name: "Configuration", package: "swift-configuration"),
@@ -124,19 +126,30 @@ let package = Package(
       ["IMAPCore", "SASL", "MailAuth", "MailNet", "MailStore", "SearchText", "MailFormat", "Bytes", nio, logging]),
     room("POP3Server", ["POP3Core", "SASL", "MailAuth", "MailNet", "MailStore", "MailFormat", "Bytes", nio, logging]),
     room("LMTPServer", ["LMTPCore", "MailNet", "MailStore", "MailFormat", "Bytes", nio, logging]),
+    room("AuthServer", ["MailAuth", "MailNet", "MailStore", "SASL", "Bytes", nio, logging]),
 
     // Who may log in
-    room("MailAuth", ["MailNet", "MailStore", "SASL", "Bytes", nio, nioPosix, logging, crypto]),
+    room(
+      "MailAuth",
+      [
+        "MailNet", "MailStore", "SASL", "Bytes", nio, nioPosix, logging, crypto,
+        .product(name: "JWTKit", package: "jwt-kit"),
+      ]),
 
     // Sockets
-    room("MailNet", ["Bytes", nio, nioPosix, nioTLS, nioSSL, logging, crypto, "CZlib"]),
+    room(
+      "MailNet",
+      [
+        "Bytes", nio, nioPosix, nioTLS, nioSSL, logging, crypto, "CZlib",
+        .product(name: "X509", package: "swift-certificates"), .product(name: "SwiftASN1", package: "swift-asn1"),
+      ]),
 
     // The store
     room(
       "MailStoreSQL",
       [
         "MailStore", "BlobStore", "SearchIndex", "SearchText", "MailFormat", "Bytes", nio, nioPosix, logging, crypto,
-        "CLibc", "CSQLite",
+        "CLibc", "CSQLite", "CSQLiteWAL",
         .product(name: "GRDB", package: "GRDB.swift"),
       ]),
     room("BlobStore", ["Bytes", nio, "CLibc", "CZstd", "CChecksum"]),
@@ -161,7 +174,8 @@ let package = Package(
     .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
     .systemLibrary(name: "CMalloc"),
     .target(name: "CProcess"),
-    .target(name: "CChecksum", dependencies: ["CZlib"]),
+    .target(name: "CChecksum", dependencies: ["CZlib"], linkerSettings: [.linkedLibrary("z")]),
+    .target(name: "CSQLiteWAL", dependencies: ["CSQLite"]),
 
     // Tests
     .target(
@@ -185,6 +199,7 @@ let package = Package(
       "FuzzSeedTests",
       [
         "FuzzKit", "MerpatiServer", "IMAPServer", "MailTransfer", "MailStoreSQL", "MailStore", "MailNet", "LocalMail",
+        "AuthServer", "MailAuth",
         "BlobStore", "IMAPCore", "POP3Core", "LMTPCore", "SASL", "SearchText", "MailFormat", "Bytes", nio,
       ]),
     tests("BytesTests", ["Bytes", nio]),
@@ -202,7 +217,12 @@ let package = Package(
         "MailTestKit", nio, logging,
       ]),
     tests("MailNetTests", ["MailNet", nio, nioPosix, nioSSL, logging]),
-    tests("MailAuthTests", ["MailAuth", "MailNet", "MailStore", "SASL", "Bytes", nio, nioPosix, logging]),
+    tests(
+      "MailAuthTests",
+      [
+        "MailAuth", "AuthServer", "MailNet", "MailStore", "SASL", "Bytes", nio, nioPosix, logging, crypto,
+        .product(name: "CryptoExtras", package: "swift-crypto"),
+      ]),
     tests(
       "MailClientTests", ["MailClient", "MailNet", "SASL", "Bytes", "MailTestKit", nio, nioPosix, nioSSL, logging]),
     tests(

@@ -22,6 +22,8 @@ let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
+let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
 let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 
 func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -53,6 +55,8 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+    .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
   ],
   targets: [
     fuzz("Canary", ["POP3Core"]),
@@ -67,6 +71,8 @@ let package = Package(
     fuzz("DotFuzz", ["POP3Core", "LMTPCore", "Bytes"]),
     fuzz("SASLFuzz", ["SASL"]),
     fuzz("CredentialsFuzz", ["SASL"]),
+    fuzz("TokenFuzz", ["SASL", "MailAuth"]),
+    fuzz("AuthLineFuzz", ["AuthServer"]),
     fuzz("BytesFuzz", ["Bytes"]),
     fuzz("TransferFuzz", ["MailFormat", "Bytes"]),
     fuzz("SearchFuzz", ["IMAPServer", "SearchText", "IMAPCore", "Bytes"]),
@@ -90,7 +96,7 @@ let package = Package(
     room("Bytes", [nio]),
     room("BlobStore", ["Bytes", nio, "CLibc", "CZstd", "CChecksum"]),
     room("LocalMail", ["MailFormat", "Bytes", nio, nioPosix, crypto, "CLibc"]),
-    room("MailNet", ["Bytes", nio, nioPosix, nioTLS, nioSSL, logging, crypto, "CZlib"]),
+    room("MailNet", ["Bytes", nio, nioPosix, nioTLS, nioSSL, logging, crypto, "CZlib", x509, asn1]),
     room("MailStore", ["SearchText", "Bytes", "MailFormat", nio]),
     room("MailClient", ["SASL", "MailNet", "Bytes", nio, nioPosix, logging, crypto]),
     room("IMAPClient", ["MailClient", "IMAPCore", "SASL", "MailNet", "MailFormat", "Bytes", nio, nioPosix, logging]),
@@ -107,14 +113,16 @@ let package = Package(
         "IMAPClient", "POP3Client", "MailClient", "MailStore", "MailFormat", "IMAPCore", "MailNet", "Bytes", nio,
         nioPosix, logging,
       ]),
-    // Of these three only the corners that are looked at: the rest would bring half the house along.
+    // Of these five only the corners that are looked at: the rest would bring half the house along.
     room("MerpatiServer", ["MailAdvice", "MailTransfer", "MailStore", nio]),
     room("IMAPServer", ["SearchText", "Bytes"]),
+    room("MailAuth", ["Bytes"]),
+    room("AuthServer", ["Bytes", nio]),
     room("SearchText", ["MailFormat", "Bytes"]),
     room("MailStoreSQL", ["MailStore"]),
     .systemLibrary(name: "CZstd", path: "Rooms/CZstd", providers: [.apt(["libzstd-dev"])]),
     .systemLibrary(name: "CZlib", path: "Rooms/CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CLibc", path: "Rooms/CLibc", providers: [.apt(["libcrypt-dev"])]),
-    .target(name: "CChecksum", dependencies: ["CZlib"], path: "Rooms/CChecksum"),
+    .target(name: "CChecksum", dependencies: ["CZlib"], path: "Rooms/CChecksum", linkerSettings: [.linkedLibrary("z")]),
   ]
 )

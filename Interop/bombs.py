@@ -116,6 +116,18 @@ def empty_parts(n):
     return message(MIME, b"Content-Type: multipart/mixed; boundary=b\r\n", body=b"--b\r\n" * n)
 
 
+def wide_parts(n):
+    """Parts with fields of ten thousand octets."""
+    return message(MIME, b"Content-Type: multipart/mixed; boundary=b\r\n",
+                   body=(b"--b\r\nContent-Type: text/plain; name=" + b"n" * 10_000 + b"\r\n\r\nx\r\n") * n + b"--b--\r\n")
+
+
+def wide_messages(n):
+    """Messages side by side, each to a thousand addresses."""
+    return message(MIME, b"Content-Type: multipart/digest; boundary=b\r\n",
+                   body=(b"--b\r\n\r\nFrom: " + b"a@b," * 1000 + b"c@d\r\n\r\nx\r\n") * n + b"--b--\r\n")
+
+
 def messages(n):
     """Messages within messages."""
     return b"Subject: luar\r\n" + b"Content-Type: message/rfc822\r\n\r\n" * n + message()
@@ -189,6 +201,8 @@ ALL = {
     "boundaries that begin alike": (prefixes, 10_000, 500_000),
     "parts": (parts, 20_000, 1_000_000),
     "parts of nothing": (empty_parts, 50_000, 1_000_000),
+    "parts with long fields": (wide_parts, 200, 9_000),
+    "messages to thousands": (wide_messages, 300, 9_000),
     "messages in messages": (messages, 10_000, 1_000_000),
     "line ends in base64": (base64_lines, 200_000, 10_000_000),
     "padding in base64": (padding, 200_000, 10_000_000),

@@ -37,6 +37,7 @@ IMAP_ATTEMPTS = {
     "cancelUpdate": ["CANCELUPDATE \"a\""],
     "capability": ["CAPABILITY"],
     "check": ["CHECK"],
+    "compress": [],  # what it changes is the line; see test_compressed_and_unauthenticated
     "close": ["CLOSE", "SELECT INBOX"],
     "copy": ["COPY 1 \"{name}\"", "UID COPY 1:* \"{name}\"", "UID COPY 1:4294967295 Curian"],
     "create": ["CREATE \"{name}\""],
@@ -77,6 +78,7 @@ IMAP_ATTEMPTS = {
     "store": ["STORE 1:* +FLAGS (\\Deleted)", "UID STORE 1:* FLAGS (\\Deleted)", "UID STORE 1:4294967295 +FLAGS (curi)"],
     "subscribe": ["SUBSCRIBE \"{name}\""],
     "thread": ["THREAD REFERENCES UTF-8 ALL", "UID THREAD ORDEREDSUBJECT UTF-8 TEXT " + MARK],
+    "unauthenticate": [],  # see test_compressed_and_unauthenticated
     "uid": [],  # with copy, expunge, fetch, move, search, sort, store, thread
     "unselect": ["UNSELECT", "SELECT INBOX"],
     "unsubscribe": ["UNSUBSCRIBE \"{name}\""],
@@ -276,6 +278,28 @@ class Apart(unittest.TestCase):
                 self.assertTrue(peer.command(f"AUTHENTICATE PLAIN {encoded}")[0].startswith(b"NO"), words)
             with POP3(self.server.ports["pop3"]) as peer:
                 self.assertTrue(peer.command(f"AUTH PLAIN {encoded}").startswith(b"-ERR"), words)
+        self.unharmed()
+
+    def test_compressed_and_unauthenticated(self):
+        """What one login has seen is nothing to the next one of the same connection, compressed or not."""
+        for compressed in (False, True):
+            with IMAP(self.server.ports["imap"]) as peer:
+                self.good(peer.login("ana", "kata-sandi-ana"))
+                if compressed:
+                    self.good(peer.compress())
+                self.good(peer.command("ENABLE IMAP4rev2"))
+                self.good(peer.command("EXAMINE Rahasia"))
+                self.good(peer.command("SEARCH RETURN (SAVE) ALL"))
+                self.good(peer.command("UNAUTHENTICATE"))
+                if compressed:
+                    peer.socket = peer.socket.inner
+                self.assertTrue(peer.command("FETCH 1 BODY[]")[0].startswith(b"BAD"))
+                self.good(peer.login("budi", PASSWORD))
+                for attempt in ("FETCH 1 BODY[]", "UID FETCH $ BODY[]", "SEARCH ALL", "EXAMINE Rahasia", "LIST \"\" *",
+                                "SELECT INBOX", "UID FETCH $ BODY.PEEK[]", "FETCH 1:* BODY.PEEK[]"):
+                    completion, untagged = peer.command(attempt)
+                    self.assertNotIn(MARK.encode(), completion + b"".join(untagged), attempt)
+                    self.assertNotIn(b"Rahasia", b"".join(untagged), attempt)
         self.unharmed()
 
     def test_names_that_look_alike(self):

@@ -73,6 +73,9 @@ class Protocols(unittest.TestCase):
         "in the clear": lambda login, tls, passwords: not tls,
         "keys": lambda login, tls, passwords: True,  # every account of this server has them
         "passwords taken": lambda login, tls, passwords: passwords,
+        # test_tokens.py looks at these: this server has no issuer, and its clients show no certificate.
+        "tokens": lambda login, tls, passwords: False,
+        "certificate": lambda login, tls, passwords: False,
     }
 
     def documented(self, section, state, column="capability"):
@@ -327,16 +330,19 @@ class Limits(unittest.TestCase):
         "AuthSettings": "MailAuth/AuthSettings.swift", "ControlLimits": "MerpatiServer/Control/ControlLimits.swift",
         "BackupLimits": "MailStoreSQL/Backup/BackupLimits.swift", "MarkLimits": "MailStoreSQL/Marks/MarkLimits.swift",
         "SearchIndexLimits": "SearchIndex/SearchIndexLimits.swift", "WatchLimits": "MailStore/WatchLimits.swift",
+        "CompressionLimits": "MailNet/Compression/CompressionLimits.swift", "TokenLimits": "MailAuth/Tokens/TokenLimits.swift",
+        "AuthServerLimits": "AuthServer/AuthServerLimits.swift",
     }
     # No limits, or given by the configuration, whose own rows stand in the page.
     NOT_LIMITS = {
-        "IMAPServerSettings": {"productName", "productVersion", "wire", "appendLimit", "loginTimeout", "idleTimeout", "now"},
+        "IMAPServerSettings": {"productName", "productVersion", "wire", "appendLimit", "loginTimeout", "idleTimeout", "now",
+                               "offersCompression", "offersUnauthenticate"},
         "POP3ServerSettings": {"hostname", "implementation", "offersSTLS", "loginDelaySeconds", "idleSeconds", "utf8Fallback",
                                "language", "now", "loginSeconds", "loginTimeoutSeconds"},
         "LMTPServerSettings": {"hostname", "maxMessageBytes", "quotaFullIsTemporary", "recipientDelimiter", "addsTraceHeaders",
                                "offersSTARTTLS", "postmaster", "idleSeconds", "now"},
         "AuthSettings": {"allowCleartext", "trustsLoopback", "failureDelay", "maxFailuresPerConnection",
-                         "maxConnectionsPerAccount", "scramIterations"},
+                         "maxConnectionsPerAccount", "scramIterations", "domain", "certificateName"},
         "AuthClock": {"now", "sleep", "system"},
         "IMAPLimits": {"standard"},
     }
@@ -346,7 +352,7 @@ class Limits(unittest.TestCase):
         "IMAPLimits", "IMAPServerSettings", "POP3Limits", "POP3ServerSettings", "POP3Sizes", "LMTPLimits",
         "LMTPServerSettings", "LMTPSizes", "NetLimits", "SASLLimits", "StoreLimits", "MIMELimits", "AuthSettings", "AuthClock",
         "ControlLimits", "BackupLimits", "MarkLimits", "SearchIndexLimits",
-        "WatchLimits",
+        "CompressionLimits", "TokenLimits", "AuthServerLimits", "WatchLimits",
     }
 
     @staticmethod

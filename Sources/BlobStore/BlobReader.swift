@@ -2,13 +2,15 @@ public import NIOCore
 import Synchronization
 
 /// Reads ranges of one message in bounded memory: a chunk at a time, the last one kept. It pins its pack. Safe from any
-/// thread, one read at a time.
+/// thread, one read at a time. Who reads on from where the last read ended can have the next chunk made ready meanwhile.
 public final class BlobReader: Sendable {
   private struct State: ~Copyable {
     var decompressor = Decompressor()
     var stored = RawBuffer()
     var chunk = ByteBuffer()
     var index = -1
+    /// Where the last read ended.
+    var end = -1
   }
 
   /// Bytes of the message.
@@ -47,6 +49,7 @@ public final class BlobReader: Sendable {
     guard !range.isEmpty else { return ByteBuffer() }
     let chunkSize = header.chunkSize
     return try state.withLock { state throws(BlobError) in
+      state.end = range.upperBound
       let first = range.lowerBound / chunkSize
       let last = (range.upperBound - 1) / chunkSize
       if first == last {
@@ -62,6 +65,35 @@ public final class BlobReader: Sendable {
         if let slice = state.chunk.getSlice(at: start, length: end - start) { result.writeImmutableBuffer(slice) }
       }
       return result
+    }
+  }
+
+  // MARK: Reading on
+
+  /// What is ready: nothing is read or decoded for it, and nobody is waited for. Nil: ask `read`.
+  public func ready(_ range: Range<Int>) -> ByteBuffer? {
+    guard !range.isEmpty, range.upperBound <= size else { return nil }
+    let chunk = range.lowerBound / header.chunkSize
+    guard (range.upperBound - 1) / header.chunkSize == chunk else { return nil }
+    return state.withLockIfAvailable { state -> ByteBuffer? in
+      guard state.index == chunk,
+        let slice = state.chunk.getSlice(at: range.lowerBound - chunk * header.chunkSize, length: range.count)
+      else { return nil }
+      state.end = range.upperBound
+      return slice
+    } ?? nil
+  }
+
+  /// Whether somebody who reads on after this range needs another chunk.
+  public func wantsNext(after range: Range<Int>) -> Bool {
+    range.upperBound % header.chunkSize == 0 && range.upperBound < size
+  }
+
+  /// Makes the chunk ready that begins where the last read ended. What is wrong with it `read` tells.
+  public func prepareNext() {
+    state.withLock { state in
+      guard state.end > 0, state.end < size, state.end % header.chunkSize == 0 else { return }
+      try? load(state.end / header.chunkSize, &state)
     }
   }
 

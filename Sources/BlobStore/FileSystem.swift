@@ -61,4 +61,6 @@ extension FileHandle {
 public protocol FileMapping: AnyObject, Sendable {
   /// Good while the mapping is kept.
   var bytes: UnsafeRawBufferPointer { get }
+  /// Lets go of the pages in memory; the bytes come from the file again where they are looked at.
+  func forget()
 }

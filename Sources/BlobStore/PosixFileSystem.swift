@@ -304,6 +304,13 @@ private final class PosixMapping: FileMapping, @unchecked Sendable {
 
   init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
+  func forget() {
+    // Of a shared mapping that nobody writes to, nothing is lost.
+    if let address = bytes.baseAddress {
+      _ = madvise(UnsafeMutableRawPointer(mutating: address), bytes.count, Int32(MADV_DONTNEED))
+    }
+  }
+
   deinit {
     if let address = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: address), bytes.count) }
   }

@@ -99,11 +99,19 @@ public final class Spool: Sendable {
 
   /// All bytes taken so far: the memory itself, or the file mapped.
   public func withBytes<Result>(_ body: (RawSpan) throws(BlobError) -> Result) throws(BlobError) -> Result {
+    try withBytes { (bytes, _) throws(BlobError) in try body(bytes) }
+  }
+
+  /// - body: gets the bytes and what lets go of those in memory, nil where they are nowhere else: called now and then on the
+  ///   way through a large message, it keeps no more of it in memory than was looked at since.
+  public func withBytes<Result>(
+    _ body: (RawSpan, (() -> Void)?) throws(BlobError) -> Result
+  ) throws(BlobError) -> Result {
     let (memory, file, size) = try contents()
-    guard let file else { return try body(memory.readableBytesSpan) }
+    guard let file else { return try body(memory.readableBytesSpan, nil) }
     let mapping = try file.map(size: Int(size))
     let result: Result
-    do throws(BlobError) { result = try body(mapping.bytes.bytes) } catch {
+    do throws(BlobError) { result = try body(mapping.bytes.bytes) { mapping.forget() } } catch {
       extendLifetime(mapping)
       throw error
     }

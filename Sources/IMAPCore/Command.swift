@@ -24,6 +24,9 @@ public enum Command: Hashable, Sendable {
 
   // Authenticated
   case enable(EnableCommand)
+  case compress(CompressCommand)
+  /// RFC 8437 §3.
+  case unauthenticate
   /// SELECT and EXAMINE.
   case select(SelectCommand)
   case create(CreateCommand)

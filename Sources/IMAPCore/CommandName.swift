@@ -2,19 +2,20 @@ import Bytes
 
 /// The keyword of a command. `UID FETCH` has the name `fetch`; its payload says `uid`.
 public enum CommandName: UInt8, Hashable, Sendable, CaseIterable {
-  case append, authenticate, capability, check, close, copy, create, delete, enable, examine, expunge, fetch
+  case append, authenticate, capability, check, close, compress, copy, create, delete, enable, examine, expunge, fetch
   case getQuota, getQuotaRoot, id, idle, list, login, logout, lsub, move, namespace, noop, rename, search, select
-  case setQuota, sort, startTLS, status, store, subscribe, thread, uid, unselect, unsubscribe
+  case setQuota, sort, startTLS, status, store, subscribe, thread, uid, unauthenticate, unselect
+  case unsubscribe
   case notify, cancelUpdate, esearch, getMetadata, setMetadata
 
   /// As it is written, in upper case.
   public var keyword: StaticString { Self.spellings[Int(rawValue)] }
 
   private static let spellings: [StaticString] = [
-    "APPEND", "AUTHENTICATE", "CAPABILITY", "CHECK", "CLOSE", "COPY", "CREATE", "DELETE", "ENABLE", "EXAMINE",
-    "EXPUNGE", "FETCH", "GETQUOTA", "GETQUOTAROOT", "ID", "IDLE", "LIST", "LOGIN", "LOGOUT", "LSUB", "MOVE",
+    "APPEND", "AUTHENTICATE", "CAPABILITY", "CHECK", "CLOSE", "COMPRESS", "COPY", "CREATE", "DELETE", "ENABLE",
+    "EXAMINE", "EXPUNGE", "FETCH", "GETQUOTA", "GETQUOTAROOT", "ID", "IDLE", "LIST", "LOGIN", "LOGOUT", "LSUB", "MOVE",
     "NAMESPACE", "NOOP", "RENAME", "SEARCH", "SELECT", "SETQUOTA", "SORT", "STARTTLS", "STATUS", "STORE", "SUBSCRIBE",
-    "THREAD", "UID", "UNSELECT", "UNSUBSCRIBE",
+    "THREAD", "UID", "UNAUTHENTICATE", "UNSELECT", "UNSUBSCRIBE",
     "NOTIFY", "CANCELUPDATE", "ESEARCH", "GETMETADATA", "SETMETADATA",
   ]
 
@@ -33,6 +34,8 @@ extension Command {
     case .authenticate: .authenticate
     case .login: .login
     case .enable: .enable
+    case .compress: .compress
+    case .unauthenticate: .unauthenticate
     case .select(let select): select.readOnly ? .examine : .select
     case .create: .create
     case .delete: .delete

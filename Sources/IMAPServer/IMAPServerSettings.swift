@@ -77,6 +77,13 @@ public struct IMAPServerSettings: Sendable {
   /// Of those, so many are in the store at once: whoever wants one message does not wait behind a crowd that reads ahead.
   public static let runningVisitsAhead = 6
 
+  /// COMPRESS=DEFLATE is offered (RFC 4978).
+  public var offersCompression = true
+  /// UNAUTHENTICATE is offered. RFC 8437 §8: there MUST be a way to switch it off.
+  public var offersUnauthenticate = true
+  /// Of a command that takes long the client hears every so often (RFC 9585 §4 recommends 10 to 15 seconds).
+  public var progressInterval: TimeAmount = .seconds(10)
+
   /// Octets of a client's ID that go to the log.
   public var clientIDLogged = 512
 

@@ -15,6 +15,17 @@ public struct AuthSettings: Sendable, Hashable {
   public var maxConnectionsPerAccount: Int
   /// PBKDF2 rounds of new keys (RFC 7677 §4).
   public var scramIterations: Int
+  /// Taken off the names in tokens and certificates: anna@example.org is the account anna. Names of other domains are
+  /// refused. Empty: they are accounts as they stand.
+  public var domain = ""
+  /// What of a client's certificate names the account (EXTERNAL).
+  public var certificateName = CertificateName.email
+
+  public enum CertificateName: String, Sendable, Hashable {
+    /// rfc822Name in subjectAltName (RFC 5280 §4.2.1.6).
+    case email
+    case commonName = "cn"
+  }
 
   public init(
     allowCleartext: Bool, trustsLoopback: Bool = true, failureDelay: Duration = .seconds(1),

@@ -28,6 +28,8 @@ public final class Authenticator: Sendable {
   /// Read for names that don't exist.
   let decoyText: String
   let verify: PasswordCheck
+  /// Nil: no tokens are taken.
+  let tokens: TokenVerifier?
   private let refreshing = Mutex((running: false, again: false))
 
   /// `refresh()` must be awaited once before SCRAM is offered.
@@ -35,10 +37,12 @@ public final class Authenticator: Sendable {
   /// - Parameters:
   ///   - decoySecret: what the salts of names without an account are derived from; random if nil. Kept from one start to
   ///     the next it makes them stay, as those of accounts do.
+  ///   - tokens: nil: OAUTHBEARER and XOAUTH2 are not offered.
   ///   - verify: for tests that count.
   public init(
     store: any MailStore, settings: AuthSettings, logger: Logger, threads: NIOThreadPool, clock: AuthClock = .system,
-    decoySecret: [UInt8]? = nil, verify: @escaping PasswordCheck = { $0.verify($1, iterations: $2) }
+    decoySecret: [UInt8]? = nil, tokens: TokenVerifier? = nil,
+    verify: @escaping PasswordCheck = { $0.verify($1, iterations: $2) }
   ) {
     self.store = store
     self.settings = settings
@@ -52,28 +56,33 @@ public final class Authenticator: Sendable {
     readiness = SCRAMReadiness(
       nobody: decoy, decoy: SCRAMDecoy(secret: decoySecret, iterations: settings.scramIterations))
     self.verify = verify
+    self.tokens = tokens
   }
 
   // MARK: What may be offered
 
-  /// Mechanisms to announce now, the best first. SCRAM while every enabled account has keys for it; PLAIN and LOGIN where
-  /// a password may be shown.
-  public func mechanisms(for connection: Connection) -> [SASLMechanism] {
-    SASLMechanism.allCases.filter { mechanism in
-      if let hash = mechanism.scramHash { return readiness.serves(hash) }
-      return passwordLoginAllowed(on: connection)
+  /// Mechanisms to announce now, the best first. SCRAM while every enabled account has keys for it; PLAIN and LOGIN, and
+  /// tokens where they are set up, where a secret may be shown; EXTERNAL where a certificate was.
+  public func mechanisms(for connection: any LoginOrigin) -> [ServerMechanism] {
+    let mayShowSecret = passwordLoginAllowed(on: connection)
+    return ServerMechanism.allCases.filter { mechanism in
+      switch mechanism {
+      case .password(let mechanism): mechanism.scramHash.map { readiness.serves($0) } ?? mayShowSecret
+      case .token: tokens != nil && mayShowSecret
+      case .external: !certificateAccounts(connection).isEmpty
+      }
     }
   }
 
   /// LOGIN, USER and PASS, PLAIN: inside TLS, on this machine, or by the administrator's leave. Otherwise LOGINDISABLED
   /// (RFC 9051 §6.2.3) or [PRIVACYREQUIRED].
-  public func passwordLoginAllowed(on connection: Connection) -> Bool {
-    connection.isTLS || settings.allowCleartext || connection.peer.isUnixSocket
+  public func passwordLoginAllowed(on connection: any LoginOrigin) -> Bool {
+    connection.isPrivate || settings.allowCleartext
       || (settings.trustsLoopback && connection.peer.isLoopback)
   }
 
   /// This connection has failed as often as it may: say goodbye.
-  public func hasFailedTooOften(_ connection: Connection) -> Bool {
+  public func hasFailedTooOften(_ connection: any LoginOrigin) -> Bool {
     connection.loginFailures >= settings.maxFailuresPerConnection
   }
 
@@ -83,7 +92,7 @@ public final class Authenticator: Sendable {
   ///
   /// `method` is for the log.
   public func login(
-    user: String, password: [UInt8], connection: Connection, method: String = "LOGIN"
+    user: String, password: [UInt8], connection: any LoginOrigin, method: String = "LOGIN"
   ) async -> LoginOutcome {
     guard passwordLoginAllowed(on: connection) else {
       return conclude(.failed(.privacyRequired), user: user, method: method, connection)
@@ -99,7 +108,7 @@ public final class Authenticator: Sendable {
   /// AUTHENTICATE (RFC 9051 §6.2.2) and AUTH (RFC 5034 §4). `sendsFinalData`: the protocol carries data with its success
   /// reply; IMAP and POP3 don't.
   public func begin(
-    _ mechanism: SASLMechanism, connection: Connection, sendsFinalData: Bool = false
+    _ mechanism: ServerMechanism, connection: any LoginOrigin, sendsFinalData: Bool = false
   ) -> AuthExchange {
     AuthExchange(self, mechanism, connection, sendsFinalData: sendsFinalData)
   }
@@ -158,7 +167,7 @@ public final class Authenticator: Sendable {
 
   // MARK: Inside
 
-  func waitOut(_ connection: Connection) async {
+  func waitOut(_ connection: any LoginOrigin) async {
     let delay = delays.delay(for: connection.peer, now: clock.now())
     if delay > .zero { await clock.sleep(delay) }
   }
@@ -174,31 +183,37 @@ public final class Authenticator: Sendable {
 
   /// The limits that stand even before a proven account, the books, and the one line in the log.
   func conclude(
-    _ outcome: LoginOutcome, user: String, method: String, _ connection: Connection
+    _ outcome: LoginOutcome, user: String, method: String, _ origin: any LoginOrigin, detail: String? = nil
   ) -> LoginOutcome {
+    // Whoever asks for somebody else holds no session here.
+    let connection = origin as? Connection
     var outcome = outcome
     if case .success(let account) = outcome {
       if !account.isEnabled {
         outcome = .failed(.disabled)
-      } else if !connections.acquire(account: account.id.rawValue, limit: settings.maxConnectionsPerAccount) {
+      } else if connection != nil,
+        !connections.acquire(account: account.id.rawValue, limit: settings.maxConnectionsPerAccount)
+      {
         outcome = .failed(.tooManyConnections)
       }
     }
     var metadata: Logger.Metadata = [
-      "listener": "\(connection.listenerName)", "conn": "\(connection.id)", "peer": "\(connection.peer)",
-      "method": "\(method)", "tls": "\(connection.tlsVersion ?? "no")",
+      "listener": "\(origin.listenerName)", "conn": "\(origin.id)", "peer": "\(origin.peer)",
+      "method": "\(method)", "tls": "\(origin.tlsVersion ?? "no")",
     ]
     switch outcome {
     case .success(let account):
-      sessions.withLock { $0[account.id.rawValue, default: [:]][connection.id] = connection }
-      delays.succeeded(connection.peer)
+      if let connection {
+        sessions.withLock { $0[account.id.rawValue, default: [:]][connection.id] = connection }
+      }
+      delays.succeeded(origin.peer)
       metadata["account"] = "\(LogText.name(account.name))"
       logger.info("login", metadata: metadata)
     case .failed(let reason):
-      connection.loginFailures += 1
-      if reason.isGuess { delays.failed(connection.peer, now: clock.now()) }
+      origin.loginFailures += 1
+      if reason.isGuess { delays.failed(origin.peer, now: clock.now()) }
       if !user.isEmpty { metadata["account"] = "\(LogText.name(user))" }
-      metadata["reason"] = "\(reason.name)"
+      metadata["reason"] = "\(detail ?? reason.name)"
       logger.notice("login failed", metadata: metadata)
     }
     return outcome

@@ -4,6 +4,8 @@ enum LogText {
 
   /// At most 128 characters; what is not visible becomes `?`.
   static func name(_ text: String) -> String {
+    // Nearly all of them.
+    if text.utf8.count <= longest, text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) { return text }
     var result = ""
     var count = 0
     for scalar in text.unicodeScalars {

@@ -10,15 +10,35 @@ public enum BodyStructureWriter {
   public static func writeBody(
     _ index: MessageIndex, _ bytes: RawSpan, extensible: Bool, into buffer: inout ByteBuffer
   ) {
-    var writer = Writer(extensible: extensible)
+    writeBody(index, bytes, extensible: extensible, step: nil, into: &buffer)
+  }
+
+  /// - step: see `MessageSummary.make`.
+  static func writeBody(
+    _ index: MessageIndex, _ bytes: RawSpan, extensible: Bool, step: (() -> Void)?, into buffer: inout ByteBuffer
+  ) {
+    var writer = Writer(
+      extensible: extensible, limit: buffer.writerIndex + MIMELimits.structureBytes, step: step)
     writer.part(index.root, bytes, insideDigest: false, into: &buffer)
   }
 }
 
 private struct Writer {
   let extensible: Bool
+  /// Beyond this place in the buffer no more envelopes are written. What else a part brings is bounded by its parser.
+  let limit: Int
+  let step: (() -> Void)?
+  private var visited = 0
+
+  init(extensible: Bool, limit: Int, step: (() -> Void)?) {
+    self.extensible = extensible
+    self.limit = limit
+    self.step = step
+  }
 
   mutating func part(_ part: Part, _ bytes: RawSpan, insideDigest: Bool, into buffer: inout ByteBuffer) {
+    visited += 1
+    if visited % MIMELimits.stepParts == 0 { step?() }
     buffer.writeStaticString("(")
     if part.isMultipart {
       for child in part.children {
@@ -46,7 +66,7 @@ private struct Writer {
     extensions(part, bytes, into: &buffer)
   }
 
-  private func single(_ part: Part, _ bytes: RawSpan, into buffer: inout ByteBuffer) {
+  private mutating func single(_ part: Part, _ bytes: RawSpan, into buffer: inout ByteBuffer) {
     let media = mediaType(part, bytes)
     if part.isOpaque {
       // What may not be looked into is not announced as a container, which would need a structure.
@@ -74,10 +94,13 @@ private struct Writer {
     buffer.writeDecimal(part.bodyRange.count)
     if part.isMessage, let message = part.children.first {
       buffer.writeStaticString(" ")
-      Envelope.write(bytes, header: message.headerRange, into: &buffer)
+      if buffer.writerIndex < limit {
+        Envelope.write(bytes, header: message.headerRange, into: &buffer)
+      } else {
+        buffer.writeStaticString("(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)")
+      }
       buffer.writeStaticString(" ")
-      var writer = self
-      writer.part(message, bytes, insideDigest: false, into: &buffer)
+      self.part(message, bytes, insideDigest: false, into: &buffer)
     }
     if part.isMessage || part.isText {
       buffer.writeStaticString(" ")

@@ -95,8 +95,9 @@ struct EnvelopeFields {
   var addresses: [(kind: Kind, value: Range<Int>)] = []
 
   mutating func collect(_ bytes: RawSpan, header: Range<Int>) {
-    HeaderFields.forEach(bytes, in: header) { name, value, _ in
-      note(bytes, name, value)
+    let limit = MIMELimits().headerBytes
+    HeaderFields.forEach(bytes, in: header, within: limit) { name, value, whole in
+      if whole.upperBound - header.lowerBound <= limit { note(bytes, name, value) }
       return true
     }
   }

@@ -39,6 +39,16 @@ public enum HeaderFields {
     }
   }
 
+  /// The same for the beginning of a header. The field that goes beyond `limit` octets is the last one and may be cut; the
+  /// ones before it are what they are in the whole header.
+  static func forEach(
+    _ bytes: RawSpan, in header: Range<Int>, within limit: Int,
+    _ body: (_ name: Range<Int>, _ value: Range<Int>, _ whole: Range<Int>) -> Bool
+  ) {
+    // One octet more says whether a line goes on in the next.
+    forEach(bytes, in: limit < header.count ? header.prefix(limit + 1) : header, body)
+  }
+
   /// The empty line at the end of `header`; nil when there is none.
   static func emptyLine(_ bytes: RawSpan, _ header: Range<Int>) -> Range<Int>? {
     var start = header.upperBound

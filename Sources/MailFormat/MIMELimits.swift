@@ -13,6 +13,16 @@ public struct MIMELimits: Sendable, Equatable {
     self.headerBytes = max(0, headerBytes)
   }
 
+  /// Bytes of header lines kept beside a message (see `CommonHeaders`). Of longer ones the message itself is asked.
+  public static let commonHeaderBytes = 64 << 10
+  /// Bytes of the content fields (Content-Type, ...) of all parts of a message together; what is beyond is not read.
+  static let contentFieldBytes = 2 << 20
+  /// Bytes of a BODYSTRUCTURE from which on embedded messages come with empty envelopes.
+  static let structureBytes = 2 << 20
+  /// Bytes looked at between two calls for whoever mapped them (see `MessageSummary.make`).
+  static let stepBytes = 1 << 20
+  /// Parts visited between two such calls.
+  static let stepParts = 16
   /// Addresses of one kind (To, Cc, ...) in an envelope.
   static let addresses = 10_000
   /// Strings longer than this are sent as literals, so that response lines stay short.

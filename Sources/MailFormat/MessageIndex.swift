@@ -14,7 +14,12 @@ public struct MessageIndex: Sendable, Equatable {
 
   /// Reads a message in one pass. Any bytes are a message; nothing is refused.
   public static func parse(_ bytes: RawSpan, limits: MIMELimits = .init()) -> MessageIndex {
-    var parser = PartParser(limits: limits)
+    parse(bytes, limits: limits, step: nil)
+  }
+
+  /// - step: see `MessageSummary.make`.
+  static func parse(_ bytes: RawSpan, limits: MIMELimits, step: (() -> Void)?) -> MessageIndex {
+    var parser = PartParser(limits: limits, step: step)
     let root = parser.entity(bytes, depth: 1, insideDigest: false)
     return MessageIndex(root: root, size: bytes.byteCount)
   }

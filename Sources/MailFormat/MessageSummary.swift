@@ -12,7 +12,8 @@ public struct MessageSummary: Sendable {
   public var body: ByteBuffer
   public var bodyStructure: ByteBuffer
   /// Header lines often asked for by HEADER.FIELDS (see `CommonHeaders`), whole and in the order of the message, then the empty
-  /// line if the message has one: `HeaderFields.write` makes of them what it makes of the header itself.
+  /// line if the message has one: `HeaderFields.write` makes of them what it makes of the header itself, unless
+  /// `CommonHeaders.areWhole` denies it.
   public var commonHeaders: ByteBuffer
   /// Unix seconds of Date:; nil when it cannot be read.
   public var sentDate: Int64?
@@ -35,33 +36,39 @@ public struct MessageSummary: Sendable {
   public var preview: String
 
   /// Computes all of it. Never fails, whatever the bytes are.
-  public static func make(_ bytes: RawSpan, limits: MIMELimits = .init()) -> MessageSummary {
-    MessageSummary(bytes, limits)
+  /// - step: called after about each MiB that was looked at, so that whoever mapped the bytes of a large message can let go of
+  ///   the pages; the last ones may be looked at again.
+  public static func make(
+    _ bytes: RawSpan, limits: MIMELimits = .init(), step: (() -> Void)? = nil
+  ) -> MessageSummary {
+    MessageSummary(bytes, limits, step)
   }
 
-  private init(_ bytes: RawSpan, _ limits: MIMELimits) {
-    index = MessageIndex.parse(bytes, limits: limits)
+  private init(_ bytes: RawSpan, _ limits: MIMELimits, _ step: (() -> Void)?) {
+    index = MessageIndex.parse(bytes, limits: limits, step: step)
+    step?()
     let header = index.root.headerRange
     var fields = EnvelopeFields()
-    var common = ByteBuffer()
-    common.reserveCapacity(min(header.count, 2_048))
-    HeaderFields.forEach(bytes, in: header) { name, value, whole in
+    var common = CommonHeaders.Collector(header)
+    HeaderFields.forEach(bytes, in: header, within: limits.headerBytes) { name, value, whole in
       // RFC 9051 leaves open how much of a hostile header an envelope reflects.
-      if whole.upperBound - header.lowerBound <= limits.headerBytes { fields.note(bytes, name, value) }
-      if CommonHeaders.contains(bytes, name) { common.write(bytes, whole) }
+      guard whole.upperBound - header.lowerBound <= limits.headerBytes else { return false }
+      fields.note(bytes, name, value)
+      if CommonHeaders.contains(bytes, name) { common.add(bytes, whole) }
       return true
     }
-    if let line = HeaderFields.emptyLine(bytes, header) { common.write(bytes, line) }
-    commonHeaders = common
+    commonHeaders = common.finish(bytes, header, isCut: header.count > limits.headerBytes)
     envelope = ByteBuffer()
     envelope.reserveCapacity(512)
     Envelope.write(bytes, fields, into: &envelope)
     bodyStructure = ByteBuffer()
     bodyStructure.reserveCapacity(256)
-    BodyStructureWriter.writeBody(index, bytes, extensible: true, into: &bodyStructure)
+    BodyStructureWriter.writeBody(index, bytes, extensible: true, step: step, into: &bodyStructure)
+    step?()
     body = ByteBuffer()
     body.reserveCapacity(bodyStructure.readableBytes)
-    BodyStructureWriter.writeBody(index, bytes, extensible: false, into: &body)
+    BodyStructureWriter.writeBody(index, bytes, extensible: false, step: step, into: &body)
+    step?()
 
     let date = fields.date.flatMap { DateParser.messageDate(bytes, in: $0) }
     sentDate = date?.seconds
@@ -79,7 +86,7 @@ public struct MessageSummary: Sendable {
     if references.isEmpty, let inReplyTo = fields.inReplyTo {
       references = MessageIDs.list(bytes, inReplyTo, limit: 1)
     }
-    preview = Preview.make(index, bytes, &converter)
+    preview = Preview.make(index, bytes, step: step, &converter)
   }
 }
 
@@ -89,6 +96,44 @@ public enum CommonHeaders {
   /// - name: in any case.
   public static func contains(_ name: [UInt8]) -> Bool {
     contains(name.span.bytes, 0..<name.count)
+  }
+
+  /// Whether all lines of these names are in what is kept of a message; else the message has to be asked for what is not
+  /// found there.
+  /// - kept: `MessageSummary.commonHeaders`.
+  @inline(__always)
+  public static func areWhole(_ kept: RawSpan) -> Bool { kept.byteCount == 0 || kept.at(0) != 0 }
+
+  /// Gathers the lines, as far as they are few. A line of a NUL, which names no field, stands in front of those of a longer
+  /// header: a field of 50 MB in a row would be 50 MB in memory, and more, whenever the row is written or looked at.
+  struct Collector {
+    private var lines = ByteBuffer()
+    private var isWhole = true
+
+    init(_ header: Range<Int>) { lines.reserveCapacity(min(header.count, 2_048)) }
+
+    mutating func add(_ bytes: RawSpan, _ field: Range<Int>) {
+      if lines.readableBytes + field.count <= MIMELimits.commonHeaderBytes {
+        lines.write(bytes, field)
+      } else {
+        isWhole = false
+      }
+    }
+
+    /// - isCut: there is more than was looked at.
+    consuming func finish(_ bytes: RawSpan, _ header: Range<Int>, isCut: Bool) -> ByteBuffer {
+      let line = HeaderFields.emptyLine(bytes, header)
+      if isWhole, !isCut {
+        if let line { lines.write(bytes, line) }
+        return lines
+      }
+      var marked = ByteBuffer()
+      marked.reserveCapacity(lines.readableBytes + 8)
+      marked.writeStaticString("\0\r\n")
+      marked.writeImmutableBuffer(lines)
+      if let line { marked.write(bytes, line) }
+      return marked
+    }
   }
 
   @inline(__always)

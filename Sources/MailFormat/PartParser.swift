@@ -13,6 +13,11 @@ struct PartParser {
   }
 
   private let limits: MIMELimits
+  /// To be called after each `MIMELimits.stepBytes`, and where the next of these steps is; `.max`: nobody wants it.
+  private let step: (() -> Void)?
+  private var nextStep: Int
+  /// Bytes of all content fields noted.
+  private var contentBytes = 0
   /// Boundaries of the multiparts that are open, outermost first, each with its leading `--`.
   private var boundaries: [[UInt8]] = []
   private var position = 0
@@ -23,8 +28,51 @@ struct PartParser {
   private var end = 0
   private var endLines = 0
 
-  init(limits: MIMELimits) {
+  init(limits: MIMELimits, step: (() -> Void)? = nil) {
     self.limits = limits
+    self.step = step
+    nextStep = step == nil ? .max : MIMELimits.stepBytes
+  }
+
+  /// The first line feed from `position` on.
+  @inline(__always)
+  private mutating func nextLineFeed(_ bytes: RawSpan) -> Int? {
+    if position < nextStep,
+      let found = bytes.firstIndex(of: .lf, from: position, to: min(nextStep, bytes.byteCount))
+    {
+      return found
+    }
+    return farLineFeed(bytes)
+  }
+
+  /// The same across steps: a line may be as long as the message.
+  private mutating func farLineFeed(_ bytes: RawSpan) -> Int? {
+    let count = bytes.byteCount
+    var start = max(position, min(nextStep, count))
+    while start < count {
+      takeStep(start)
+      let end = min(nextStep, count)
+      if let found = bytes.firstIndex(of: .lf, from: start, to: end) { return found }
+      start = end
+    }
+    return nil
+  }
+
+  /// Counts the line feeds of all that is left.
+  private mutating func countLines(_ bytes: RawSpan) {
+    let count = bytes.byteCount
+    while position < count {
+      takeStep(position)
+      let end = min(nextStep, count)
+      lines += bytes.lineFeeds(from: position, to: end)
+      position = end
+    }
+  }
+
+  private mutating func takeStep(_ place: Int) {
+    guard place >= nextStep else { return }
+    step?()
+    nextStep = place + MIMELimits.stepBytes
   }
 
   /// One entity (RFC 2045 §2.4): a header and its body.
@@ -102,7 +150,7 @@ struct PartParser {
       }
       let start = position
       repeat {
-        guard let lineFeed = bytes.firstIndex(of: .lf, from: position, to: count) else {
+        guard let lineFeed = nextLineFeed(bytes) else {
           position = count
           break
         }
@@ -110,7 +158,10 @@ struct PartParser {
         lines += 1
       } while position < count && bytes.at(position).isBlank
       if first | 0x20 == 0x63, start - part.headerStart < limits.headerBytes {
-        part.noteContentField(bytes, start..<min(position, part.headerStart + limits.headerBytes))
+        let field = start..<min(position, part.headerStart + limits.headerBytes)
+        if contentBytes + field.count <= MIMELimits.contentFieldBytes, part.noteContentField(bytes, field) {
+          contentBytes += field.count
+        }
       }
     }
     return false
@@ -120,10 +171,7 @@ struct PartParser {
   private mutating func scanBody(_ bytes: RawSpan, from bodyStart: Int) {
     let count = bytes.byteCount
     stop = nil
-    if boundaries.isEmpty {
-      lines += bytes.lineFeeds(from: position, to: count)
-      position = count
-    }
+    if boundaries.isEmpty { countLines(bytes) }
     while position < count {
       if bytes.at(position) == 0x2D, let reached = boundary(bytes, at: position) {
         stop = reached
@@ -137,7 +185,7 @@ struct PartParser {
         }
         return takeBoundaryLine(bytes)
       }
-      guard let lineFeed = bytes.firstIndex(of: .lf, from: position, to: count) else {
+      guard let lineFeed = nextLineFeed(bytes) else {
         position = count
         break
       }
@@ -149,7 +197,7 @@ struct PartParser {
   }
 
   private mutating func takeBoundaryLine(_ bytes: RawSpan) {
-    if let lineFeed = bytes.firstIndex(of: .lf, from: position, to: bytes.byteCount) {
+    if let lineFeed = nextLineFeed(bytes) {
       position = lineFeed + 1
       lines += 1
     } else {
@@ -181,21 +229,24 @@ extension Part {
   /// message/rfc822 or message/global: a message to look into.
   var isMessageType: Bool { type == "message" && (subtype == "rfc822" || subtype == "global") }
 
-  /// Notes the field at `field` when it is a content field. The first of several counts.
-  mutating func noteContentField(_ bytes: RawSpan, _ field: Range<Int>) {
+  /// Notes the field at `field` when it is a content field, and says whether. The first of several counts.
+  mutating func noteContentField(_ bytes: RawSpan, _ field: Range<Int>) -> Bool {
     guard bytes.hasWord("content-", at: field.lowerBound),
       let colon = bytes.firstIndex(
         of: 0x3A, from: field.lowerBound, to: min(field.upperBound, field.lowerBound + 64))
-    else { return }
+    else { return false }
     var nameEnd = colon
     while nameEnd > field.lowerBound, bytes.at(nameEnd - 1).isBlank { nameEnd -= 1 }
-    guard let kind = ContentField(bytes, name: field.lowerBound + 8..<nameEnd), fields[kind] == nil else { return }
+    guard let kind = ContentField(bytes, name: field.lowerBound + 8..<nameEnd), fields[kind] == nil else {
+      return false
+    }
     var lower = colon + 1
     var upper = field.upperBound
     if upper > lower, bytes.at(upper - 1) == .lf { upper -= 1 }
     if upper > lower, bytes.at(upper - 1) == .cr { upper -= 1 }
     while lower < upper, bytes.at(lower).isWhitespace { lower += 1 }
     fields[kind] = lower - headerStart..<upper - headerStart
+    return true
   }
 
   /// Type, charset and encoding from the fields noted; returns the boundary of a multipart, with `--` before it.

@@ -2,10 +2,17 @@ import Bytes
 
 /// The first words of a message (RFC 8970): of text/plain if there is any, else of text/html.
 enum Preview {
-  static func make(_ index: MessageIndex, _ bytes: RawSpan, _ converter: inout TextConverter) -> String {
+  /// - step: see `MessageSummary.make`.
+  static func make(
+    _ index: MessageIndex, _ bytes: RawSpan, step: (() -> Void)?, _ converter: inout TextConverter
+  ) -> String {
     var plain: [Part] = []
     var html: [Part] = []
-    collect(index.root, bytes, &plain, &html)
+    var visited = 0
+    collect(index.root, bytes, &plain, &html) {
+      visited += 1
+      if visited % MIMELimits.stepParts == 0 { step?() }
+    }
     for part in plain {
       let text = TextDecoding.text(of: part, in: bytes, maxBytes: MIMELimits.previewBytes / 4, &converter)
       var result = PreviewText()
@@ -23,13 +30,16 @@ enum Preview {
   }
 
   /// Text parts in order, attachments left out.
-  private static func collect(_ part: Part, _ bytes: RawSpan, _ plain: inout [Part], _ html: inout [Part]) {
+  private static func collect(
+    _ part: Part, _ bytes: RawSpan, _ plain: inout [Part], _ html: inout [Part], visited: () -> Void
+  ) {
     guard plain.count + html.count < MIMELimits.previewParts else { return }
+    visited()
     let isAttachment = part.range(of: .disposition).map { bytes.hasWord("attachment", at: $0.lowerBound) } ?? false
     if part.isText, !isAttachment {
       if part.subtype == "html" { html.append(part) } else if part.subtype == "plain" { plain.append(part) }
     }
-    for child in part.children { collect(child, bytes, &plain, &html) }
+    for child in part.children { collect(child, bytes, &plain, &html, visited: visited) }
   }
 }
 

@@ -11,6 +11,7 @@ extension Connection {
       out.clear()
       return
     }
+    if let compression, compression.isOutgoing { return flushDeflated(compression, context) }
     bytesOut += count
     var buffer = ByteBuffer()
     swap(&buffer, &out)

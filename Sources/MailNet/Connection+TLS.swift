@@ -63,6 +63,12 @@ extension Connection {
     case .tlsv12: tlsVersion = "TLSv1.2"
     default: tlsVersion = "TLS"
     }
+    if core.tls?.asksForCertificates == true,
+      let certificate = try? context?.pipeline.syncOperations.nioSSL_peerCertificate()
+    {
+      // The handshake would have failed with one that is not in order.
+      certificateNames = (try? certificate.toDERBytes()).flatMap { CertificateNames(der: $0) }
+    }
     if flags.contains(.opened) {
       turn { $0.tlsStarted() }
       flush()

@@ -13,7 +13,7 @@ extension Connection {
   }
 
   /// What was asked for during a turn, or by a session's task between turns.
-  private func afterTurn() {
+  func afterTurn() {
     if flags.contains(.inactive) {
       endSession()
     } else if flags.contains(.closing) {
@@ -60,6 +60,7 @@ extension Connection {
   func deliver() {
     guard depth == 0, let session else { return }
     if out.storageCapacity == 0, inbound.readableBytes > 0 { out = resources.takeBuffer() }
+    if let compression { return deliverInflated(compression) }
     repeat {
       guard inbound.readableBytes > 0,
         flags.isDisjoint(with: [.paused, .closing, .outputEnded, .inactive, .tlsRequested, .handshaking])
@@ -83,6 +84,8 @@ extension Connection {
         inbound = buffer
       }
       afterTurn()
+      // What is left came behind the request to compress.
+      if let compression { return deliverInflated(compression) }
     } while flags.contains(.redeliver)
   }
 
@@ -113,9 +116,9 @@ extension Connection {
 
   /// After the peer's FIN the answers to what it sent before still go out; a paused session is still at it.
   private func endOfInput() {
-    guard flags.contains(.inputEnded), flags.isDisjoint(with: [.paused, .closing, .outputEnded, .inactive]) else {
-      return
-    }
+    guard flags.contains(.inputEnded), flags.isDisjoint(with: [.paused, .closing, .outputEnded, .inactive]),
+      compression?.isYielding != true
+    else { return }
     if reason == nil { reason = .peerClosed }
     flags.insert(.closing)
     finishClosing()

@@ -20,6 +20,8 @@ public final class Connection: @unchecked Sendable {
   public internal(set) var bytesOut = 0
   /// The host name the client asked for in TLS (SNI), in lower case. At most 255 octets, no control characters.
   public internal(set) var serverName: String?
+  /// Of a certificate that the client has shown and that `TLSSettings.clientAuthorities` vouch for.
+  public internal(set) var certificateNames: CertificateNames?
   /// `TLSv1.2` or `TLSv1.3`; nil without TLS.
   public internal(set) var tlsVersion: String?
 
@@ -70,6 +72,8 @@ public final class Connection: @unchecked Sendable {
   var reason: CloseReason?
   var waiters: [CheckedContinuation<Bool, Never>] = []
   var timer = ConnectionTimer()
+  /// See `startCompression`.
+  var compression: CompressionLayer?
 
   private static let ids = Atomic<UInt64>(0)
 
@@ -117,7 +121,7 @@ public final class Connection: @unchecked Sendable {
     if flags.contains(.autoReadOff) { setAutoRead(true) }
     if out.readableBytes == 0, out.storageCapacity > 0 { resources.giveBack(&out) }
     guard !flags.contains(.delivering) else { return }
-    if inbound.readableBytes > 0 || flags.contains(.inputEnded) { scheduleTurn() }
+    if inbound.readableBytes > 0 || flags.contains(.inputEnded) || compression?.hasMore == true { scheduleTurn() }
   }
 
   // MARK: Quiet

@@ -14,6 +14,8 @@ public protocol ConnectionSession: AnyObject, Sendable {
   nonisolated func readBurstEnded()
   /// The handshake that `startTLS()` began is complete; the next bytes are inside TLS.
   nonisolated func tlsStarted()
+  /// What the client compresses cannot be read (RFC 4978): the connection ends, with what is said now.
+  nonisolated func inputFailed(_ why: String)
   /// The deadline of `setDeadline(_:)` has passed. The connection does nothing by itself.
   nonisolated func deadlineReached()
   /// The server is going down: finish the running command, take leave, close.
@@ -25,4 +27,5 @@ public protocol ConnectionSession: AnyObject, Sendable {
 extension ConnectionSession {
   public nonisolated func readBurstEnded() {}
   public nonisolated func tlsStarted() {}
+  public nonisolated func inputFailed(_ why: String) {}
 }

@@ -60,7 +60,7 @@ public final class Listener: Sendable {
       try UnixSocketFile.removeStale(path)
       channel = try await bootstrap(tcp: false).bind(unixDomainSocketPath: path).get()
       do {
-        file = try UnixSocketFile(path: path, mode: mode)
+        file = try UnixSocketFile(path: path, mode: mode, group: core.settings.unixGroup)
       } catch {
         try? await channel.close()
         throw error

@@ -68,6 +68,8 @@ public struct ListenerSettings: Sendable {
   public var descriptor: CInt?
   /// On a unix socket: only processes of our own user and of root get in, whatever the mode of its file.
   public var admitsOwnUserOnly = false
+  /// The group of a unix socket's file; nil: our own.
+  public var unixGroup: UInt32?
 
   public init(
     name: String, address: ListenAddress, implicitTLS: Bool, limits: ConnectionLimits = .init(), refusalLine: String,

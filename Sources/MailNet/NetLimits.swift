@@ -20,7 +20,8 @@ public enum NetLimits {
   /// Octets a session may leave unconsumed; beyond it the connection is closed. A session's own limits are lower.
   public static let unconsumedInput = 1 << 20
   /// One read of the socket: starts at the first, grows up to the second, which a connection that was busy once keeps.
-  static let firstRead = 2 << 10
+  /// A connection keeps two buffers of the size it reads with, the idle one as well.
+  static let firstRead = 512
   static let largestRead = 16 << 10
   /// How long a session carries out commands that have come before the others of its loop have their turn.
   public static let turn = TimeAmount.milliseconds(2)
@@ -29,6 +30,9 @@ public enum NetLimits {
   static let readsPerRound: UInt = 2
   /// After this long a session without work gives up memory that it can do without.
   static let quiet = TimeAmount.seconds(1)
+  /// Addresses in a client's certificate that are looked at, and octets of one.
+  static let certificateNames = 16
+  static let certificateName = 255
   static let backlog: Int32 = 1024
   /// After accepting has failed, until it is tried again.
   static let acceptPause = TimeAmount.seconds(1)

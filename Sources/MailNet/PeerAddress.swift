@@ -59,6 +59,12 @@ public struct PeerAddress: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
+  /// Nil: no address of either family.
+  public init?(ip text: String, port: UInt16) {
+    guard let address = try? SocketAddress(ipAddress: text, port: Int(port)) else { return nil }
+    self.init(address)
+  }
+
   public var isUnixSocket: Bool { family == .unix }
 
   /// 127.0.0.0/8 or ::1. A unix socket is not an address: ask `isUnixSocket`.

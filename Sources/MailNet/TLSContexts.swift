@@ -21,19 +21,21 @@ public final class TLSContexts: Sendable {
   }
 
   private let minimum: MinimumTLS
+  private let authorities: String?
   private let logger: Logger
   private let state: Mutex<State>
 
   /// Reads all files: blocks, so not for an event loop.
   public init(_ settings: TLSSettings, logger: Logger) throws(TLSFileError) {
     minimum = settings.minimum
+    authorities = settings.clientAuthorities
     self.logger = logger
     var entries: [Entry] = []
     var exact: [String: Int] = [:]
     var wildcard: [String: Int] = [:]
     for files in [settings.certificate] + settings.hosts.map(\.files) {
-      let stamps = Self.stamps(files)
-      entries.append(Entry(files: files, stamps: stamps, context: try Self.load(files, minimum)))
+      let stamps = Self.stamps(files, authorities)
+      entries.append(Entry(files: files, stamps: stamps, context: try Self.load(files, minimum, authorities)))
     }
     for (index, host) in settings.hosts.enumerated() {
       for name in host.names {
@@ -67,10 +69,10 @@ public final class TLSContexts: Sendable {
     let entries = state.withLock { $0.entries }
     var replaced = 0
     for (index, entry) in entries.enumerated() {
-      let stamps = Self.stamps(entry.files)
+      let stamps = Self.stamps(entry.files, authorities)
       guard stamps != entry.stamps else { continue }
       do throws(TLSFileError) {
-        let context = try Self.load(entry.files, minimum)
+        let context = try Self.load(entry.files, minimum, authorities)
         state.withLock {
           $0.entries[index].stamps = stamps
           $0.entries[index].context = context
@@ -95,8 +97,8 @@ public final class TLSContexts: Sendable {
     }
   }
 
-  private static func stamps(_ files: CertificateFiles) -> [FileStamp?] {
-    [FileStamp(of: files.chain), FileStamp(of: files.key)]
+  private static func stamps(_ files: CertificateFiles, _ authorities: String?) -> [FileStamp?] {
+    [files.chain, files.key, authorities].map { $0.flatMap { FileStamp(of: $0) } }
   }
 
   /// For TLS 1.2; those of 1.3 are all good. Forward secrecy and authenticated encryption, as every client of the last ten
@@ -107,7 +109,12 @@ public final class TLSContexts: Sendable {
     .TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, .TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
   ]
 
-  private static func load(_ files: CertificateFiles, _ minimum: MinimumTLS) throws(TLSFileError) -> NIOSSLContext {
+  /// Clients are asked for certificates.
+  var asksForCertificates: Bool { authorities != nil }
+
+  private static func load(
+    _ files: CertificateFiles, _ minimum: MinimumTLS, _ authorities: String?
+  ) throws(TLSFileError) -> NIOSSLContext {
     let chain: [NIOSSLCertificate]
     do {
       chain = try NIOSSLCertificate.fromPEMFile(files.chain)
@@ -130,6 +137,17 @@ public final class TLSContexts: Sendable {
       }
     configuration.cipherSuiteValues = suites
     configuration.shutdownTimeout = NetLimits.closeLinger
+    if let authorities {
+      let roots: [NIOSSLCertificate]
+      do { roots = try NIOSSLCertificate.fromPEMFile(authorities) } catch {
+        throw TLSFileError(file: authorities, problem: "no readable PEM certificates of authorities")
+      }
+      guard !roots.isEmpty else { throw TLSFileError(file: authorities, problem: "holds no certificate") }
+      configuration.trustRoots = .certificates(roots)
+      // Whoever shows none goes on without; whoever shows one that is not in order is sent away.
+      configuration.certificateVerification = .optionalVerification
+      configuration.sendCANameList = true
+    }
     do {
       return try NIOSSLContext(configuration: configuration)
     } catch {

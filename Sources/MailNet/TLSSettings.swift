@@ -29,7 +29,12 @@ public struct TLSSettings: Sendable, Hashable {
   public var certificate: CertificateFiles
   public var hosts: [HostCertificate]
   public var minimum: MinimumTLS
-  public init(certificate: CertificateFiles, hosts: [HostCertificate] = [], minimum: MinimumTLS) {
+  /// PEM file of authorities whose certificates clients may show to log in by (EXTERNAL); nil: none are asked for.
+  public var clientAuthorities: String?
+  public init(
+    certificate: CertificateFiles, hosts: [HostCertificate] = [], minimum: MinimumTLS, clientAuthorities: String? = nil
+  ) {
+    self.clientAuthorities = clientAuthorities
     self.certificate = certificate
     self.hosts = hosts
     self.minimum = minimum

@@ -13,8 +13,11 @@ struct UnixSocketFile: Sendable {
   let path: String
   let stamp: FileStamp?
 
-  /// Sets the mode of a socket just bound.
-  init(path: String, mode: UInt16) throws {
+  /// Sets group and mode of a socket just bound; the group first, so that nobody else's group ever gets in.
+  init(path: String, mode: UInt16, group: UInt32?) throws {
+    if let group, chown(path, uid_t.max, group) != 0 {
+      throw IOError(errnoCode: errno, reason: "chown \(path) to group \(group)")
+    }
     guard chmod(path, mode_t(mode)) == 0 else { throw IOError(errnoCode: errno, reason: "chmod \(path)") }
     self.path = path
     stamp = FileStamp(of: path)

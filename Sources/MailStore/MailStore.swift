@@ -126,7 +126,9 @@ public protocol MailStore: AnyObject, Sendable {
   /// The INBOX as it stands now, for one POP3 session; its messages stay readable until `close`, expunged or not. While it
   /// is open nothing is purged that is expunged in its account after its opening.
   /// Exclusiveness between POP3 sessions is the caller's business.
-  func openMaildrop(of account: AccountID) async throws(StoreError) -> any Maildrop
+  ///
+  /// Returns when its totals are known: of a large one the messages follow (`Maildrop.listed`), as of the same moment.
+  func beginMaildrop(of account: AccountID) async throws(StoreError) -> any Maildrop
 
   // MARK: Upkeep
 
@@ -143,6 +145,16 @@ public protocol MailStore: AnyObject, Sendable {
 }
 
 extension MailStore {
+  /// The same, with its messages.
+  public func openMaildrop(of account: AccountID) async throws(StoreError) -> any Maildrop {
+    let maildrop = try await beginMaildrop(of: account)
+    do throws(StoreError) { try await maildrop.listed() } catch {
+      maildrop.close()
+      throw error
+    }
+    return maildrop
+  }
+
   public func deliver(finishing message: any IncomingMessage, to targets: [DeliveryTarget], date: InternalDate)
     async
     throws(StoreError) -> [Result<Delivered, StoreError>]
@@ -169,6 +181,13 @@ public protocol OpenMailbox: AnyObject, Sendable {
 
 /// The INBOX as one POP3 session sees it (RFC 1939 §5: a snapshot).
 public protocol Maildrop: AnyObject, Sendable {
+  /// Of all `messages`.
+  var totals: (messages: Int, octets: Int) { get }
+  /// Returns when the messages are known. Before that nothing else may be asked of the maildrop but its totals and `close`,
+  /// which ends the reading of them: whoever waits then hears `shuttingDown`.
+  func listed() async throws(StoreError)
+  var isListed: Bool { get }
+  /// Empty before they are known.
   var messages: [MaildropMessage] { get }
   /// Visits messages by their index in `messages`, ascending, as `MailStore.visit` does.
   func visit(

@@ -2,7 +2,7 @@ import Synchronization
 
 extension MailboxSnapshot {
   /// Some messages of a mailbox, in UID order. What they are never changes; how they are held does: 24 octets each while
-  /// they are in use, three or four once `rest` was called. The next look at them brings them back.
+  /// they are in use, one to four once `rest` was called. The next look at them brings them back.
   public final class Chunk: Sendable {
     private enum Form {
       case plain([MessageEntry])
@@ -55,30 +55,48 @@ extension MailboxSnapshot {
   }
 }
 
-/// Entries in few octets: each UID and MODSEQ as the difference to the one before, in groups of seven bits.
+/// Entries in few octets: each as what is different from the one before.
+///
+///     entry = %x00-7E                                 UID one higher, the same flags, MODSEQ higher by so much
+///           / (%x7F / %xFF) uid-step flags modseq-step [keywords]
+///
+/// Numbers are in groups of seven bits, the lowest first; MODSEQ's step has its sign in the lowest bit. Only after FF are
+/// there keywords; after 7F they are those of the one before.
 struct PackedEntries: Sendable {
+  private static let written: UInt8 = 0x7F
+  private static let writtenWithKeywords: UInt8 = 0xFF
   private let octets: [UInt8]
   private let count: Int
-  private let hasKeywords: Bool
 
   init(_ entries: [MessageEntry]) {
     count = entries.count
-    hasKeywords = entries.contains { $0.keywords != 0 }
     var writer = Writer()
-    writer.octets.reserveCapacity(4 * entries.count + 16)
+    writer.octets.reserveCapacity(2 * entries.count + 16)
     var last = MessageEntry(uid: 0, flags: [], keywords: 0, modSeq: 0)
     for entry in entries {
-      writer.write(UInt64(entry.uid &- last.uid))
-      writer.octets.append(entry.flags.rawValue)
-      // The sign in the lowest bit.
-      let step = Int64(bitPattern: entry.modSeq &- last.modSeq)
-      writer.write(UInt64(bitPattern: (step << 1) ^ (step >> 63)))
-      if hasKeywords { writer.write(entry.keywords) }
+      let step = entry.modSeq &- last.modSeq
+      let hasSameKeywords = entry.keywords == last.keywords
+      if entry.uid == last.uid &+ 1, entry.flags == last.flags, hasSameKeywords, step < UInt64(Self.written) {
+        writer.octets.append(UInt8(step))
+      } else {
+        writer.octets.append(hasSameKeywords ? Self.written : Self.writtenWithKeywords)
+        writer.write(UInt64(entry.uid &- last.uid))
+        writer.octets.append(entry.flags.rawValue)
+        let signed = Int64(bitPattern: step)
+        writer.write(UInt64(bitPattern: (signed << 1) ^ (signed >> 63)))
+        if !hasSameKeywords { writer.write(entry.keywords) }
+      }
       last = entry
     }
-    // Without the room to spare.
-    octets = Array(writer.octets[...])
+    // Without the room to spare; an array made of all of a slice would be the same array.
+    let used = writer.octets
+    octets = Array(unsafeUninitializedCapacity: used.count) { buffer, count in
+      count = buffer.initialize(fromContentsOf: used)
+    }
   }
+
+  /// Octets that it takes.
+  var size: Int { octets.capacity }
 
   func unpacked() -> [MessageEntry] {
     var reader = Reader(octets: octets)
@@ -86,11 +104,17 @@ struct PackedEntries: Sendable {
     var entries: [MessageEntry] = []
     entries.reserveCapacity(count)
     for _ in 0..<count {
-      let uid = last.uid &+ UID(truncatingIfNeeded: reader.next())
-      let flags = SystemFlags(rawValue: reader.octet())
-      let step = reader.next()
-      let modSeq = last.modSeq &+ ((step >> 1) ^ (0 &- (step & 1)))
-      last = MessageEntry(uid: uid, flags: flags, keywords: hasKeywords ? reader.next() : 0, modSeq: modSeq)
+      let first = reader.octet()
+      if first < Self.written {
+        last.uid &+= 1
+        last.modSeq &+= ModSeq(first)
+      } else {
+        last.uid &+= UID(truncatingIfNeeded: reader.next())
+        last.flags = SystemFlags(rawValue: reader.octet())
+        let step = reader.next()
+        last.modSeq &+= (step >> 1) ^ (0 &- (step & 1))
+        if first == Self.writtenWithKeywords { last.keywords = reader.next() }
+      }
       entries.append(last)
     }
     return entries

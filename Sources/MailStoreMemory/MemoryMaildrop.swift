@@ -2,7 +2,7 @@ public import MailStore
 import Synchronization
 
 extension MemoryStore {
-  public func openMaildrop(of id: AccountID) async throws(StoreError) -> any Maildrop {
+  public func beginMaildrop(of id: AccountID) async throws(StoreError) -> any Maildrop {
     try await read { state throws(StoreError) in
       let account = try state.account(id)
       guard let inbox = account.mailbox(named: "INBOX") else { throw .noSuchMailbox("INBOX") }
@@ -16,6 +16,7 @@ extension MemoryStore {
 /// The INBOX as one POP3 session sees it. It holds the messages themselves.
 final class MemoryMaildrop: Maildrop {
   let messages: [MaildropMessage]
+  let isListed = true
   private let store: MemoryStore
   private let ref: MailboxRef
   private let snapshot: [MemoryMessage]
@@ -28,6 +29,9 @@ final class MemoryMaildrop: Maildrop {
   }
 
   deinit { close() }
+
+  var totals: (messages: Int, octets: Int) { (messages.count, messages.reduce(0) { $0 + $1.size }) }
+  func listed() async throws(StoreError) {}
 
   func close() { store.openings.withLock { $0.pins[ObjectIdentifier(self)] = nil } }
 

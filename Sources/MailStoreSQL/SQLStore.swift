@@ -75,6 +75,7 @@ public final class SQLStore: MailStore {
     if FileSizes.of(database) == 0, !packs.packs().isEmpty { throw Self.lostVolume(database) }
     let hadWAL = FileSizes.exists("\(database)-wal")
     let db = try SQLConnection.writer(path: database, migrator: VolumeSchema.migrator)
+    db.gatherWALWrites()
     let directoryFile = "\(path)/directory.sqlite"
     if FileSizes.of(directoryFile) == 0 { try Self.refuseLostDirectory(directoryFile, db) }
     try FlagSealing.sealAll(db, sizes: settings.flagChunks, logger: logger)
@@ -101,7 +102,7 @@ public final class SQLStore: MailStore {
       readerList.append(try Reader(path: database, packs: packs, damage: damage))
     }
     self.readerList = readerList
-    readers = try WorkerPool(name: "store-reader", workers: readerList)
+    readers = try WorkerPool(name: "store-reader", workers: readerList) { $0.rest() }
     preparers = try WorkerPool(
       name: "store-prepare", workers: (0..<max(settings.prepareThreads, 1)).map { _ in PrepareWorker() })
     upkeep = Upkeep(

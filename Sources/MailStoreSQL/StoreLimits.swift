@@ -29,6 +29,10 @@ public enum StoreLimits {
   public static let looseFlags = 2048
   /// A STORE on so many of them makes chunks first.
   public static let leastFlagChunk = 64
+  /// A POP3 session of a larger maildrop is let in when its totals are known, before its messages are.
+  public static let maildropAtOnce = 1024
+  /// Blob numbers between two writes of the next one; so many are skipped after a start.
+  static let blobNumbers: Int64 = 1024
   /// Expunged messages whose bytes are let go in one transaction.
   public static let purgeSlice = 1_000
   /// Frames that a compaction copies between two transactions.
@@ -87,6 +91,8 @@ public enum StoreLimits {
   /// Milliseconds between two looks for messages in the search index that are gone, and segments looked at each time.
   public static let searchIndexSweep: Int64 = 60_000
   public static let sweptSegments = 32
+  /// Milliseconds without work after which a thread of the store gives up memory that it can do without.
+  public static let quiet = 1_000
   /// Milliseconds that `compact` waits for the search index to let go of what is gone.
   public static let searchIndexPatience = 10_000
 }

@@ -1,3 +1,4 @@
+import AuthServer
 import Foundation
 import IMAPServer
 import LMTPServer
@@ -22,6 +23,7 @@ public struct ServerProcess: Sendable {
     ProcessHardening.narrowFileModes()
     // Until `Reloads` listens for it: by default it ends a process, and there is nothing to read anew yet.
     signal(SIGHUP, SIG_IGN)
+    try settings.oauth.check()
     let identity = try ProcessIdentity.wanted(user: settings.processUser, group: settings.processGroup)
     let inherited = try InheritedSockets.take()
     // The log belongs to the user we become.
@@ -75,11 +77,12 @@ public struct ServerProcess: Sendable {
     let contexts = if let given { given } else { try tlsContexts(makeLogger("tls"), logger) }
     let threads = NIOThreadPool(numberOfThreads: max(2, System.coreCount))
     threads.start()
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
     let authenticator = Authenticator(
       store: store, settings: authSettings(), logger: makeLogger("auth"), threads: threads,
-      decoySecret: DecoySecret.load(from: settings.dataDirectory, logger))
+      decoySecret: DecoySecret.load(from: settings.dataDirectory, logger),
+      tokens: try settings.oauth.verifier(group: group, logger: makeLogger("oauth")))
     await authenticator.refresh()
-    let group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
 
     var listeners: [Listener] = []
     let sessions = SessionFactories(
@@ -92,11 +95,12 @@ public struct ServerProcess: Sendable {
           settings: settings, tls: contexts, group: group, makeSession: sessions.factory(door.kind),
           logger: makeLogger(door.kind.rawValue)))
     }
+    let mta = try authListener(authenticator, group, makeLogger).map { [$0] } ?? []
     let control = controlListener(store, authenticator, group, makeLogger)
     do {
-      for listener in listeners + [control] { try await listener.bind() }
+      for listener in listeners + mta + [control] { try await listener.bind() }
     } catch {
-      for listener in listeners + [control] { await listener.shutdown(grace: .zero) }
+      for listener in listeners + mta + [control] { await listener.shutdown(grace: .zero) }
       throw ControlFailure(.unavailable, bindProblem(error))
     }
 
@@ -104,7 +108,7 @@ public struct ServerProcess: Sendable {
     services.append(
       .init(
         service: ListenersService(
-          listeners: listeners + [control], grace: .seconds(Int64(settings.shutdownGraceSeconds))),
+          listeners: listeners + mta + [control], grace: .seconds(Int64(settings.shutdownGraceSeconds))),
         successTerminationBehavior: .gracefullyShutdownGroup, failureTerminationBehavior: .gracefullyShutdownGroup))
     services.append(
       .init(
@@ -112,6 +116,7 @@ public struct ServerProcess: Sendable {
         failureTerminationBehavior: .gracefullyShutdownGroup))
     services.append(.init(service: Upkeep(store: store, seconds: settings.expireIntervalSeconds, logger: logger)))
     services.append(.init(service: Reloads(contexts: contexts, sink: sink, logger: logger)))
+    services.append(.init(service: MemoryTrimmer()))
     // Services start when signals are waited for: whoever reads 'ready' may send one.
     services.append(
       .init(
@@ -154,7 +159,8 @@ public struct ServerProcess: Sendable {
       }
     }
     let tls = TLSSettings(
-      certificate: CertificateFiles(chain: certificate, key: key), hosts: try hostCertificates(), minimum: .tls12)
+      certificate: CertificateFiles(chain: certificate, key: key), hosts: try hostCertificates(), minimum: .tls12,
+      clientAuthorities: settings.tlsClientAuthorities.isEmpty ? nil : settings.tlsClientAuthorities)
     KeyModes.warn([tls.certificate] + tls.hosts.map(\.files), logger)
     do { return try TLSContexts(tls, logger: tlsLogger) } catch {
       throw ConfigError("TLS: \(error.description)")
@@ -185,6 +191,8 @@ public struct ServerProcess: Sendable {
     auth.maxFailuresPerConnection = settings.failuresPerConnection
     auth.maxConnectionsPerAccount = settings.connectionsPerAccount
     auth.scramIterations = settings.scramIterations
+    auth.domain = settings.authDomain
+    auth.certificateName = AuthSettings.CertificateName(rawValue: settings.certificateName) ?? .email
     return auth
   }
 
@@ -201,6 +209,23 @@ public struct ServerProcess: Sendable {
         total: settings.maximumConnections, perAddress: settings.connectionsPerAddress,
         exemptsLoopback: settings.trustsLoopback),
       refusalLine: refusal, writeTimeout: .seconds(Int64(settings.writeTimeoutSeconds)))
+  }
+
+  /// For an MTA that has passwords checked here; nil: none is configured.
+  private func authListener(
+    _ authenticator: Authenticator, _ group: any EventLoopGroup, _ makeLogger: @Sendable (String) -> Logger
+  ) throws -> Listener? {
+    guard !settings.authSocket.isEmpty else { return nil }
+    var wanted = ListenerSettings(
+      name: "auth", address: .unix(path: settings.authSocket, mode: settings.authSocketMode), implicitTLS: false,
+      limits: ConnectionLimits(total: settings.maximumConnections), refusalLine: "",
+      maxBuffered: 2 * AuthServerLimits.line)
+    if !settings.authSocketGroup.isEmpty {
+      wanted.unixGroup = try ProcessIdentity.group(settings.authSocketGroup, key: "auth.socket-group")
+    }
+    let server = AuthServer(authenticator: authenticator, process: getpid(), logger: makeLogger("auth"))
+    return Listener(
+      settings: wanted, tls: nil, group: group, makeSession: { server.makeSession($0) }, logger: makeLogger("auth"))
   }
 
   private func controlListener(

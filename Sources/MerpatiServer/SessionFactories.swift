@@ -43,6 +43,8 @@ extension Settings {
     result.productVersion = MerpatiVersion.text
     result.appendLimit = maximumMessageOctets
     result.loginTimeout = .seconds(Int64(loginTimeoutSeconds))
+    result.offersCompression = imapCompresses
+    result.offersUnauthenticate = imapUnauthenticates
     result.idleTimeout = .seconds(Int64(imapIdleSeconds))
     result.messageLimit = imapMessageLimit
     return result

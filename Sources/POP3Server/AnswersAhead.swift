@@ -20,6 +20,12 @@ struct AnswersAhead {
   private var expected = -1
   private(set) var isInRow = false
   private var hasSlot = false
+  private var hasLongSlot = false
+  /// Reads whose answers were all wanted, one after the other.
+  private var reads = 0
+
+  /// Octets that the next read may bring.
+  var limit: Int { hasLongSlot ? POP3Sizes.aheadLong : POP3Sizes.ahead }
 
   var octets: Int { ready.reduce(0) { $0 + $1.bytes.readableBytes } }
 
@@ -55,11 +61,13 @@ struct AnswersAhead {
   mutating func begin(_ task: Task<Void, Never>, upTo end: Int) {
     self.task = task
     self.end = end
+    reads += 1
   }
 
   /// False: enough is held for others.
   mutating func reserve() -> Bool {
-    if !hasSlot { hasSlot = AheadSlots.take() }
+    if !hasSlot { hasSlot = AheadSlots.few.take() }
+    if hasSlot, !hasLongSlot, reads >= 2 { hasLongSlot = AheadSlots.long.take() }
     return hasSlot
   }
 
@@ -87,24 +95,33 @@ struct AnswersAhead {
   private mutating func forget(upTo end: Int) {
     ready = []
     generation += 1
+    reads = 0
     self.end = end
   }
 
   private mutating func giveBack() {
-    if hasSlot { AheadSlots.giveBack() }
+    if hasSlot { AheadSlots.few.giveBack() }
+    if hasLongSlot { AheadSlots.long.giveBack() }
     hasSlot = false
+    hasLongSlot = false
   }
 }
 
 /// Sessions that may hold answers nobody has asked for yet, in the whole process.
-private enum AheadSlots {
-  private static let taken = Atomic(0)
+private final class AheadSlots: Sendable {
+  static let few = AheadSlots(POP3Sizes.sessionsAhead)
+  static let long = AheadSlots(POP3Sizes.sessionsAheadLong)
 
-  static func take() -> Bool {
-    if taken.wrappingAdd(1, ordering: .relaxed).newValue <= POP3Sizes.sessionsAhead { return true }
+  private let taken = Atomic(0)
+  private let most: Int
+
+  init(_ most: Int) { self.most = most }
+
+  func take() -> Bool {
+    if taken.wrappingAdd(1, ordering: .relaxed).newValue <= most { return true }
     giveBack()
     return false
   }
 
-  static func giveBack() { taken.wrappingSubtract(1, ordering: .relaxed) }
+  func giveBack() { taken.wrappingSubtract(1, ordering: .relaxed) }
 }

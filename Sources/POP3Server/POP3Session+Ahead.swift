@@ -38,14 +38,16 @@ extension POP3Session {
   /// A whole message is going out: the next ones will be asked for.
   func readAhead(after index: Int) {
     ahead.note(index)
-    guard ahead.isInRow, ahead.task == nil, ahead.octets <= POP3Sizes.ahead / 2, let drop else { return }
+    guard ahead.isInRow, ahead.task == nil, ahead.octets <= ahead.limit / 2, let drop else { return }
+    let limit = ahead.limit
+    let largest = max(POP3Sizes.aheadMessage, limit / 2)
     var items: [Item] = []
     var octets = 0
     var next = max(ahead.end, index + 1)
     while next < drop.messages.count, items.count < POP3Sizes.batch {
       let size = drop.messages[next].size
-      if size > POP3Sizes.aheadMessage || octets + size > POP3Sizes.ahead { break }
-      if !drop.deleted[next] {
+      if size > largest || octets + size > limit { break }
+      if !drop.isDeleted(next) {
         items.append(Item(before: ByteBuffer(), index: next, size: size, lines: nil))
         octets += size
       }

@@ -82,7 +82,8 @@ extension POP3Session {
 
   private func noteRetrieved(_ drop: OpenDrop, except leaving: [Int]) async {
     guard case .days = drop.account.pop3Expire else { return }
-    let kept = drop.everRetrieved.subtracting(leaving).sorted()
+    let gone = Set(leaving)
+    let kept = drop.everRetrieved.filter { !gone.contains($0) }
     guard !kept.isEmpty else { return }
     do throws(StoreError) {
       try await drop.maildrop.markRetrieved(kept, at: settings.now())

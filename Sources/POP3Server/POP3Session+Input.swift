@@ -1,6 +1,7 @@
 import Bytes
 import MailAuth
 import MailNet
+import MailStore
 import NIOCore
 import POP3Core
 
@@ -48,8 +49,9 @@ extension POP3Session {
     switch phase {
     case .authorization:
       guard row.states.contains(.authorization) else { return bad(.onlyAfterLogin) }
-    case .transaction:
+    case .transaction(let drop):
       guard row.states.contains(.transaction) else { return bad(.onlyBeforeLogin) }
+      if row.needsListing, !drop.isListed { return listFirst(command) }
     case .update, .ended:
       return
     }
@@ -59,6 +61,22 @@ extension POP3Session {
       return
     }
     row.run(self, command)
+  }
+
+  /// Waits until the messages of a large maildrop are known, then carries the command out.
+  private func listFirst(_ command: POP3Command) {
+    deferred = command
+    whileBusy { session in
+      guard let drop = session.drop else { return }
+      do throws(StoreError) {
+        try await drop.maildrop.listed()
+        drop.list()
+      } catch {
+        session.deferred = nil
+        session.log(error, "listing the maildrop")
+        session.err(.temporaryFailure, .sysTemp)
+      }
+    }
   }
 
   /// A command that is none, or not here: the session ends when there are too many of them.

@@ -64,7 +64,7 @@ extension POP3Session {
       if case .days = account.pop3Expire {
         _ = try await server.store.expireRetrieved(of: account.id, now: settings.now())
       }
-      maildrop = try await server.store.openMaildrop(of: account.id)
+      maildrop = try await server.store.beginMaildrop(of: account.id)
     } catch {
       server.locks.release(lease)
       log(error, "opening the maildrop")

@@ -119,7 +119,7 @@ extension POP3Session {
     } else {
       counts.retrieved += 1
       // A surrogate is not the message: it may not take the message's place for good.
-      if !sent.isSurrogate { changeDrop { $0.markRetrieved(sent.index) } }
+      if !sent.isSurrogate { drop?.markRetrieved(sent.index) }
     }
   }
 
@@ -140,6 +140,7 @@ extension POP3Session {
       POP3Response.error(Burst.text(for: error), code: Burst.code(for: error), language, into: &connection.out)
       return
     }
+    let traceLength = reader.trace.readableBytes
     var offset = head.readableBytes
     var isSurrogate = false
     if !isUTF8, settings.utf8Fallback != .asIs, UTF8Surrogate.isNeeded(head.readableBytesSpan) {
@@ -158,7 +159,9 @@ extension POP3Session {
     while offset < reader.size, !stuffer.isDone {
       let piece: ByteBuffer
       do throws(StoreError) {
-        piece = try await reader.read(offset..<min(offset + POP3Sizes.piece, reader.size))
+        // Behind the trace pieces end where the chunks do in which the store keeps them.
+        let chunk = max(offset - traceLength, 0) / POP3Sizes.piece
+        piece = try await reader.read(offset..<min(traceLength + (chunk + 1) * POP3Sizes.piece, reader.size))
         if piece.readableBytes == 0 { throw StoreError.corrupt(what: "message \(item.index) ends at \(offset)") }
       } catch {
         // +OK is said and cannot be taken back: only the end of the connection tells the client.

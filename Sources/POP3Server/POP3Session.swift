@@ -161,14 +161,6 @@ actor POP3Session: ConnectionSession {
     if case .transaction(let drop) = phase { drop } else { nil }
   }
 
-  /// Changes the maildrop's marks; nothing in other states.
-  func changeDrop(_ body: (inout OpenDrop) -> Void) {
-    guard case .transaction(var drop) = phase else { return }
-    phase = .ended
-    body(&drop)
-    phase = .transaction(drop)
-  }
-
   // MARK: Work that waits
 
   /// Runs `work` while no line is read, then goes on with what has come meanwhile.
@@ -190,6 +182,8 @@ actor POP3Session: ConnectionSession {
       deferred = nil
       isBusy = false
       if !connection.isClosing { perform(next) }
+      // A RETR that waited for the listing: nothing else need come that would send it off.
+      if !isBusy, !batch.items.isEmpty, !connection.isClosing { startBatch() }
       if isBusy { return }
     }
     isBusy = false

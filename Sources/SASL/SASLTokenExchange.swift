@@ -2,8 +2,7 @@ import Bytes
 import FoundationEssentials
 public import NIOCore
 
-/// Mechanisms by which a client shows an OAuth 2.0 access token. Clients speak them; no server here announces or takes
-/// them, so they are no `SASLMechanism`.
+/// Mechanisms by which a client shows an OAuth 2.0 access token. The server's side of them is `TokenMessage`.
 public enum SASLTokenMechanism: String, Sendable, Hashable, CaseIterable {
   /// RFC 7628.
   case oauthBearer = "OAUTHBEARER"

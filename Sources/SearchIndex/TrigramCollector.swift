@@ -3,13 +3,13 @@ struct TrigramCollector: ~Copyable {
   /// Numbers of trigrams.
   static let count: UInt32 = 1 << 24
 
-  private var bits: [UInt64]
+  /// 2 MiB, made for the first text: a round with nothing but messages too large to be indexed does without.
+  private var bits: [UInt64] = []
   private var found: [UInt32] = []
-
-  init() { bits = [UInt64](repeating: 0, count: Int(Self.count) / 64) }
 
   /// - Parameter ends: where texts end that stand one behind another in `text`.
   mutating func add(_ text: [UInt8], ends: [Int]) {
+    if bits.isEmpty { bits = [UInt64](repeating: 0, count: Int(Self.count) / 64) }
     var start = 0
     bits.withUnsafeMutableBufferPointer { bits in
       text.withUnsafeBufferPointer { text in

@@ -34,6 +34,28 @@ import Testing
     }
   }
 
+  @Test(arguments: Disk.allCases)
+  func `Bytes that were let go of come back`(disk: Disk) throws {
+    try disk.with { fileSystem, path in
+      let store = try PackStore(directory: path, fileSystem: fileSystem, settings: .init(spoolThreshold: 1000))
+      let spool = store.newSpool()
+      let expected = text(200_000)
+      try spool.append(expected)
+      let (before, after) = try spool.withBytes { (span: RawSpan, forget: (() -> Void)?) in
+        var first = ByteBuffer()
+        var second = ByteBuffer()
+        first.writeBytes(span)
+        forget?()
+        second.writeBytes(span)
+        return (first, second)
+      }
+      #expect(before == expected && after == expected)
+      let small = store.newSpool()
+      try small.append(text(10))
+      #expect(try small.withBytes { (_: RawSpan, forget: (() -> Void)?) in forget == nil })
+    }
+  }
+
   @Test func `A dropped spool takes its file along, a crashed one's goes at the next start`() throws {
     let disk = RecordingFileSystem()
     let store = try PackStore(directory: "/blobs", fileSystem: disk, settings: .init(spoolThreshold: 10))

@@ -19,7 +19,8 @@ import Testing
   }
 
   static let targets = [
-    Target("BytesFuzz", bytesFuzz), Target("ControlFuzz", controlFuzz), Target("CredentialsFuzz", credentialsFuzz),
+    Target("AuthLineFuzz", authLineFuzz), Target("BytesFuzz", bytesFuzz), Target("ControlFuzz", controlFuzz),
+    Target("CredentialsFuzz", credentialsFuzz),
     Target("DeflateFuzz", deflateFuzz), Target("DotFuzz", dotFuzz), Target("FlagChunkFuzz", flagChunkFuzz),
     Target("HeaderFuzz", headerFuzz),
     Target("IMAPCommandFuzz", imapCommandFuzz), Target("IMAPFramerFuzz", imapFramerFuzz),
@@ -27,7 +28,7 @@ import Testing
     Target("LMTPReplyFuzz", lmtpReplyFuzz), Target("MaildirFuzz", maildirFuzz), Target("MboxFuzz", mboxFuzz),
     Target("MessageFuzz", messageFuzz), Target("PackFuzz", packFuzz), Target("POP3Fuzz", pop3Fuzz),
     Target("POP3ResponseFuzz", pop3ResponseFuzz), Target("SASLFuzz", saslFuzz), Target("SearchFuzz", searchFuzz),
-    Target("TransferFuzz", transferFuzz),
+    Target("TokenFuzz", tokenFuzz), Target("TransferFuzz", transferFuzz),
   ]
 
   static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

@@ -21,7 +21,9 @@ private let one = MessageSet([.init(1)])
 private let simple: [Fixture] = [
   Fixture("CAPABILITY", .capability), Fixture("noop", .noop), Fixture("LogOut", .logout),
   Fixture("STARTTLS", .startTLS), Fixture("NAMESPACE", .namespace), Fixture("IDLE", .idle), Fixture("CLOSE", .close),
-  Fixture("UNSELECT", .unselect), Fixture("CHECK", .check), Fixture("EXPUNGE", .expunge(ExpungeCommand())),
+  Fixture("UNSELECT", .unselect), Fixture("UNAUTHENTICATE", .unauthenticate),
+  Fixture("COMPRESS DEFLATE", .compress(CompressCommand())), Fixture("CHECK", .check),
+  Fixture("EXPUNGE", .expunge(ExpungeCommand())),
   Fixture("UID EXPUNGE 3:5", .expunge(ExpungeCommand(uids: MessageSet([.init(3, 5)])))),
   Fixture("ID NIL", .id(IDCommand(nil))), Fixture("ID ()", .id(IDCommand(IDParameters([])))),
   Fixture(

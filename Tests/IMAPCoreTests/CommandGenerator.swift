@@ -114,7 +114,8 @@ struct CommandGenerator {
     default:
       pick([
         .flags, .uid, .internalDate, .size, .envelope, .body, .bodyStructure, .preview(lazy: flip()), .rfc822,
-        .rfc822Header, .rfc822Text, .modSeq, .emailID, .threadID, .saveDate,
+        .rfc822Header, .rfc822Text,
+        .modSeq, .emailID, .threadID, .saveDate,
       ])
     }
   }
@@ -237,7 +238,8 @@ struct CommandGenerator {
 
   mutating func command() -> Command {
     switch int(0...25) {
-    case 0: pick([.capability, .noop, .logout, .startTLS, .namespace, .idle, .close, .unselect, .check])
+    case 0:
+      pick([.capability, .noop, .logout, .startTLS, .namespace, .idle, .close, .unselect, .check, .unauthenticate])
     case 1: .id(IDCommand(maybe { IDParameters($0.some(0...4) { .init($0.atom(), $0.maybe { $0.text() }) }) }))
     case 2: .authenticate(AuthenticateCommand(mechanism: atom().uppercased(), initialResponse: maybe { $0.octets() }))
     case 3: .login(LoginCommand(user: text(), password: text()))

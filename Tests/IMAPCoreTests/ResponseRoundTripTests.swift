@@ -35,6 +35,8 @@ import Testing
       .appendUID(validity: 7, assigned: numbers), .copyUID(validity: 8, source: numbers, assigned: numbers.reversed()),
       .badCharset([]), .badCharset(["UTF-8", "US-ASCII", "a b"]), .capability(["IMAP4REV1", "X"]),
       .highestModSeq(UInt64(generator.int(0...Int.max))), .modified(modified),
+      .inProgress(tag: nil, progress: nil, goal: nil), .inProgress(tag: "a[1", progress: nil, goal: nil),
+      .inProgress(tag: nil, progress: 0, goal: nil), .inProgress(tag: "a", progress: 175, goal: .max),
       .permanentFlags(
         FlagSet(rawValue: UInt8(generator.int(0...63))), keywords: ["$A", "b"], acceptsNewKeywords: generator.flip()),
       .uidNext(.max), .uidValidity(UInt32(generator.int(1...4_294_967_295))), .unseen(3), .other("X-NEW \"]\" (1 2)"),

@@ -1,6 +1,7 @@
-import MailStore
 import MailTestKit
 import Testing
+
+@testable import MailStore
 
 /// Snapshots that nobody looks at take little memory and stay what they are.
 @Suite struct RestingSnapshotTests {
@@ -45,6 +46,29 @@ import Testing
     let snapshot = MailboxSnapshot(entries: all, uidNext: .max, highestModSeq: .max, keywords: ["a"])
     snapshot.rest()
     #expect(entries(snapshot) == all)
+  }
+
+  @Test func `A message at rest takes an octet where mail just came in`() {
+    let delivered = (1...1000).map { MessageEntry(uid: UID($0), flags: [], keywords: 0, modSeq: ModSeq(3 * $0)) }
+    #expect(PackedEntries(delivered).size < 1100)
+    #expect(PackedEntries(delivered).unpacked() == delivered)
+    // Where flags change with each, four.
+    let mixed = delivered.map { entry in
+      MessageEntry(
+        uid: entry.uid, flags: entry.uid % 2 == 0 ? .seen : [], keywords: entry.uid < 500 ? 1 : 0, modSeq: entry.modSeq)
+    }
+    #expect(PackedEntries(mixed).size < 4100)
+    #expect(PackedEntries(mixed).unpacked() == mixed)
+  }
+
+  @Test(arguments: [0, 1, 0x7E, 0x7F, 0x80, 0xFF, 0x100] as [ModSeq])
+  func `Steps of MODSEQ around the bounds of an octet come back`(_ step: ModSeq) {
+    let up = (1...10).map { MessageEntry(uid: UID($0), flags: .seen, keywords: 3, modSeq: 1 << 40 + ModSeq($0) * step) }
+    #expect(PackedEntries(up).unpacked() == up)
+    let down = (1...10).map {
+      MessageEntry(uid: UID($0), flags: .seen, keywords: 3, modSeq: 1 << 40 - ModSeq($0) * step)
+    }
+    #expect(PackedEntries(down).unpacked() == down)
   }
 
   @Test func `A change of a resting mailbox wakes the chunk it touches and no other`() {

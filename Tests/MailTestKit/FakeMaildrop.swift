@@ -13,7 +13,13 @@ final class FakeMaildrop: Maildrop {
     self.inner = inner
   }
 
-  var messages: [MaildropMessage] { inner.messages }
+  var messages: [MaildropMessage] { isListed ? inner.messages : [] }
+  var totals: (messages: Int, octets: Int) { inner.totals }
+  var isListed: Bool { store.listing.isOpen }
+  func listed() async throws(StoreError) {
+    await store.listing.opened()
+    try store.check(.list)
+  }
 
   func visit(
     _ indexes: ArraySlice<Int>, needs: ContentNeeds,

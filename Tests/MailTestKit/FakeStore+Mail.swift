@@ -79,7 +79,7 @@ extension FakeStore {
   public func append(
     _ messages: [AppendedMessage], to mailbox: String, of account: AccountID, ignoringQuota: Bool
   ) async throws(StoreError) -> AssignedUIDs {
-    try check(.append)
+    try await pass(.append)
     return try await inner.append(messages, to: mailbox, of: account, ignoringQuota: ignoringQuota)
   }
 
@@ -90,17 +90,17 @@ extension FakeStore {
   }
 
   public func copy(_ uids: [UID], from ref: MailboxRef, to name: String) async throws(StoreError) -> AssignedUIDs {
-    try check(.append)
+    try await pass(.append)
     return try await inner.copy(uids, from: ref, to: name)
   }
 
   public func move(_ uids: [UID], from ref: MailboxRef, to name: String) async throws(StoreError) -> AssignedUIDs {
-    try check(.append)
+    try await pass(.append)
     return try await inner.move(uids, from: ref, to: name)
   }
 
   public func expunge(_ uids: [UID]?, in ref: MailboxRef) async throws(StoreError) -> [UID] {
-    try check(.delete)
+    try await pass(.delete)
     return try await inner.expunge(uids, in: ref)
   }
 
@@ -114,7 +114,7 @@ extension FakeStore {
     _ ref: MailboxRef, _ uids: ArraySlice<UID>, needs: ContentNeeds,
     _ visitor: @escaping @Sendable (any MessageRow) throws(StoreError) -> VisitControl
   ) async throws(StoreError) -> Int {
-    try check(.visit)
+    try await pass(.visit)
     return try await inner.visit(ref, uids, needs: needs, visitor)
   }
 
@@ -123,9 +123,9 @@ extension FakeStore {
     return try await inner.openMessage(uid, in: ref).map { FakeReader(store: self, inner: $0) }
   }
 
-  public func openMaildrop(of account: AccountID) async throws(StoreError) -> any Maildrop {
+  public func beginMaildrop(of account: AccountID) async throws(StoreError) -> any Maildrop {
     try check(.openMaildrop)
-    let drop = try await inner.openMaildrop(of: account)
+    let drop = try await inner.beginMaildrop(of: account)
     maildrops.withLock { $0 += 1 }
     return FakeMaildrop(store: self, inner: drop)
   }

@@ -4,7 +4,7 @@ import Synchronization
 
 /// Calls that a test can make fail.
 public enum FakeFault: String, Sendable, Hashable, CaseIterable {
-  case account, quota, deliver, append, openMaildrop, delete, read, visit, markRetrieved, spool, expire
+  case account, quota, deliver, append, openMaildrop, list, delete, read, visit, markRetrieved, spool, expire
 }
 
 /// `MemoryStore` with calls that fail when a test says so: what the servers are tested against.
@@ -12,6 +12,9 @@ public final class FakeStore: MailStore {
   let inner: MemoryStore
   private let faults = Mutex<[FakeFault: StoreError]>([:])
   let maildrops = Mutex(0)
+  /// While it is closed, maildrops have their totals and not their messages.
+  public let listing = Gate()
+  private let held = Mutex<[FakeFault: [CheckedContinuation<Void, Never>]]>([:])
 
   public init(
     defaultQuota: QuotaLimits = QuotaLimits(), maxMessageBytes: Int = 100 << 20,
@@ -30,6 +33,26 @@ public final class FakeStore: MailStore {
   }
 
   public func heal(_ fault: FakeFault) { faults.withLock { $0[fault] = nil } }
+
+  /// Makes calls of a kind wait until `release`: those that append, copy, move, expunge and visit.
+  public func hold(_ fault: FakeFault) { held.withLock { $0[fault] = [] } }
+
+  public func release(_ fault: FakeFault) {
+    for waiter in held.withLock({ $0.removeValue(forKey: fault) }) ?? [] { waiter.resume() }
+  }
+
+  /// `check`, behind whoever holds it up.
+  func pass(_ fault: FakeFault) async throws(StoreError) {
+    await withCheckedContinuation { waiter in
+      let isHeld = held.withLock { held in
+        guard held[fault] != nil else { return false }
+        held[fault]?.append(waiter)
+        return true
+      }
+      if !isHeld { waiter.resume() }
+    }
+    try check(fault)
+  }
 
   func check(_ fault: FakeFault) throws(StoreError) {
     if let error = faults.withLock({ $0[fault] }) { throw error }

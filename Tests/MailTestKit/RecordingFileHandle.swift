@@ -99,5 +99,7 @@ private final class CopiedMapping: FileMapping, @unchecked Sendable {
     bytes = UnsafeRawBufferPointer(copy)
   }
 
+  func forget() {}
+
   deinit { bytes.deallocate() }
 }

@@ -81,7 +81,7 @@ import Testing
     // So many criteria that a slice is a few dozen messages.
     let node = SearchNode.or([.flags(.seen), .larger(5)] + Array(repeating: SearchNode.flags(.deleted), count: 5000))
     let whole = SearchScan(node, snapshot, in: IndexRanges(0..<snapshot.count))
-    let slices = await SearchScan.run(node, snapshot)
+    let slices = await SearchScan.run(node, snapshot, in: IndexRanges(0..<snapshot.count))
     #expect(slices.found == whole.found && slices.undecided == whole.undecided)
     #expect(whole.found.count == 6667 && whole.undecided.count == 13_333)
   }

@@ -8,8 +8,9 @@ import Testing
 extension TestServer.Kind {
   /// `@set`: `append-limit`, `idle-milliseconds`, `login-milliseconds`, `bad-commands`, `commands-before-login`,
   /// `whole-message-limit`, `search-whole-message-limit`, `messages-on-loop`, `output-chunk`, `line`,
-  /// `notify-lines`, `notify-messages`, `search-contexts`, `context-results`, `metadata-entries`,
-  /// `metadata-value`, `line-before-login`, `swallowed-literal`, `message-limit`.
+  /// `notify-lines`, `notify-messages`, `search-contexts`, `context-results`, `metadata-entries`, `metadata-value`,
+  /// `line-before-login`, `swallowed-literal`, `message-limit`, `progress-milliseconds`, `compress` and `unauthenticate`
+  /// (`off`).
   static let imap = TestServer.Kind(name: "imap") { parts in
     let clock = parts.clock
     var settings = IMAPServerSettings(now: { clock.now })
@@ -34,6 +35,9 @@ extension TestServer.Kind {
     settings.messageLimit = parts.number("message-limit", or: 0)
     settings.wire.line = parts.number("line", or: settings.wire.line)
     settings.wire.swallowedLiteral = Int64(parts.number("swallowed-literal", or: 16 << 20))
+    settings.progressInterval = .milliseconds(Int64(parts.number("progress-milliseconds", or: 10_000)))
+    settings.offersCompression = parts.settings["compress"] != "off"
+    settings.offersUnauthenticate = parts.settings["unauthenticate"] != "off"
     let listener = IMAPListener(
       store: parts.store, authenticator: parts.authenticator, settings: settings, logger: parts.logger)
     return { listener.makeSession($0) }

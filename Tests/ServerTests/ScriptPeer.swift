@@ -97,6 +97,20 @@ final class ScriptPeer: Sendable {
     }.get()
   }
 
+  /// DEFLATE both ways from here on, or from the server's OK on: one of the two, as nobody may read what is in between.
+  func compress(isAhead: Bool) async throws {
+    try await channel.eventLoop.submit { [channel] in
+      let last = try channel.pipeline.syncOperations.context(handlerType: InboxHandler.self).handler
+      try channel.pipeline.syncOperations.addHandler(DeflateHandler(isAhead: isAhead), position: .before(last))
+    }.get()
+  }
+
+  func endCompression() async throws {
+    try await channel.eventLoop.submit { [channel] in
+      try channel.pipeline.syncOperations.handler(type: DeflateHandler.self).end()
+    }.get()
+  }
+
   func close() async {
     try? await channel.close()
   }

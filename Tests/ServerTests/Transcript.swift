@@ -11,6 +11,9 @@ import Testing
 /// C% 70000 x              sends a text many times over, without CRLF
 /// C! close                the client goes away
 /// C! starttls             the client begins TLS
+/// C! compress             from here on both sides compress (RFC 4978)
+/// C! compress-ahead       the same, behind the server's OK to a COMPRESS that is still to be sent
+/// C! plain                the client no longer does; nor the server behind its next tagged OK (RFC 8437)
 /// S: +OK                  the server must send exactly this line
 /// S~ \+OK (?<n>\d+) .*    a line that matches a pattern as a whole; ${n} stands for what it caught, in later lines
 /// S& * 1 EXISTS           lines like this that follow one another may come in any order (`S&~` for a pattern)
@@ -29,6 +32,8 @@ struct Transcript: Sendable, CustomTestStringConvertible {
     case expectClose
     case close
     case startTLS
+    case compress(isAhead: Bool)
+    case plain
   }
 
   struct Step: Sendable {
@@ -114,6 +119,9 @@ struct Transcript: Sendable, CustomTestStringConvertible {
       add(.send(Array(repeatElement(unit, count: count).joined())))
     case ("C", "!") where text == "close": add(.close)
     case ("C", "!") where text == "starttls": add(.startTLS)
+    case ("C", "!") where text == "compress": add(.compress(isAhead: false))
+    case ("C", "!") where text == "compress-ahead": add(.compress(isAhead: true))
+    case ("C", "!") where text == "plain": add(.plain)
     case ("S", ":"): add(.expect(text))
     case ("S", "~"): add(.match(text))
     case ("S", "*"): add(.skip)

@@ -18,6 +18,7 @@ import SASL
 /// @usage NAME BYTES MESSAGES                          what the account is charged
 /// @stored NAME FOLDER UID <<END                       that message, byte for byte; lines `~ pattern` are patterns
 /// @fail CALL / @heal CALL                             makes a call of the store fail (FakeFault)
+/// @hold CALL / @release CALL                          makes a call of the store wait (FakeFault)
 /// @advance SECONDS                                    moves the clock
 /// @shutdown                                           the server is asked to stop, gracefully
 /// ```
@@ -50,6 +51,8 @@ extension TranscriptRun {
     case "stored": try await compareStored(&words, document)
     case "fail": try fake().fail(fault(words.next("a call")))
     case "heal": try fake().heal(fault(words.next("a call")))
+    case "hold": try fake().hold(fault(words.next("a call")))
+    case "release": try fake().release(fault(words.next("a call")))
     case "advance": clock.advance(try words.number("seconds"))
     case "shutdown": try await startedServer().shutDown()
     default: throw Mismatch(description: "no such directive: @\(directive)")

@@ -83,6 +83,8 @@ final class TranscriptRun {
         case .close:
           await peers.removeValue(forKey: step.connection)?.close()
         case .startTLS: try await peer(step.connection).startTLS()
+        case .compress(let isAhead): try await peer(step.connection).compress(isAhead: isAhead)
+        case .plain: try await peer(step.connection).endCompression()
         }
       } catch {
         let tail = dialogue.suffix(30).map { "  \($0.prefix(200))" }.joined(separator: "\n")

@@ -46,11 +46,13 @@ extension CommandReader {
     case .notify: .notify(try notifyCommand())
     case .close: .close
     case .unselect: .unselect
+    case .unauthenticate: .unauthenticate
     case .check: .check
     case .id: .id(try idCommand())
     case .authenticate: .authenticate(try authenticateCommand())
     case .login: .login(try loginCommand())
     case .enable: .enable(try enableCommand())
+    case .compress: .compress(try compressCommand())
     case .select: .select(try selectCommand(readOnly: false))
     case .examine: .select(try selectCommand(readOnly: true))
     case .create: .create(try createCommand())

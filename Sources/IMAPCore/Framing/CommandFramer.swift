@@ -80,6 +80,14 @@ public struct CommandFramer: Sendable {
     return count
   }
 
+  /// Hands over what has come behind the last command, unread: octets of another kind (RFC 4978 §3).
+  public mutating func takeInput() -> ByteBuffer {
+    let bytes = input
+    input = ByteBuffer()
+    discardInput()
+    return bytes
+  }
+
   /// After AUTHENTICATE has been challenged, or IDLE has begun: the next line is not a command but comes as `line`.
   public mutating func expectLine() {
     guard state == .command else { return }

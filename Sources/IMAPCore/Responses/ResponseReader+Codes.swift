@@ -65,6 +65,7 @@ extension ResponseReader {
       spaces()
       return .messageLimit(limit, lowest: cursor.isAtEnd ? nil : try number32("a UID"))
     case .highestModSeq: return .highestModSeq(UInt64(try number("HIGHESTMODSEQ")))
+    case .inProgress: return try inProgress()
     case .modified: return .modified(try ranges())
     case .permanentFlags: return try permanentFlags()
     case .uidNext: return .uidNext(try number32("UIDNEXT"))
@@ -81,6 +82,23 @@ extension ResponseReader {
     return strings
   }
 
+  /// RFC 9585 §5. Without a list all of it is NIL.
+  private mutating func inProgress() throws(ResponseSyntaxError) -> ResponseCode {
+    spaces()
+    if cursor.isAtEnd { return .inProgress(tag: nil, progress: nil, goal: nil) }
+    try open()
+    let tag = try nstringText()
+    let progress = try nilOrNumber("progress")
+    let goal = try nilOrNumber("goal")
+    guard close() else { throw expected("')'") }
+    return .inProgress(tag: tag, progress: progress, goal: goal)
+  }
+
+  private mutating func nilOrNumber(_ what: String) throws(ResponseSyntaxError) -> UInt32? {
+    spaces()
+    return takeNil() ? nil : try number32(what)
+  }
+
   private mutating func permanentFlags() throws(ResponseSyntaxError) -> ResponseCode {
     var flags = try flagList()
     let accepts = flags.ignored.contains("\\*")
@@ -94,8 +112,8 @@ extension ResponseReader {
 
   private enum Code: Sendable {
     case plain(ResponseCode)
-    case appendUID, badCharset, capability, copyUID, highestModSeq, mailboxID, messageLimit, modified, permanentFlags
-    case uidNext, uidValidity, unseen
+    case appendUID, badCharset, capability, copyUID, highestModSeq, inProgress, mailboxID, messageLimit, modified
+    case permanentFlags, uidNext, uidValidity, unseen
   }
 
   private static let plainCodes: [ResponseCode] = [
@@ -115,8 +133,8 @@ extension ResponseReader {
     init() {
       var rows: [(StaticString, Code)] = [
         ("APPENDUID", .appendUID), ("BADCHARSET", .badCharset), ("CAPABILITY", .capability), ("COPYUID", .copyUID),
-        ("HIGHESTMODSEQ", .highestModSeq), ("MAILBOXID", .mailboxID), ("MESSAGELIMIT", .messageLimit),
-        ("MODIFIED", .modified), ("PERMANENTFLAGS", .permanentFlags),
+        ("HIGHESTMODSEQ", .highestModSeq), ("INPROGRESS", .inProgress), ("MAILBOXID", .mailboxID),
+        ("MESSAGELIMIT", .messageLimit), ("MODIFIED", .modified), ("PERMANENTFLAGS", .permanentFlags),
         ("UIDNEXT", .uidNext), ("UIDVALIDITY", .uidValidity), ("UNSEEN", .unseen),
       ]
       for code in ResponseReader.plainCodes {

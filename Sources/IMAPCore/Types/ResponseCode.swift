@@ -23,6 +23,8 @@ public enum ResponseCode: Hashable, Sendable {
   case hasChildren
   /// RFC 7162 §3.1.2.1.
   case highestModSeq(UInt64)
+  /// RFC 9585 §4. `progress` is less than `goal`; a `goal` stands only with a `progress`.
+  case inProgress(tag: String?, progress: UInt32?, goal: UInt32?)
   case inUse
   case limit
   /// RFC 8474 §4.1, §4.2.

@@ -36,6 +36,7 @@ extension ByteBuffer {
     case .permanentFlags(let flags, let keywords, let acceptsNewKeywords):
       writeStaticString("PERMANENTFLAGS ")
       writeFlagList(flags, keywords: keywords, acceptsNewKeywords: acceptsNewKeywords)
+    case .inProgress(let tag, let progress, let goal): writeInProgress(tag, progress, goal)
     case .highestModSeq(let modSeq): writeCode("HIGHESTMODSEQ", modSeq)
     case .modified(let ranges):
       writeStaticString("MODIFIED ")
@@ -62,6 +63,27 @@ extension ByteBuffer {
     writeStaticString(word)
     writeSpace()
     writeDecimal(number)
+  }
+
+  /// "INPROGRESS" [SP "(" inprogress-tag SP inprogress-state ")"] (RFC 9585 §5)
+  private mutating func writeInProgress(_ tag: String?, _ progress: UInt32?, _ goal: UInt32?) {
+    writeStaticString("INPROGRESS")
+    // RFC 9585 §4: a tag with "]" in it MUST be NIL. A tag needs no escapes (RFC 9051 §9).
+    let tag = tag.flatMap { $0.utf8.contains(UInt8(ascii: "]")) ? nil : $0 }
+    guard tag != nil || progress != nil else { return }
+    writeStaticString(" (")
+    if let tag {
+      writeInteger(UInt8.quote)
+      writeString(tag)
+      writeInteger(UInt8.quote)
+    } else {
+      writeStaticString("NIL")
+    }
+    for number in [progress, progress == nil ? nil : goal] {
+      writeSpace()
+      if let number { writeDecimal(number) } else { writeStaticString("NIL") }
+    }
+    writeStaticString(")")
   }
 
   mutating func writeRanges(_ ranges: [ClosedRange<UInt32>]) {
@@ -121,8 +143,8 @@ extension ResponseCode {
     case .unavailable: "UNAVAILABLE"
     case .unknownCTE: "UNKNOWN-CTE"
     case .useAttr: "USEATTR"
-    case .appendUID, .copyUID, .badCharset, .capability, .highestModSeq, .mailboxID, .messageLimit, .modified,
-      .permanentFlags, .uidNext, .uidValidity, .unseen, .other:
+    case .appendUID, .copyUID, .badCharset, .capability, .highestModSeq, .inProgress, .mailboxID, .messageLimit,
+      .modified, .permanentFlags, .uidNext, .uidValidity, .unseen, .other:
       nil
     }
   }

@@ -29,11 +29,14 @@ public struct CommandPrinter: Sendable {
 
   private mutating func printArguments(_ command: Command) {
     switch command {
-    case .capability, .noop, .logout, .startTLS, .namespace, .idle, .close, .unselect, .check: break
+    case .capability, .noop, .logout, .startTLS, .namespace, .idle, .close, .unselect, .check,
+      .unauthenticate:
+      break
     case .id(let command): print(command)
     case .authenticate(let command): print(command)
     case .login(let command): print(command)
     case .enable(let command): print(command)
+    case .compress(let command): print(command)
     case .select(let command): print(command)
     case .create(let command): print(command)
     case .rename(let command): print(command)

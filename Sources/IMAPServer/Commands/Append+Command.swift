@@ -54,7 +54,7 @@ extension IMAPSession {
       next = try await nextMessage()
     }
     let all = messages
-    let assigned = try await storeCall { store throws(StoreError) in
+    let assigned = try await longStoreCall("Appending") { store throws(StoreError) in
       try await store.append(all, to: name, of: account)
     }
     noteOwn(assigned, in: first.mailbox)
@@ -94,7 +94,7 @@ extension IMAPSession {
       var rest = ByteBuffer()
       normalizer.finish(into: &rest)
       let last = rest
-      return try await storeCall { _ throws(StoreError) in
+      return try await longStoreCall("Appending") { _ throws(StoreError) in
         if last.readableBytes > 0 { try await incoming.append(last) }
         return try await incoming.finish()
       }

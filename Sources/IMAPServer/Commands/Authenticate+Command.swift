@@ -9,11 +9,11 @@ extension IMAPSession {
   /// AUTHENTICATE (RFC 9051 §6.2.2, RFC 4959).
   func authenticate(_ command: AuthenticateCommand) async throws(CommandError) -> Completion {
     let authenticator = listener.authenticator
-    guard let mechanism = SASLMechanism(name: command.mechanism) else {
+    guard let mechanism = ServerMechanism(name: command.mechanism) else {
       throw .no(nil, "Unsupported authentication mechanism")
     }
     guard authenticator.mechanisms(for: connection).contains(mechanism) else {
-      if mechanism.sendsPassword, !authenticator.passwordLoginAllowed(on: connection) {
+      if mechanism.sendsSecret, !authenticator.passwordLoginAllowed(on: connection) {
         throw .no(.privacyRequired, "Passwords are taken only under TLS")
       }
       throw .no(nil, "Unsupported authentication mechanism")

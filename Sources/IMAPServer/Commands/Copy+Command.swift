@@ -11,7 +11,7 @@ extension IMAPSession {
     if let code { throw .no(code, "Too many messages at a time") }
     let name = command.uid ? "UID COPY" : "COPY"
     guard !uids.isEmpty else { return .ok("No messages, so nothing was copied") }
-    let assigned = try await storeCall { store throws(StoreError) in
+    let assigned = try await longStoreCall("Copying") { store throws(StoreError) in
       try await store.copy(uids, from: ref, to: command.mailbox.string)
     }
     noteOwn(assigned, in: command.mailbox)
@@ -23,7 +23,7 @@ extension IMAPSession {
     _ = try writableView()
     let (uids, ref, code) = try messages(command.set, uid: command.uid)
     guard !uids.isEmpty else { return .ok("No messages, so nothing was moved") }
-    let assigned = try await storeCall { store throws(StoreError) in
+    let assigned = try await longStoreCall("Moving") { store throws(StoreError) in
       try await store.move(uids, from: ref, to: command.mailbox.string)
     }
     guard !isOver else { throw .connectionClosed }

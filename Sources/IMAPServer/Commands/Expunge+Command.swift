@@ -20,7 +20,9 @@ extension IMAPSession {
     }
     if uids?.isEmpty != true {
       let wanted = uids
-      let gone = try await storeCall { store throws(StoreError) in try await store.expunge(wanted, in: ref) }
+      let gone = try await longStoreCall("Expunging") { store throws(StoreError) in
+        try await store.expunge(wanted, in: ref)
+      }
       notify?.ownExpunged += gone
     }
     return .ok(command.uids == nil ? "EXPUNGE completed" : "UID EXPUNGE completed", code: code)

@@ -18,10 +18,12 @@ extension IMAPSession {
     guard command.returns?.contains(.relevancy) != true else { return nil }
     var (view, node) = try compiled(command)
     let code = limit(&node, view.told)
-    guard node.level == .snapshot, view.told.count <= settings.messagesOnLoop,
-      view.told.count * node.size <= settings.messagesOnLoop * Self.criteriaOnLoop
+    guard node.level == .snapshot else { return nil }
+    let candidates = node.candidates(of: view.told.count)
+    guard candidates.count <= settings.messagesOnLoop,
+      candidates.count * node.size <= settings.messagesOnLoop * Self.criteriaOnLoop
     else { return nil }
-    let scan = SearchScan(node, view.told, in: IndexRanges(0..<view.told.count))
+    let scan = SearchScan(node, view.told, in: candidates)
     return searchDone(command, tag, scan.found, view, code)
   }
 
@@ -74,7 +76,7 @@ extension IMAPSession {
     _ node: SearchNode, _ view: MailboxView, in candidates: IndexRanges? = nil
   ) async throws(CommandError) -> IndexRanges {
     let told = view.told
-    let scan = await SearchScan.run(node, told, in: candidates)
+    let scan = await SearchScan.run(node, told, in: candidates ?? node.candidates(of: told.count))
     var found = scan.found.ranges
     var rest = [(node: node, undecided: scan.undecided)]
     let (present, gone) = apart(scan.undecided, view)
@@ -83,10 +85,14 @@ extension IMAPSession {
       found += again.found.ranges
       rest = [(narrowed, again.undecided), (node, gone)]
     }
+    let open = rest.reduce(0) { $0 + $1.undecided.count }
+    beginProgress("Searching", done: told.count - open, of: told.count)
+    defer { endProgress() }
     for (node, undecided) in rest {
       var undecided = undecided
       let levels: [SearchNode.Level] = node.needs(upTo: .columns).isEmpty ? [.message] : [.columns, .message]
-      for level in levels where !undecided.isEmpty && level <= max(node.level, .columns) {
+      // Columns alone leave nothing undecided, but where a message has more header lines than are kept beside it.
+      for level in levels where !undecided.isEmpty {
         let result = try await visit(node, told, view.mailbox.ref, undecided, level)
         found += result.found
         undecided = IndexRanges(merging: result.undecided)
@@ -175,6 +181,7 @@ extension IMAPSession {
           try passOver(error, of: .search)
         }
       }
+      progressed(by: max(done, 1) - visitor.undecided.count)
       rest = rest.dropFirst(max(done, 1))
     }
     return result

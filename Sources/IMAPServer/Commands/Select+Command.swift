@@ -14,7 +14,7 @@ extension IMAPSession {
     let account = try accountID()
     // RFC 9051 §6.3.2: the old mailbox is left first, and stays so if the new one cannot be selected.
     if leaveMailbox() { connection.out.writeUntagged(.ok, .closed, "Previous mailbox is now closed") }
-    let mailbox = try await storeCall { store throws(StoreError) in
+    let mailbox = try await longStoreCall("Opening") { store throws(StoreError) in
       try await store.openMailbox(command.mailbox.string, of: account, onChange: self.wakeUp())
     }
     guard !isOver, let snapshot = mailbox.current else {

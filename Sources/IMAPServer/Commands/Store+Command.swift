@@ -29,7 +29,7 @@ extension IMAPSession {
     if let modSeq = command.unchangedSince {
       outcome = try await changeFlags(change, of: indexes, unchangedSince: modSeq, known: known, view)
     } else {
-      outcome = try await storeCall { store throws(StoreError) in
+      outcome = try await longStoreCall("Storing") { store throws(StoreError) in
         try await store.changeFlags(change, of: uids, in: ref)
       }
     }

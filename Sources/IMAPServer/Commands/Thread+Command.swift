@@ -13,7 +13,9 @@ extension IMAPSession {
     let (view, node) = try compiled(search)
     let (found, hasGhosts) = visible(try await find(node, view), view)
     let uids = await OrderPlan.uids(of: found, view.told)
+    beginProgress("Threading")
     let columns = try await columns([.date, .thread], of: uids, view)
+    endProgress()
     let members = await offLoop { Self.threads(found, uids, command, columns) }
     connection.out.writeThreadStart(isEmpty: members.isEmpty)
     // A long answer goes out in pieces.

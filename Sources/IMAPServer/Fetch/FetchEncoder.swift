@@ -56,7 +56,7 @@ final class FetchEncoder: @unchecked Sendable {
     if plan.opensMessage, out.readableBytes > 0, out.readableBytes + row.size > chunk { return .stopBefore }
     visited += 1
     guard let (index, entry) = cursor.find(row.uid) else { return .next }
-    if plan.streams(messageOf: Int64(row.size), wholeMessageLimit: wholeMessageLimit) {
+    if plan.streams(messageOf: Int64(row.size), wholeMessageLimit: wholeMessageLimit) || lacksLines(row) {
       var head = ByteBuffer()
       let line = writeItems(row, index, entry, into: &head)
       large = LargeMessage(uid: row.uid, head: head, headHasItems: line.hasItems)
@@ -82,6 +82,11 @@ final class FetchEncoder: @unchecked Sendable {
     let isFull = buffer.readableBytes >= chunk
     swap(&buffer, &out)
     return isFull ? .stop : .next
+  }
+
+  /// The header has more lines than are kept beside the message, so that it is read itself, in pieces.
+  private func lacksLines(_ row: any MessageRow) -> Bool {
+    plan.readsKeptLines && !row.withCommonHeaders { CommonHeaders.areWhole($0) }
   }
 
   /// `* n FETCH (` and all items but the sections.

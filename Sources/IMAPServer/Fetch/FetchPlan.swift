@@ -56,6 +56,8 @@ struct FetchPlan: Sendable {
   var isInMemory: Bool { needs.isEmpty }
   /// Some section opens the message.
   var opensMessage: Bool { needs.contains(.message) }
+  /// There are sections, and none but of lines that are kept beside the message.
+  var readsKeptLines: Bool { needs.contains(.headers) && !opensMessage }
 
   init(_ command: FetchCommand, _ wire: WireOptions, _ enabled: EnabledExtensions = []) {
     self.wire = wire

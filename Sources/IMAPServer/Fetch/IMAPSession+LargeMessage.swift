@@ -13,8 +13,13 @@ extension IMAPSession {
     case gone
   }
 
-  /// One read of a large message, and one write.
-  private static let piece = 64 << 10
+  /// One read of a large message, and one write. Behind the trace pieces begin at multiples of it, as the chunks do in
+  /// which the store keeps them: then a chunk goes out as it was decoded.
+  private static let piece = 128 << 10
+
+  private static func pieceEnd(_ position: Int, trace: Int) -> Int {
+    trace + (max(position - trace, 0) / piece + 1) * piece
+  }
 
   /// Sends the response of one large message.
   func stream(_ large: FetchEncoder.LargeMessage, _ plan: FetchPlan, _ ref: MailboxRef) async throws(CommandError)
@@ -76,7 +81,11 @@ extension IMAPSession {
   /// connection ends here.
   private func send(_ reader: any MessageReader, _ range: Range<Int>) async throws(CommandError) {
     let damage = try await forEachPiece(reader, range, inLiteral: true) { bytes in
-      self.connection.out.writeImmutableBuffer(bytes)
+      if self.connection.out.readableBytes == 0 {
+        self.connection.out = bytes
+      } else {
+        self.connection.out.writeImmutableBuffer(bytes)
+      }
     }
     if let damage { throw abandoned(damage) }
   }
@@ -85,9 +94,10 @@ extension IMAPSession {
   private func forEachPiece(
     _ reader: any MessageReader, _ range: Range<Int>, inLiteral: Bool, _ body: (ByteBuffer) -> Void
   ) async throws(CommandError) -> StoreError? {
+    let trace = reader.trace.readableBytes
     var position = range.lowerBound
     while position < range.upperBound {
-      let end = min(position + Self.piece, range.upperBound)
+      let end = min(Self.pieceEnd(position, trace: trace), range.upperBound)
       let bytes: ByteBuffer
       do throws(StoreError) {
         bytes = try await reader.read(position..<end)

@@ -27,7 +27,7 @@ extension IMAPSession {
     let shown = try shownFlags(newlySeen: newlySeen)
     let ref = try selectedView().mailbox.ref
     var rest = indexes.uids(in: shown.told)[...]
-    var pace = FetchPace(chunk: settings.outputChunk, most: settings.messagesPerVisit, opensMessage: plan.opensMessage)
+    var pace = FetchPace(chunk: settings.outputChunk, most: settings.messagesPerVisit, plan)
     var outcome = Outcome()
     // Comes before `ahead`: what a visit left because its buffer was full.
     var left: ArraySlice<UID> = []
@@ -160,10 +160,11 @@ private struct FetchPace {
   let most: Int
   private var octetsEach: Int
 
-  init(chunk: Int, most: Int, opensMessage: Bool) {
+  init(chunk: Int, most: Int, _ plan: FetchPlan) {
     self.chunk = chunk
     self.most = most
-    octetsEach = opensMessage ? 8 << 10 : 512
+    // What such answers mostly take: too small a guess costs a copy of the buffer, too large a one visits more.
+    octetsEach = plan.opensMessage ? 8 << 10 : plan.needs.contains(.envelope) ? 512 : 192
   }
 
   /// Octets that so many will take, and somewhat more.

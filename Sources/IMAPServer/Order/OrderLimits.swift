@@ -2,7 +2,7 @@
 enum OrderLimits {
   /// Octets of keys that are kept for the next SORT or THREAD, of all mailboxes together. The ones not used for the longest
   /// time go first.
-  static let cachedBytes = 128 << 20
+  static let cachedBytes = 96 << 20
   /// Keys not used for so long are let go of.
   static let idleSeconds: Int64 = 120
   /// References of one message that THREAD looks at, if there are no more than `references / this` messages: the first and

@@ -56,7 +56,10 @@ extension IMAPSession {
       _ = try await storeCall { store throws(StoreError) in
         try await store.visit(ref, [uid], needs: needs) { message throws(StoreError) in row.visit(message) }
       }
-      return Verdict(!row.found.isEmpty)
+      if !row.found.isEmpty { return .yes }
+      // Not even these: there are more header lines than are kept beside the message.
+      guard !row.undecided.isEmpty, case .header(let header) = node else { return .no }
+      return Verdict(try await hasHeader(header, reader))
     }
   }
 

@@ -22,21 +22,20 @@ struct SearchScan: Sendable {
   private static let slice = 1 << 18
 
   /// The same, off the event loop: a million messages take milliseconds, but a client may have thousands of criteria.
-  /// - candidates: nil: all messages.
-  static func run(_ node: SearchNode, _ told: MailboxSnapshot, in candidates: IndexRanges? = nil) async -> SearchScan {
+  static func run(_ node: SearchNode, _ told: MailboxSnapshot, in candidates: IndexRanges) async -> SearchScan {
     await offLoop { await scan(node, told, in: candidates) }
   }
 
   private static func scan(
-    _ node: SearchNode, _ told: MailboxSnapshot, in candidates: IndexRanges?
+    _ node: SearchNode, _ told: MailboxSnapshot, in candidates: IndexRanges
   ) async -> SearchScan {
     var whole = SearchScan(node, told, in: IndexRanges())
     let step = max(slice / node.size, 64)
-    var start = 0
-    while start < told.count {
-      let end = min(start + step, told.count)
-      let piece = IndexRanges(start..<end)
-      let part = SearchScan(node, told, in: candidates?.intersection(piece) ?? piece)
+    var start = candidates.first ?? 0
+    let last = candidates.last ?? -1
+    while start <= last {
+      let end = min(start + step, last + 1)
+      let part = SearchScan(node, told, in: candidates.intersection(IndexRanges(start..<end)))
       for range in part.found.ranges { whole.found.append(range) }
       for range in part.undecided.ranges { whole.undecided.append(range) }
       start = end

@@ -83,16 +83,20 @@ final class SearchVisitor: @unchecked Sendable {
     case .header(let header) where header.isCommon:
       let trace = row.trace
       if header.isFound(in: trace.readableBytesSpan, 0..<trace.readableBytes) { return .yes }
-      return Verdict(row.withCommonHeaders { header.isFound(in: $0, 0..<$0.byteCount) })
-    case .header, .body, .text:
-      guard level == .message else { return .unknown }
-      let message = try row.index()
-      let trace = row.trace
-      return try row.withMessage { (bytes) throws(StoreError) in
-        Verdict(node.matches(message, bytes, trace))
+      let early = row.withCommonHeaders { lines -> Verdict in
+        if header.isFound(in: lines, 0..<lines.byteCount) { return .yes }
+        return CommonHeaders.areWhole(lines) ? .no : .unknown
       }
+      return early == .unknown && level == .message ? try read(node, row) : early
+    case .header, .body, .text: return level == .message ? try read(node, row) : .unknown
     default: return node.verdict(index, entry)
     }
+  }
+
+  private func read(_ node: SearchNode, _ row: any MessageRow) throws(StoreError) -> Verdict {
+    let message = try row.index()
+    let trace = row.trace
+    return try row.withMessage { (bytes) throws(StoreError) in Verdict(node.matches(message, bytes, trace)) }
   }
 }
 

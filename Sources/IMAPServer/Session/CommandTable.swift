@@ -23,6 +23,9 @@ struct CommandRow: Sendable {
   /// (RFC 9051 §7.5.1, RFC 5256 §3).
   let breaksSequenceNumbers: Bool
   let rfc: String
+
+  /// It writes its completion itself, since what follows on the wire is of another kind.
+  var isCompleteInItself: Bool { name == .compress || name == .unauthenticate }
 }
 
 enum CommandTable {
@@ -33,6 +36,7 @@ enum CommandTable {
     row(.capability, .any, "RFC 9051 §6.1.1"),
     row(.check, .selected, "RFC 3501 §6.4.1"),
     row(.close, .selected, "RFC 9051 §6.4.1"),
+    row(.compress, .loggedIn, "RFC 4978 §3"),
     row(.copy, .selected, uses: true, "RFC 9051 §6.4.7"),
     row(.create, .loggedIn, "RFC 9051 §6.3.4, RFC 6154 §3"),
     row(.delete, .loggedIn, "RFC 9051 §6.3.5"),
@@ -66,6 +70,7 @@ enum CommandTable {
     row(.subscribe, .loggedIn, "RFC 9051 §6.3.7"),
     row(.thread, .selected, uses: true, breaks: false, "RFC 5256 §3"),
     row(.uid, .selected, "RFC 9051 §6.4.9"),
+    row(.unauthenticate, .loggedIn, "RFC 8437 §3"),
     row(.unselect, .selected, "RFC 9051 §6.4.2"),
     row(.unsubscribe, .loggedIn, "RFC 9051 §6.3.8"),
   ]

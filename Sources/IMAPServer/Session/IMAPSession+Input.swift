@@ -114,6 +114,7 @@ extension IMAPSession {
   /// Ends a task's command and goes on with what has come meanwhile.
   func finishTask(_ completion: Completion) async {
     guard let command = running else { return }
+    endProgress()
     if view != nil, [.append, .copy, .move].contains(command.name) { await othersFirst() }
     if !isOver {
       await finishSlowly(command, completion)

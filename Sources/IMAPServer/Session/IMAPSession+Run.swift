@@ -12,7 +12,7 @@ extension IMAPSession {
     do throws(CommandError) {
       if let completion = try answer(tagged, isUID: isUID) {
         finish(tagged.tag, row, isUID: isUID, completion)
-      } else if !isOver, idleTag == nil, !isStartingTLS {
+      } else if !isOver, idleTag == nil, !isStartingTLS, !row.isCompleteInItself {
         launch(tagged, row)
       }
     } catch {
@@ -31,6 +31,8 @@ extension IMAPSession {
     case .startTLS: try startTLS(tagged.tag)
     case .enable(let command): command.enablesMetadata ? nil : enable(command)
     case .cancelUpdate(let command): try cancelUpdate(command)
+    case .compress(let command): try compress(command, tagged.tag)
+    case .unauthenticate: try unauthenticate(tagged.tag)
     case .namespace: namespace()
     case .idle: try startIdle(tagged.tag)
     case .unselect: unselect()

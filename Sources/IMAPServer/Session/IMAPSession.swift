@@ -41,6 +41,8 @@ actor IMAPSession: ConnectionSession {
   var isLaunching = false
   /// The tag of the IDLE that waits for DONE.
   var idleTag: String?
+  /// Somebody will look soon how far the running command is; see `IMAPSession+Progress.swift`.
+  var isWatchingProgress = false
   /// `restSoon` was called, and its second is not over.
   var willRest = false
   /// A conversation (APPEND, AUTHENTICATE) that waits for bytes.
@@ -57,6 +59,8 @@ actor IMAPSession: ConnectionSession {
     var tag: String
     var name: CommandName
     var isUID: Bool
+    /// How far it is, while an untagged line may go out (RFC 9585); see `IMAPSession+Progress.swift`.
+    var progress: Progress?
   }
 
   init(_ connection: Connection, _ listener: IMAPListener) {
@@ -75,6 +79,7 @@ actor IMAPSession: ConnectionSession {
   nonisolated func opened() { assumeIsolated { $0.greet() } }
   nonisolated func received(_ buffer: inout ByteBuffer) { assumeIsolated { $0.take(&buffer) } }
   nonisolated func tlsStarted() { assumeIsolated { $0.startOver() } }
+  nonisolated func inputFailed(_ why: String) { assumeIsolated { $0.bye(why) } }
   nonisolated func deadlineReached() { assumeIsolated { $0.timedOut() } }
   nonisolated func shutdownRequested() { assumeIsolated { $0.shutDown() } }
   nonisolated func closed(_ why: CloseReason) { assumeIsolated { $0.ended(why) } }
@@ -155,7 +160,9 @@ actor IMAPSession: ConnectionSession {
     Capability.list(
       loggedIn: account != nil, settings, offersSTARTTLS: connection.canStartTLS,
       loginDisabled: !listener.authenticator.passwordLoginAllowed(on: connection),
-      mechanisms: account == nil ? listener.authenticator.mechanisms(for: connection).map(\.name) : [])
+      mechanisms: account == nil ? listener.authenticator.mechanisms(for: connection).map(\.name) : [],
+      offersCompression: settings.offersCompression && !connection.isCompressed,
+      offersUnauthenticate: settings.offersUnauthenticate)
   }
 
   /// The store has changed the selected mailbox. While IDLE stands the client hears of it at once (RFC 9051 §6.3.13).

@@ -17,15 +17,26 @@ struct SessionTally {
   /// Of ID, bounded (RFC 2971).
   var client: String?
 
+  /// After UNAUTHENTICATE: another login begins from nothing, but for what ID said (RFC 8437 §3).
+  var forNextLogin: SessionTally {
+    var next = SessionTally()
+    next.client = client
+    next.internalErrors = internalErrors
+    return next
+  }
+
   mutating func count(_ name: CommandName) { commands[name, default: 0] += 1 }
 
-  func log(to logger: Logger, _ connection: Connection, account: Account?, why: CloseReason) {
+  func log(to logger: Logger, _ connection: Connection, account: Account?, why: some CustomStringConvertible) {
     var metadata: Logger.Metadata = [
       "conn": "\(connection.id)", "peer": "\(connection.peer)", "in": "\(connection.bytesIn)",
       "out": "\(connection.bytesOut)", "why": "\(why)",
       "commands": "\(commands.map { "\($0.key.keyword)=\($0.value)" }.sorted().joined(separator: " "))",
     ]
     if let account { metadata["account"] = "\(account.name)" }
+    if let (octetsIn, octetsOut) = connection.compressedOctets {
+      metadata["compressed"] = "in=\(octetsIn) out=\(octetsOut)"
+    }
     if let client { metadata["client"] = "\(client)" }
     for (name, value) in [("bad", bad), ("fetched", fetched), ("appended", appended), ("expunged", expunged)]
     where value > 0 {

@@ -46,7 +46,7 @@ public struct OAuthEndpoint: Sendable {
     return request
   }
 
-  private func exchange(_ request: ByteBuffer) async throws(ClientError) -> (Int, ByteBuffer) {
+  func exchange(_ request: ByteBuffer) async throws(ClientError) -> (Int, ByteBuffer) {
     let security = TransportSecurity(
       encryption: url.isSecure ? .implicit : .none, trust: trust, allowsCleartextLogin: false)
     let deadline = ContinuousClock.now + MailClientLimits.httpRequest

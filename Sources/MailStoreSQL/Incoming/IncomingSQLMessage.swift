@@ -88,7 +88,7 @@ final class IncomingSQLMessage: IncomingMessage {
     defer { spool.discard() }
     let size = state.withLock { $0.size }
     return try blobCall { () throws(BlobError) in
-      let summary = try spool.withBytes { MessageSummary.make($0) }
+      let summary = try spool.withBytes { MessageSummary.make($0, step: $1) }
       return PreparedSQLMessage(size: size, blob: try packs.encode(spool), summary: summary)
     }
   }

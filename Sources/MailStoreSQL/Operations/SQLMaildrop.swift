@@ -3,19 +3,20 @@ import MailStore
 import Synchronization
 
 extension SQLStore {
-  public func openMaildrop(of account: AccountID) async throws(StoreError) -> any Maildrop {
+  public func beginMaildrop(of account: AccountID) async throws(StoreError) -> any Maildrop {
     guard let inbox = try await mailbox(named: Names.inbox, of: account) else { throw .noSuchMailbox(Names.inbox) }
     let ref = MailboxRef(account: account, mailbox: inbox.id)
     // Pinned before the rows are read: what they show is not purged until `close`.
     let modSeq = cache.modSeq(account) ?? 0
     pins.add(account, after: modSeq)
-    do throws(StoreError) {
-      let entries = try await readers.run { reader throws(StoreError) in try reader.maildrop(ref) }
-      return SQLMaildrop(store: self, ref: ref, pinned: modSeq, entries: entries)
-    } catch {
-      pins.remove(account, after: modSeq)
+    let drop = SQLMaildrop(store: self, ref: ref, pinned: modSeq)
+    let isLarge = inbox.messages > StoreLimits.maildropAtOnce
+    if !readers.submit({ $0.list(drop, isLarge: isLarge) }) { drop.listing.end(with: .shuttingDown) }
+    do throws(StoreError) { try await drop.listing.opened() } catch {
+      drop.close()
       throw error
     }
+    return drop
   }
 }
 
@@ -28,27 +29,31 @@ final class SQLMaildrop: Maildrop {
     var saved: Int64
   }
 
-  let messages: [MaildropMessage]
+  let ref: MailboxRef
+  let listing = MaildropListing()
   private let store: SQLStore
-  private let ref: MailboxRef
   private let pinned: ModSeq
-  private let entries: [Entry]
   private let isClosed = Atomic(false)
 
-  init(store: SQLStore, ref: MailboxRef, pinned: ModSeq, entries: [Entry]) {
+  init(store: SQLStore, ref: MailboxRef, pinned: ModSeq) {
     self.store = store
     self.ref = ref
     self.pinned = pinned
-    self.entries = entries
-    messages = entries.map(\.message)
   }
 
   deinit { close() }
 
   func close() {
     guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    listing.end(with: .shuttingDown)
     store.pins.remove(ref.account, after: pinned)
   }
+
+  var totals: (messages: Int, octets: Int) { listing.totals }
+  var isListed: Bool { listing.isListed }
+  var messages: [MaildropMessage] { entries.map(\.message) }
+  func listed() async throws(StoreError) { try await listing.listed() }
+  private var entries: [Entry] { listing.entries }
 
   func visit(
     _ indexes: ArraySlice<Int>, needs: ContentNeeds,
@@ -103,31 +108,6 @@ final class SQLMaildrop: Maildrop {
 }
 
 extension Reader {
-  func maildrop(_ ref: MailboxRef) throws(StoreError) -> [SQLMaildrop.Entry] {
-    try db.reading { () throws(StoreError) in
-      let state = try db("SELECT uidl_epoch FROM account_state WHERE account = ?")
-      state.bind(1, ref.account.rawValue)
-      let epoch = try state.first { $0.int(0) } ?? 0
-      let rows = try db(
-        """
-        SELECT uid, size, instance, uidl, content, internal, zone, saved FROM message
-        WHERE account = ? AND mailbox = ? ORDER BY uid
-        """)
-      rows.bind(1, ref.account.rawValue)
-      rows.bind(2, ref.mailbox.rawValue)
-      var entries: [SQLMaildrop.Entry] = []
-      try rows.forEach { row in
-        let uidl = row.optionalText(3) ?? PrintedID.uidl(epoch: epoch, instance: row.int(2))
-        entries.append(
-          SQLMaildrop.Entry(
-            message: MaildropMessage(uid: row.uid(0), size: Int(row.int(1)), uidl: uidl), content: row.int(4),
-            date: InternalDate(seconds: row.int(5), zoneMinutes: Int16(truncatingIfNeeded: row.int(6))),
-            saved: row.int(7)))
-      }
-      return entries
-    }
-  }
-
   /// One read transaction (see `Maildrop.visit`).
   func visit(
     _ entries: [SQLMaildrop.Entry], _ indexes: ArraySlice<Int>, of account: Int64, _ needs: ContentNeeds,

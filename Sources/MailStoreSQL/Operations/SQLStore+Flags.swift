@@ -10,7 +10,8 @@ extension SQLStore {
     var start = 0
     repeat {
       let slice = uids[start..<min(start + StoreLimits.rowsPerSlice, uids.count)]
-      let part = try await writer.write { transaction throws(StoreError) in
+      let isShort = slice.count <= StoreLimits.flagChunk
+      let part = try await writer.write(isShort: isShort) { transaction throws(StoreError) in
         try transaction.changeFlags(change, of: slice, in: ref)
       }
       if part.modSeq != 0 {

@@ -31,6 +31,14 @@ final class Reader: @unchecked Sendable {
     db.close()
   }
 
+  /// Nothing has been read for a while. On this reader's thread, between two visits.
+  func rest() {
+    scratch = BlobScratch()
+    index = nil
+    fresh?.releaseMemory()
+    db.releaseMemory()
+  }
+
   /// The prepared query for these columns; made at the first use.
   func query(_ source: ContentSource, _ needs: ContentNeeds) throws(StoreError) -> ContentQuery {
     if let query = statements[source]?[needs.rawValue] { return query }

@@ -2,6 +2,7 @@ import BlobStore
 import MailFormat
 import MailStore
 import NIOCore
+import Synchronization
 
 /// Reads one message in ranges. It holds its pack's descriptor, so the bytes stay readable whatever becomes of the rows.
 final class SQLMessageReader: MessageReader {
@@ -11,6 +12,8 @@ final class SQLMessageReader: MessageReader {
   private let blob: BlobReader
   private let location: BlobLocation
   private let pool: WorkerPool<Reader>
+  /// Where the last read of the body ended.
+  private let reached = Atomic(0)
 
   init(
     size: Int, trace: ByteBuffer, index: MessageIndex, blob: BlobReader, location: BlobLocation,
@@ -32,16 +35,29 @@ final class SQLMessageReader: MessageReader {
       length: max(0, min(range.upperBound, seam) - min(range.lowerBound, seam)))
     guard range.upperBound > seam else { return head ?? ByteBuffer() }
     let inner = max(range.lowerBound, seam) - seam..<range.upperBound - seam
-    let body = try await pool.run { [blob, location] reader throws(StoreError) in
-      do throws(BlobError) { return try blob.read(inner) } catch {
+    let body = try await body(inner)
+    guard var result = head, result.readableBytes > 0 else { return body }
+    result.writeImmutableBuffer(body)
+    return result
+  }
+
+  /// Who reads a message through has its next chunk decoded while the last one is being sent.
+  private func body(_ range: Range<Int>) async throws(StoreError) -> ByteBuffer {
+    let readsOn = reached.exchange(range.upperBound, ordering: .relaxed) == range.lowerBound
+    let preparesNext = readsOn && blob.wantsNext(after: range)
+    if let ready = blob.ready(range) {
+      if preparesNext { _ = pool.submit { [blob] _ in blob.prepareNext() } }
+      return ready
+    }
+    return try await pool.run { [blob, location] reader throws(StoreError) in
+      do throws(BlobError) { return try blob.read(range) } catch {
         // The next one who wants it is refused before the first octet.
         if case .corrupt = error { reader.damage.add(location) }
         throw StoreError(error)
       }
+    } afterwards: { [blob] _ in
+      if preparesNext { blob.prepareNext() }
     }
-    guard var result = head, result.readableBytes > 0 else { return body }
-    result.writeImmutableBuffer(body)
-    return result
   }
 }
 

@@ -364,9 +364,7 @@ extension Transaction {
       row.bind(5, location.rawSize)
       try row.run()
       countPack(location.pack, frames: 1, bytes: location.frameLength)
-      let next = try db("UPDATE volume_state SET value = ? WHERE name = 'next_blob'")
-      next.bind(1, nextBlob)
-      try next.run()
+      try coverBlobNumbers()
     }
     touch(account)
     let content = account.counters.nextContent

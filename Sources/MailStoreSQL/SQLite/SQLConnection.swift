@@ -146,6 +146,10 @@ final class SQLConnection: @unchecked Sendable {
     if let queue { try? queue.close() } else { sqlite3_close_v2(handle) }
   }
 
+  /// Gives the cached pages back that nobody looks at; they are read again where they are needed, mostly from the system's
+  /// memory.
+  func releaseMemory() { _ = sqlite3_db_release_memory(handle) }
+
   // MARK: Statements
 
   /// The prepared form of a literal; made at the first use, found by the literal's address later.

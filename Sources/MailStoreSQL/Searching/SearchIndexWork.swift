@@ -22,7 +22,8 @@ final class SearchIndexWork {
   private var dataVersion: Int64?
   private var isBehind = true
   private var sweptUpTo: Int64 = 0
-  private var nextSweep: Int64 = 0
+  /// Not at once: a start has better things to do with the disk than to look at every row of `content`.
+  private var nextSweep = Clock.milliseconds() + StoreLimits.searchIndexSweep
 
   init(_ indexer: SearchIndexer) throws {
     self.indexer = indexer
@@ -116,6 +117,7 @@ final class SearchIndexWork {
 
   private func rest() throws {
     try writer.rest()
+    reader.rest()
     let size = try writer.size()
     indexer.state.withLock { $0.status.segments = size.segments }
   }

@@ -29,11 +29,24 @@ final class WorkerPool<Worker: AnyObject & Sendable>: Sendable {
   private let queue = Monitor(Queue())
   private let threads: [StoreThread]
 
-  init(name: String, workers: [Worker]) throws(StoreError) {
+  /// - rest: called on a worker's thread when it has had no work for `quiet` milliseconds, once until it has some again.
+  init(
+    name: String, workers: [Worker], quiet: Int = StoreLimits.quiet, rest: (@Sendable (Worker) -> Void)? = nil
+  ) throws(StoreError) {
     var threads: [StoreThread] = []
     for worker in workers {
       let thread = StoreThread { [queue] in
-        while let job = queue.wait({ $0.next() }) { job(worker) }
+        var isWarm = false
+        while true {
+          guard let next = isWarm ? queue.wait(milliseconds: quiet, { $0.next() }) : queue.wait({ $0.next() }) else {
+            rest?(worker)
+            isWarm = false
+            continue
+          }
+          guard let job = next else { return }
+          job(worker)
+          isWarm = rest != nil
+        }
       }
       guard let thread else {
         queue.broadcast { $0.isClosed = true }
@@ -56,15 +69,17 @@ final class WorkerPool<Worker: AnyObject & Sendable>: Sendable {
     return accepted
   }
 
-  /// One hop to a thread of the pool and back.
+  /// One hop to a thread of the pool and back. `afterwards` is done by the same thread when the result is on its way.
   func run<Value: Sendable>(
-    _ body: @escaping @Sendable (Worker) throws(StoreError) -> Value
+    _ body: @escaping @Sendable (Worker) throws(StoreError) -> Value,
+    afterwards: (@Sendable (Worker) -> Void)? = nil
   ) async throws(StoreError) -> Value {
     let result: Result<Value, StoreError> = await withUnsafeContinuation { continuation in
       let accepted = submit { worker in
         let result: Result<Value, StoreError>
         do throws(StoreError) { result = .success(try body(worker)) } catch { result = .failure(error) }
         continuation.resume(returning: result)
+        afterwards?(worker)
       }
       if !accepted { continuation.resume(returning: .failure(.shuttingDown)) }
     }

@@ -15,6 +15,10 @@ final class Transaction {
 
   private var accounts: [Int64: AccountBox] = [:]
   var nextBlob: Int64
+  /// What `next_blob` says, if that is known: numbers below it may be given out without another row to write.
+  private var blobCeiling: Int64 = 0
+  /// Frames of the commit that have their place and their row.
+  private var placed = 0
 
   // The commit
   private(set) var dirtyAccounts: [AccountBox] = []
@@ -113,6 +117,14 @@ final class Transaction {
   }
 
   func forget(_ id: Int64) { accounts[id] = nil }
+
+  /// Nothing was written for a while. Between two commits the rows say what the boxes say, and are read again.
+  func rest() {
+    guard dirtyAccounts.isEmpty, dirtyMailboxes.isEmpty else { return }
+    accounts = [:]
+    undo = []
+    db.releaseMemory()
+  }
 
   /// To be called before counters of `account` change.
   func touch(_ account: AccountBox) {
@@ -261,12 +273,17 @@ final class Transaction {
     frames.removeLast(frames.count - mark.frames)
     frameBlobs.removeLast(frameBlobs.count - mark.frames)
     nextBlob = mark.nextBlob
+    // The row may be what it was before.
+    blobCeiling = 0
     packDeltas = mark.packDeltas
   }
 
   // MARK: The commit
 
-  /// Writes the counters. Blobs must have their locations by now.
+  /// Frames that are to be written yet.
+  var unplacedFrames: ArraySlice<(blob: EncodedBlob, owners: [FrameOwner])> { frames[placed...] }
+
+  /// Writes the rows of blobs, which have these places now, and the counters. May be called again when more jobs have run.
   func flush(_ locations: [BlobLocation]) throws(StoreError) {
     if !locations.isEmpty { try insertBlobs(locations) }
     for (account, mailbox) in dirtyMailboxes where account.mailboxes[mailbox.state.id] === mailbox {
@@ -287,11 +304,12 @@ final class Transaction {
       row.bind(4, delta.end)
       try row.run()
     }
+    packDeltas.removeAll(keepingCapacity: true)
   }
 
   private func insertBlobs(_ locations: [BlobLocation]) throws(StoreError) {
     let row = try db("INSERT INTO blob (id, pack, offset, frame, size, refs) VALUES (?, ?, ?, ?, ?, ?)")
-    for (blob, location) in zip(frameBlobs, locations) {
+    for (blob, location) in zip(frameBlobs[placed...], locations) {
       row.bind(1, blob.id)
       row.bind(2, location.pack)
       row.bind(3, location.offset)
@@ -302,8 +320,16 @@ final class Transaction {
       countPack(location.pack, frames: 1, bytes: location.frameLength)
       noteEnd(location)
     }
+    placed += locations.count
+    try coverBlobNumbers()
+  }
+
+  /// A number that was given out is never given out again, whatever happens: the row stays ahead of them.
+  func coverBlobNumbers() throws(StoreError) {
+    guard nextBlob > blobCeiling else { return }
+    blobCeiling = nextBlob + StoreLimits.blobNumbers
     let next = try db("UPDATE volume_state SET value = ? WHERE name = 'next_blob'")
-    next.bind(1, nextBlob)
+    next.bind(1, blobCeiling)
     try next.run()
   }
 
@@ -342,6 +368,7 @@ final class Transaction {
   func abandon() {
     for account in dirtyAccounts { accounts[account.id] = nil }
     for (account, _) in dirtyMailboxes { accounts[account.id] = nil }
+    blobCeiling = 0
     clear()
   }
 
@@ -354,6 +381,7 @@ final class Transaction {
     frames.removeAll(keepingCapacity: true)
     frameBlobs.removeAll(keepingCapacity: true)
     packDeltas.removeAll(keepingCapacity: true)
+    placed = 0
     hasWritten = false
     beginJob()
   }

@@ -6,6 +6,8 @@ class WriteJob {
   /// May be run a second time when the commit was rolled back. Such jobs go without a savepoint, which costs SQLite a copy
   /// of every page that the job changes; should one of them fail after all, everything is done again with savepoints.
   var isRepeatable: Bool { false }
+  /// Short, and without message bytes: may join a commit that is on its way to the disk with the bytes of others.
+  var joinsLate: Bool { false }
   func run(_ transaction: Transaction) throws(StoreError) {}
   func finish(_ error: StoreError?) {}
 }
@@ -48,11 +50,17 @@ final class TypedWriteJob<Value: Sendable>: WriteJob, @unchecked Sendable {
   private let body: Body
   private let continuation: UnsafeContinuation<Result<Value, StoreError>, Never>
   private var value: Value?
+  private let isShort: Bool
 
-  init(_ body: @escaping Body, _ continuation: UnsafeContinuation<Result<Value, StoreError>, Never>) {
+  init(
+    isShort: Bool, _ body: @escaping Body, _ continuation: UnsafeContinuation<Result<Value, StoreError>, Never>
+  ) {
+    self.isShort = isShort
     self.body = body
     self.continuation = continuation
   }
+
+  override var joinsLate: Bool { isShort }
 
   override func run(_ transaction: Transaction) throws(StoreError) { value = try body(transaction) }
 

@@ -26,6 +26,22 @@ final class Writer: @unchecked Sendable {
     var isClosed = false
     /// A thread is writing.
     var isTaken = false
+    /// Something was written since the writer rested, and how often the right to write was given.
+    var isWarm = false
+    var turns = 0
+
+    mutating func take() {
+      isTaken = true
+      isWarm = true
+      turns &+= 1
+    }
+  }
+
+  private enum Turn {
+    case work
+    case closed
+    /// Another thread has written: from now on it may become quiet.
+    case warmed
   }
 
   let transaction: Transaction
@@ -70,12 +86,12 @@ final class Writer: @unchecked Sendable {
 
   // MARK: Any thread
 
-  /// One transaction; returns when it is on disk and published.
+  /// One transaction; returns when it is on disk and published. `isShort`: see `WriteJob.joinsLate`.
   func write<Value: Sendable>(
-    _ body: @escaping TypedWriteJob<Value>.Body
+    isShort: Bool = false, _ body: @escaping TypedWriteJob<Value>.Body
   ) async throws(StoreError) -> Value {
     let result: Result<Value, StoreError> = await withUnsafeContinuation { continuation in
-      let job = TypedWriteJob(body, continuation)
+      let job = TypedWriteJob(isShort: isShort, body, continuation)
       if !enqueue(.write(job)) { job.finish(.shuttingDown) }
     }
     return try result.get()
@@ -114,12 +130,14 @@ final class Writer: @unchecked Sendable {
   func carryOut(_ job: WriteJob) -> Bool {
     var accepted = false
     var isOurs = false
+    var wasCold = false
     queue.signalIf { queue in
       guard !queue.isClosed else { return false }
       accepted = true
       // Behind others it waits for its turn, and whatever runs alone is for the writer's own thread.
       isOurs = !queue.isTaken && queue.work.isEmpty
-      if isOurs { queue.isTaken = true } else { queue.work.append(.write(job)) }
+      wasCold = !queue.isWarm
+      if isOurs { queue.take() } else { queue.work.append(.write(job)) }
       return !queue.isTaken
     }
     guard isOurs else { return accepted }
@@ -127,10 +145,13 @@ final class Writer: @unchecked Sendable {
     commit(&own)
     queue.signalIf { queue in
       queue.isTaken = false
-      return !queue.work.isEmpty || queue.isClosed
+      return !queue.work.isEmpty || queue.isClosed || wasCold
     }
     return true
   }
+
+  /// Not taken up yet.
+  var waitingJobs: Int { queue.withLock { $0.work.count } }
 
   var hasFailed: StoreError? { failure.withLock { $0 } }
 
@@ -144,16 +165,24 @@ final class Writer: @unchecked Sendable {
   // MARK: The writer's thread
 
   private func main() {
+    var isWarm = false
+    var turns = 0
     while true {
-      let isOpen = queue.wait { queue -> Bool? in
-        if queue.isTaken { return nil }
-        if queue.work.isEmpty { return queue.isClosed ? false : nil }
-        // Swapped, so that both arrays keep their memory.
-        swap(&queue.work, &work)
-        queue.isTaken = true
-        return true
+      let turn =
+        isWarm
+        ? queue.wait(milliseconds: StoreLimits.quiet) { nextTurn(&$0, isWarm: true) }
+        : queue.wait { nextTurn(&$0, isWarm: false) }
+      switch turn {
+      case .work: break
+      case .closed: return
+      case .warmed:
+        isWarm = true
+        continue
+      case nil:
+        isWarm = !restIfQuiet(since: &turns)
+        continue
       }
-      guard isOpen else { return }
+      isWarm = true
       var batch: [WriteJob] = []
       for item in work {
         switch item {
@@ -169,6 +198,41 @@ final class Writer: @unchecked Sendable {
       work.removeAll(keepingCapacity: true)
       queue.withLock { $0.isTaken = false }
     }
+  }
+
+  private func nextTurn(_ queue: inout Queue, isWarm: Bool) -> Turn? {
+    if queue.isTaken { return nil }
+    if queue.work.isEmpty { return queue.isClosed ? .closed : queue.isWarm && !isWarm ? .warmed : nil }
+    // Swapped, so that both arrays keep their memory.
+    swap(&queue.work, &work)
+    queue.take()
+    return .work
+  }
+
+  /// Gives up memory unless somebody has written since the last look, which `turns` tells. True: it has.
+  private func restIfQuiet(since turns: inout Int) -> Bool {
+    let isQuiet = queue.withLock { queue in
+      guard !queue.isTaken, queue.work.isEmpty, queue.turns == turns else {
+        turns = queue.turns
+        return false
+      }
+      queue.isTaken = true
+      queue.isWarm = false
+      return true
+    }
+    guard isQuiet else { return false }
+    rest()
+    queue.withLock { $0.isTaken = false }
+    return true
+  }
+
+  /// On the writer's thread, between two commits.
+  func rest() {
+    transaction.rest()
+    directoryDB.releaseMemory()
+    marks.db.releaseMemory()
+    work = []
+    own = []
   }
 
   /// One transaction on the writer's thread, for work that runs alone.
@@ -226,7 +290,7 @@ final class Writer: @unchecked Sendable {
       } else {
         for job in batch { outcomes.append(try attempt(job)) }
       }
-      publication = try makeDurable()
+      publication = try makeDurable(&batch, &outcomes)
     } catch {
       rollBack()
       for (index, job) in batch.enumerated() {
@@ -299,7 +363,7 @@ final class Writer: @unchecked Sendable {
   }
 
   /// Runs one job in its own savepoint: a failing one rolls back alone. Throws only when the whole commit is lost.
-  private func attempt(_ job: WriteJob) throws(StoreError) -> StoreError? {
+  func attempt(_ job: WriteJob) throws(StoreError) -> StoreError? {
     transaction.beginJob()
     let mark = transaction.mark()
     try transaction.db("SAVEPOINT job").run()
@@ -318,39 +382,19 @@ final class Writer: @unchecked Sendable {
     }
   }
 
-  private func makeDurable() throws(StoreError) -> Publication? {
-    guard transaction.hasWritten else {
-      try transaction.db("ROLLBACK").run()
-      transaction.end()
-      return nil
-    }
-    // Before anybody can hear of numbers beyond the marks (design §4, high-water mark).
-    do throws(StoreError) { try marks.reserve(for: transaction) } catch {
-      // Nothing was given out. Only after a failed sync is it unknown what the marks' file holds.
-      if !error.precedesSync { poison(error) }
-      throw error
-    }
-    let locations: [BlobLocation]
-    do { locations = try packs.append(transaction.frames) } catch { throw StoreError(error) }
-    try transaction.flush(locations)
-    // First the bytes: a row must never point to bytes that a power cut may take away. Without bytes there is nothing to
-    // sync, and STORE or EXPUNGE need no file descriptor.
-    if !locations.isEmpty {
-      do { try packs.sync(.appended) } catch {
-        let error = StoreError(error)
-        poisonIfPacksFailed(error)
-        throw error
+  /// Jobs of the queue that may join the commit under way. They pass others there: commands of different sessions, which have
+  /// no order among them.
+  func takeLate() -> [WriteJob] {
+    var late: [WriteJob] = []
+    queue.withLock { queue in
+      guard !queue.work.isEmpty else { return }
+      queue.work.removeAll { item in
+        guard case .write(let job) = item, job.joinsLate, late.count < StoreLimits.jobsPerCommit else { return false }
+        late.append(job)
+        return true
       }
     }
-    // Then the rows. With synchronous = FULL this returns after the WAL was synced.
-    do throws(StoreError) { try transaction.db("COMMIT").run() } catch {
-      if error.precedesSync { throw error }
-      poison(error)
-      throw error
-    }
-    let publication = transaction.publication()
-    transaction.end()
-    return publication
+    return late
   }
 
   private func rollBack() {

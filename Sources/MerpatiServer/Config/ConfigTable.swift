@@ -54,6 +54,9 @@ public enum ConfigTable {
       "tls.certificate", .path, "", "PEM file with the certificate chain. Empty: self-signed, made on first run."),
     ConfigRow("tls.key", .path, "", "PEM file with the private key."),
     ConfigRow(
+      "tls.client-authorities", .path, "",
+      "PEM file of authorities whose certificates log clients in (EXTERNAL). Empty: none are asked for."),
+    ConfigRow(
       "tls.directory", .path, "", "Folder of NAME.crt and NAME.key pairs, chosen by the name the client asks for."),
 
     ConfigRow(
@@ -65,6 +68,25 @@ public enum ConfigTable {
     ConfigRow("auth.scram-iterations", .integer(15_000...2_000_000), "15000", "For passwords set from now on."),
     ConfigRow("auth.failure-delay", .duration, "1s", "Before the answer to a wrong password; doubles up to 15 s."),
     ConfigRow("auth.failures-per-connection", .integer(1...100), "5", "Then the connection ends."),
+    ConfigRow(
+      "auth.domain", .text, "",
+      "Taken off names in tokens and certificates; other domains are refused. Empty: they are accounts as they stand."),
+    ConfigRow(
+      "auth.certificate-name", .choice(["email", "cn"]), "email",
+      "What of a client's certificate names the account (EXTERNAL): rfc822Name, or the common name."),
+    ConfigRow("auth.socket", .path, "", "Unix socket where an MTA has passwords checked, as at Dovecot. Empty: none."),
+    ConfigRow("auth.socket-mode", .mode, "0660", "Of that socket: who may try passwords."),
+    ConfigRow("auth.socket-group", .text, "", "The group of that socket. Empty: the server's own."),
+
+    ConfigRow("oauth.issuer", .text, "", "The issuer of tokens (iss). Empty: no tokens are taken."),
+    ConfigRow("oauth.audience", .text, "", "Whom tokens are for (aud): one of these, parted by commas."),
+    ConfigRow("oauth.scope", .text, "", "Scopes that a token must have, parted by blanks. Empty: none."),
+    ConfigRow("oauth.keys", .text, "", "The issuer's keys (JWKS): a file, or a URL with https."),
+    ConfigRow("oauth.keys-lifetime", .duration, "1h", "Then they are read anew."),
+    ConfigRow("oauth.account-claim", .text, "email", "The claim that names the account."),
+    ConfigRow("oauth.clock-skew", .duration, "60s", "How far the issuer's clock may differ."),
+    ConfigRow(
+      "oauth.configuration-url", .text, "", "Told to clients that are refused (RFC 7628 §3.2.2). Empty: nothing."),
 
     ConfigRow("limits.connections", .integer(1...1_000_000), "20000", "Connections in total, each listener."),
     ConfigRow("limits.connections-per-address", .integer(1...1_000_000), "200", "IPv6: per /64. Loopback is exempt."),
@@ -79,6 +101,10 @@ public enum ConfigTable {
     ConfigRow(
       "imap.message-limit", .integer(0...1_000_000), "0",
       "Messages that one command may touch (MESSAGELIMIT, RFC 9738); 1000 or more. 0: as many as there are."),
+    ConfigRow("imap.compress", .flag, "true", "COMPRESS=DEFLATE is offered (RFC 4978)."),
+    ConfigRow(
+      "imap.unauthenticate", .flag, "true",
+      "UNAUTHENTICATE is offered (RFC 8437). Turn it off behind a proxy that lets a logged-in connection pass."),
     ConfigRow("pop3.idle-timeout", .duration, "10m", "At least 10 minutes (RFC 1939 §3)."),
     ConfigRow(
       "pop3.login-delay", .duration, "0s", "Between logins of an account (RFC 2449 §6.5). 0: none, not announced."),

@@ -10,6 +10,14 @@ public struct Settings: Sendable {
   public var tlsCertificate: String
   public var tlsKey: String
   public var tlsDirectory: String
+  public var tlsClientAuthorities: String
+  public var authDomain: String
+  /// `email` or `cn`.
+  public var certificateName: String
+  public var authSocket: String
+  public var authSocketMode: UInt16
+  public var authSocketGroup: String
+  public var oauth: OAuthSettings
   public var allowCleartextLogin: Bool
   public var trustsLoopback: Bool
   public var scramIterations: Int
@@ -25,6 +33,8 @@ public struct Settings: Sendable {
   public var imapIdleSeconds: Int
   /// 0: none (RFC 9738).
   public var imapMessageLimit: Int
+  public var imapCompresses: Bool
+  public var imapUnauthenticates: Bool
   public var pop3IdleSeconds: Int
   public var pop3LoginDelaySeconds: Int
   /// `as-is`, `surrogate` or `refuse`.
@@ -67,6 +77,13 @@ public struct Settings: Sendable {
       throw ConfigError("tls.certificate and tls.key go together: set both or neither")
     }
     tlsDirectory = config["tls.directory"]
+    tlsClientAuthorities = config["tls.client-authorities"]
+    authDomain = config["auth.domain"]
+    certificateName = config["auth.certificate-name"]
+    authSocket = config["auth.socket"]
+    authSocketMode = UInt16(config["auth.socket-mode"], radix: 8) ?? 0o660
+    authSocketGroup = config["auth.socket-group"]
+    oauth = OAuthSettings(config)
     allowCleartextLogin = ConfigValues.flag(config["auth.allow-cleartext-login"]) ?? false
     trustsLoopback = ConfigValues.flag(config["auth.trust-loopback"]) ?? true
     scramIterations = Self.number(config, "auth.scram-iterations")
@@ -85,6 +102,8 @@ public struct Settings: Sendable {
       // RFC 9738 §3
       throw ConfigError("imap.message-limit: \(imapMessageLimit) is under 1000; 0 sets no limit")
     }
+    imapCompresses = ConfigValues.flag(config["imap.compress"]) ?? true
+    imapUnauthenticates = ConfigValues.flag(config["imap.unauthenticate"]) ?? true
     pop3IdleSeconds = try Self.atLeast(10 * 60, config, "pop3.idle-timeout")
     pop3LoginDelaySeconds = Self.seconds(config, "pop3.login-delay")
     pop3UTF8Fallback = config["pop3.utf8-fallback"]

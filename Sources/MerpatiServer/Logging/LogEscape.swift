@@ -5,6 +5,10 @@ public enum LogEscape {
   static func value(_ text: String) -> String {
     // Nearly all of them.
     if !text.isEmpty, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x22 && $0 != 0x5C }) { return text }
+    // A few words, as reasons are.
+    if !text.isEmpty, text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F && $0 != 0x22 && $0 != 0x5C }) {
+      return "\"\(text)\""
+    }
     let safe = Self.text(text)
     let isWord = !safe.isEmpty && safe.unicodeScalars.allSatisfy { $0.isPrintableASCII && $0 != "\"" && $0 != " " }
     return isWord ? safe : "\"" + safe.replacing("\"", with: #"\""#) + "\""

@@ -51,6 +51,14 @@ struct ProcessIdentity: Sendable, Hashable {
     self.groups = Array(groups.prefix(Int(count)))
   }
 
+  /// The number of a group; `key` names the setting in what is thrown.
+  static func group(_ name: String, key: String) throws(ConfigError) -> gid_t {
+    guard let found = entry({ getgrnam_r(name, $0, $1, $2, $3) }, Glibc.group()) else {
+      throw ConfigError("\(key): there is no group \(name)")
+    }
+    return found.gr_gid
+  }
+
   /// The name of a user, or its number where it has none.
   static func name(of user: uid_t) -> String {
     var buffer = [CChar](repeating: 0, count: 16_384)

@@ -13,9 +13,9 @@ extension POP3Session {
       let names = server.authenticator.mechanisms(for: connection).map(\.name)
       withOutput { POP3Response.mechanisms(names, language, into: &$0) }
     case .auth(let name, let initialResponse):
-      guard let mechanism = SASLMechanism(name: name) else { return bad(.unknownMechanism) }
+      guard let mechanism = ServerMechanism(name: name) else { return bad(.unknownMechanism) }
       guard server.authenticator.mechanisms(for: connection).contains(mechanism) else {
-        let isClear = mechanism.sendsPassword && !server.authenticator.passwordLoginAllowed(on: connection)
+        let isClear = mechanism.sendsSecret && !server.authenticator.passwordLoginAllowed(on: connection)
         return bad(isClear ? .privacyRequired : .unknownMechanism)
       }
       let exchange = server.authenticator.begin(mechanism, connection: connection)

@@ -9,7 +9,7 @@ extension POP3Session {
       let text = POP3Text.messagesFollow(messages: drop.count, octets: Int64(drop.octets))
       withOutput { output in
         POP3Response.ok(text, language, into: &output)
-        for (index, message) in drop.messages.enumerated() where !drop.deleted[index] {
+        for (index, message) in drop.messages.enumerated() where !drop.isDeleted(index) {
           POP3Response.scanListing(number: index + 1, octets: Int64(message.size), into: &output)
         }
         POP3Response.endOfListing(into: &output)

@@ -8,7 +8,7 @@ extension POP3Session {
     guard let number else {
       withOutput { output in
         POP3Response.ok(.uniqueIDsFollow, language, into: &output)
-        for (index, message) in drop.messages.enumerated() where !drop.deleted[index] {
+        for (index, message) in drop.messages.enumerated() where !drop.isDeleted(index) {
           POP3Response.uniqueIDListing(number: index + 1, id: message.uidl, into: &output)
         }
         POP3Response.endOfListing(into: &output)

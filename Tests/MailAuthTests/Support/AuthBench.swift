@@ -67,11 +67,14 @@ struct AuthBench {
   private let listener: Listener
   private let connections: AsyncStream<Connection>
 
-  private init(_ settings: AuthSettings, _ path: String?, _ secret: [UInt8]?, _ verify: @escaping PasswordCheck) {
+  private init(
+    _ settings: AuthSettings, _ path: String?, _ secret: [UInt8]?, _ tokens: TokenVerifier?,
+    _ verify: @escaping PasswordCheck
+  ) {
     let lines = lines
     authenticator = Authenticator(
       store: store, settings: settings, logger: Logger(label: "test") { _ in KeepingLog(lines: lines) },
-      threads: .singleton, clock: time.clock, decoySecret: secret, verify: verify)
+      threads: .singleton, clock: time.clock, decoySecret: secret, tokens: tokens, verify: verify)
     let (stream, continuation) = AsyncStream.makeStream(of: Connection.self)
     connections = stream
     listener = Listener(
@@ -85,13 +88,17 @@ struct AuthBench {
   /// Few rounds, so that a debug build gets through.
   static func with(
     allowCleartext: Bool = false, trustsLoopback: Bool = true, perAccount: Int = 50, unixSocket path: String? = nil,
-    decoySecret: [UInt8]? = nil, verify: @escaping PasswordCheck = { $0.verify($1, iterations: $2) },
+    decoySecret: [UInt8]? = nil, tokens: TokenVerifier? = nil, domain: String = "",
+    certificateName: AuthSettings.CertificateName = .email,
+    verify: @escaping PasswordCheck = { $0.verify($1, iterations: $2) },
     _ body: (AuthBench) async throws -> Void
   ) async throws {
-    let bench = AuthBench(
-      AuthSettings(
-        allowCleartext: allowCleartext, trustsLoopback: trustsLoopback, maxConnectionsPerAccount: perAccount,
-        scramIterations: rounds), path, decoySecret, verify)
+    var settings = AuthSettings(
+      allowCleartext: allowCleartext, trustsLoopback: trustsLoopback, maxConnectionsPerAccount: perAccount,
+      scramIterations: rounds)
+    settings.domain = domain
+    settings.certificateName = certificateName
+    let bench = AuthBench(settings, path, decoySecret, tokens, verify)
     try await bench.listener.bind()
     let result: Result<Void, any Error>
     do {
@@ -132,7 +139,7 @@ struct AuthBench {
     let connection = if let connection { connection } else { try await self.connection() }
     var client = SASLClientExchange(
       mechanism: mechanism, username: user, authorization: authorization, password: Array(password.utf8))
-    let server = authenticator.begin(mechanism, connection: connection)
+    let server = authenticator.begin(.password(mechanism), connection: connection)
     let first = client.initialResponse()
     var challenges: [String] = []
     var isFirst = true

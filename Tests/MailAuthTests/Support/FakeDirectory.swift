@@ -126,7 +126,7 @@ final class FakeDirectory: MailStore {
   func openMessage(_ uid: UID, in ref: MailboxRef) async throws(StoreError) -> (any MessageReader)? {
     throw Self.absent
   }
-  func openMaildrop(of account: AccountID) async throws(StoreError) -> any Maildrop { throw Self.absent }
+  func beginMaildrop(of account: AccountID) async throws(StoreError) -> any Maildrop { throw Self.absent }
   func expireRetrieved(of account: AccountID?, now: Int64) async throws(StoreError) -> Int { throw Self.absent }
   func compact() async throws(StoreError) -> CompactionReport { throw Self.absent }
   func check() async throws(StoreError) -> CheckReport { throw Self.absent }

@@ -83,6 +83,16 @@ actor ToySession: ConnectionSession {
     }
     assumeIsolated { session in
       while let line = Self.line(&buffer) {
+        if line == "compress" {
+          session.connection.out.writeString("go\r\n")
+          let pending = buffer
+          buffer = ByteBuffer()
+          return session.connection.startCompression(pending: pending, allowance: 1 << 20)
+        }
+        if line == "plain" {
+          session.connection.out.writeString("plain again\r\n")
+          return session.connection.endCompression()
+        }
         if !session.run(line) { return }
       }
     }

@@ -1,0 +1,1 @@
+../../../Sources/MailAuth/Tokens/TokenLimits.swift
