@@ -329,7 +329,7 @@ class Limits(unittest.TestCase):
         "StoreLimits": "MailStoreSQL/StoreLimits.swift", "MIMELimits": "MailFormat/MIMELimits.swift",
         "AuthSettings": "MailAuth/AuthSettings.swift", "ControlLimits": "MerpatiServer/Control/ControlLimits.swift",
         "BackupLimits": "MailStoreSQL/Backup/BackupLimits.swift", "MarkLimits": "MailStoreSQL/Marks/MarkLimits.swift",
-        "SearchIndexLimits": "SearchIndex/SearchIndexLimits.swift",
+        "SearchIndexLimits": "SearchIndex/SearchIndexLimits.swift", "WatchLimits": "MailStore/WatchLimits.swift",
         "CompressionLimits": "MailNet/Compression/CompressionLimits.swift", "TokenLimits": "MailAuth/Tokens/TokenLimits.swift",
         "AuthServerLimits": "AuthServer/AuthServerLimits.swift",
     }
@@ -352,7 +352,7 @@ class Limits(unittest.TestCase):
         "IMAPLimits", "IMAPServerSettings", "POP3Limits", "POP3ServerSettings", "POP3Sizes", "LMTPLimits",
         "LMTPServerSettings", "LMTPSizes", "NetLimits", "SASLLimits", "StoreLimits", "MIMELimits", "AuthSettings", "AuthClock",
         "ControlLimits", "BackupLimits", "MarkLimits", "SearchIndexLimits",
-        "CompressionLimits", "TokenLimits", "AuthServerLimits",
+        "CompressionLimits", "TokenLimits", "AuthServerLimits", "WatchLimits",
     }
 
     @staticmethod

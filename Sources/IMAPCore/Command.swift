@@ -42,6 +42,9 @@ public enum Command: Hashable, Sendable {
   /// see `FramerEvent.appendMessage`.
   case append(AppendCommand)
   case idle
+  case notify(NotifyCommand)
+  case getMetadata(GetMetadataCommand)
+  case setMetadata(SetMetadataCommand)
   case getQuota(GetQuotaCommand)
   case getQuotaRoot(MailboxName)
   case setQuota(SetQuotaCommand)
@@ -54,6 +57,9 @@ public enum Command: Hashable, Sendable {
   case expunge(ExpungeCommand)
   case search(SearchCommand)
   case sort(SortCommand)
+  /// Also with no mailbox selected, if it does not search there.
+  case esearch(ESearchCommand)
+  case cancelUpdate(CancelUpdateCommand)
   case thread(ThreadCommand)
   case fetch(FetchCommand)
   case store(StoreCommand)

@@ -6,6 +6,7 @@ public enum CommandName: UInt8, Hashable, Sendable, CaseIterable {
   case getQuota, getQuotaRoot, id, idle, list, login, logout, lsub, move, namespace, noop, rename, search, select
   case setQuota, sort, startTLS, status, store, subscribe, thread, uid, unauthenticate, unselect
   case unsubscribe
+  case notify, cancelUpdate, esearch, getMetadata, setMetadata
 
   /// As it is written, in upper case.
   public var keyword: StaticString { Self.spellings[Int(rawValue)] }
@@ -15,6 +16,7 @@ public enum CommandName: UInt8, Hashable, Sendable, CaseIterable {
     "EXAMINE", "EXPUNGE", "FETCH", "GETQUOTA", "GETQUOTAROOT", "ID", "IDLE", "LIST", "LOGIN", "LOGOUT", "LSUB", "MOVE",
     "NAMESPACE", "NOOP", "RENAME", "SEARCH", "SELECT", "SETQUOTA", "SORT", "STARTTLS", "STATUS", "STORE", "SUBSCRIBE",
     "THREAD", "UID", "UNAUTHENTICATE", "UNSELECT", "UNSUBSCRIBE",
+    "NOTIFY", "CANCELUPDATE", "ESEARCH", "GETMETADATA", "SETMETADATA",
   ]
 
   static let table = KeywordTable<CommandName>(allCases.map { ($0.keyword, $0) })
@@ -46,6 +48,9 @@ extension Command {
     case .status: .status
     case .append: .append
     case .idle: .idle
+    case .notify: .notify
+    case .getMetadata: .getMetadata
+    case .setMetadata: .setMetadata
     case .getQuota: .getQuota
     case .getQuotaRoot: .getQuotaRoot
     case .setQuota: .setQuota
@@ -55,6 +60,8 @@ extension Command {
     case .expunge: .expunge
     case .search: .search
     case .sort: .sort
+    case .cancelUpdate: .cancelUpdate
+    case .esearch: .esearch
     case .thread: .thread
     case .fetch: .fetch
     case .store: .store
@@ -84,6 +91,7 @@ extension Command {
     case .search(let command): !command.uid || command.key.hasSequenceNumbers
     case .sort(let command): !command.uid || command.key.hasSequenceNumbers
     case .thread(let command): !command.uid || command.key.hasSequenceNumbers
+    case .esearch(let command): command.search.key.hasSequenceNumbers
     case .fetch, .store, .copy, .move: !isUID
     // RFC 9586 §3.7
     case .select(let command): command.resync?.match != nil

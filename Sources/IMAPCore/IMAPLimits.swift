@@ -35,6 +35,8 @@ public struct IMAPLimits: Hashable, Sendable {
   public var tag = 256
   /// Octets of a mailbox name, decoded. Beyond: `NO [CANNOT]`.
   public var mailboxName = 1000
+  /// Octets of the name of a METADATA entry. Beyond: `BAD`.
+  public var metadataEntry = 255
   /// Octets of a keyword. Beyond: `BAD`.
   public var keyword = 255
   /// Octets of an AUTHENTICATE answer line. Beyond: `BAD`, the line is thrown away.

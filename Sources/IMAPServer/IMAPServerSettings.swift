@@ -47,6 +47,24 @@ public struct IMAPServerSettings: Sendable {
   public var searchFieldLimit = 1 << 20
   /// Messages whose flags are fetched or searched in one go on the event loop; more go in slices.
   public var messagesOnLoop = 8192
+  /// LIST and STATUS responses that NOTIFY sends in one go. Beyond: `OK [NOTIFICATIONOVERFLOW]`, and NOTIFY is off.
+  public var notifyLines = 2000
+  /// New messages of which NOTIFY sends in one go what was asked for. Beyond: the same.
+  public var notifyMessages = 10_000
+  /// Searches of a session whose results are kept up to date (RFC 5267 §4.3). Beyond: `NO [NOUPDATE]`.
+  public var searchContexts = 16
+  /// Results of all of them together, 4 octets each. Beyond: the same.
+  public var contextResults = 200_000
+  /// Messages that a change makes such a search look at in the store. Beyond: the same, and it ends.
+  public var contextMessages = 2000
+  /// Octets of the value of a METADATA entry. Beyond: `NO [METADATA MAXSIZE]`.
+  public var metadataValue = 64 << 10
+  /// METADATA entries of a mailbox, and as many of the account. Beyond: `NO [METADATA TOOMANY]`.
+  public var metadataEntries = 200
+  /// Octets of all METADATA of an account, which no quota counts. Beyond: the same.
+  public var metadataOctets = 1 << 20
+  /// Filters (RFC 5466) that are put in for one SEARCH, those within filters included. Beyond: `NO [LIMIT]`.
+  public var filtersPerSearch = 100
   /// Rows of one store visit, so that a read transaction stays short.
   public var messagesPerVisit = 4096
 

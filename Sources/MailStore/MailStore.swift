@@ -45,6 +45,21 @@ public protocol MailStore: AnyObject, Sendable {
     _ name: String, of account: AccountID, onChange: @escaping @Sendable () -> Void
   ) async throws(StoreError) -> any OpenMailbox
 
+  /// Watches all mailboxes of an account. `onChange` is called as that of `openMailbox`, after a change of which `news`
+  /// will tell, and not again before `news` was called.
+  func watch(_ account: AccountID, onChange: @escaping @Sendable () -> Void) async throws(StoreError)
+    -> any AccountWatch
+
+  /// Annotations (RFC 5464) of the account (nil) and of its mailboxes, in the order of their entries. Those below
+  /// `/private` are the owner's own.
+  func annotations(of account: AccountID) async throws(StoreError) -> [MailboxID?: [Annotation]]
+  /// All or nothing. False: there would be more than `limits` allow, and nothing was changed. Watches hear of it, those of
+  /// `authors` apart.
+  func setAnnotations(
+    _ changes: [AnnotationChange], in mailbox: MailboxID?, of account: AccountID, limits: AnnotationLimits,
+    by authors: [WatchID]
+  ) async throws(StoreError) -> Bool
+
   // MARK: Mail in
 
   func newIncomingMessage() -> any IncomingMessage

@@ -120,6 +120,7 @@ struct MemoryAccount: Sendable {
   var mailboxes: [MailboxID: MemoryMailbox] = [:]
   var names: [String: MailboxID] = [:]
   var subscriptions: Set<String> = []
+  var annotations: [AnnotationName: ByteBuffer] = [:]
   var modSeq: ModSeq = 1
   var nextMailbox: Int64 = 1
   var nextContent: Int64 = 1
@@ -155,6 +156,12 @@ struct MemoryAccount: Sendable {
       bytes: mailbox.messages.reduce(0) { $0 + $1.size })
   }
 
+  var listing: MailboxListing {
+    MailboxListing(
+      mailboxes: mailboxes.values.map(info).sorted { MemoryNames.precedes($0.name, $1.name) },
+      subscribedWithoutMailbox: subscriptions.filter { names[$0] == nil }.sorted(by: MemoryNames.precedes))
+  }
+
   func ref(_ mailbox: MemoryMailbox) -> MailboxRef { MailboxRef(account: account.id, mailbox: mailbox.id) }
 }
 
@@ -178,6 +185,7 @@ struct MemoryState: Sendable {
   var settings = MemoryStore.Settings()
   private var modSeqs: [AccountID: ModSeq] = [:]
   private var touched: [MailboxRef] = []
+  var annotated: [MemoryAnnotated] = []
 
   var now: Int64 { settings.now() }
 
@@ -185,6 +193,7 @@ struct MemoryState: Sendable {
     self.settings = settings
     modSeqs = [:]
     touched = []
+    annotated = []
   }
 
   /// Makes the snapshots of the mailboxes that were changed, and returns those.

@@ -4,11 +4,7 @@ import Synchronization
 extension MemoryStore {
   public func mailboxes(of id: AccountID) async throws(StoreError) -> MailboxListing {
     try await read { state throws(StoreError) in
-      let account = try state.account(id)
-      return MailboxListing(
-        mailboxes: account.mailboxes.values.map(account.info).sorted { MemoryNames.precedes($0.name, $1.name) },
-        subscribedWithoutMailbox: account.subscriptions.filter { account.names[$0] == nil }
-          .sorted(by: MemoryNames.precedes))
+      try state.account(id).listing
     }
   }
 

@@ -41,6 +41,7 @@ public final class MemoryStore: MailStore {
   struct Openings {
     /// Sessions of each mailbox, in the order in which they opened it.
     var sessions: [MailboxRef: [MemorySlot]] = [:]
+    var watches: [AccountID: [MemoryWatchSlot]] = [:]
     /// For each open maildrop, its account and the MODSEQ at its opening.
     var pins: [ObjectIdentifier: (account: AccountID, modSeq: ModSeq)] = [:]
     var isClosed = false
@@ -90,16 +91,28 @@ public final class MemoryStore: MailStore {
     _ body: @Sendable (inout MemoryState) throws(StoreError) -> Value
   ) throws(StoreError) -> Value {
     try checkOpen()
-    let (value, touched) = try disk.state.withLock { state throws(StoreError) in
+    let (value, touched, changes) = try disk.state.withLock { state throws(StoreError) in
       var working = state
       working.begin(self.settings)
       let value = try body(&working)
       let touched = working.finish()
+      let watched = self.openings.withLock { Array($0.watches.keys) }
+      let changes = watched.map { id in
+        (
+          id,
+          MemoryAccountChange(
+            from: state.accounts[id], to: working.accounts[id], touched: touched.filter { $0.account == id },
+            annotated: working.annotated.filter { $0.account == id })
+        )
+      }
       state = working
-      return (value, touched)
+      return (value, touched, changes)
     }
     let slots = openings.withLock { openings in touched.flatMap { openings.sessions[$0] ?? [] } }
     for slot in slots { slot.tell() }
+    for (id, change) in changes {
+      for slot in openings.withLock({ $0.watches[id] ?? [] }) { slot.tell(change) }
+    }
     return value
   }
 

@@ -38,6 +38,23 @@ extension FakeStore {
     try await inner.openMailbox(name, of: account, onChange: onChange)
   }
 
+  public func watch(
+    _ account: AccountID, onChange: @escaping @Sendable () -> Void
+  ) async throws(StoreError) -> any AccountWatch {
+    try await inner.watch(account, onChange: onChange)
+  }
+
+  public func annotations(of account: AccountID) async throws(StoreError) -> [MailboxID?: [Annotation]] {
+    try await inner.annotations(of: account)
+  }
+
+  public func setAnnotations(
+    _ changes: [AnnotationChange], in mailbox: MailboxID?, of account: AccountID, limits: AnnotationLimits,
+    by authors: [WatchID]
+  ) async throws(StoreError) -> Bool {
+    try await inner.setAnnotations(changes, in: mailbox, of: account, limits: limits, by: authors)
+  }
+
   public func prepareImport(
     _ mailbox: ImportedMailbox, of account: AccountID
   ) async throws(StoreError) -> MailboxInfo {

@@ -8,6 +8,7 @@ import Testing
 extension TestServer.Kind {
   /// `@set`: `append-limit`, `idle-milliseconds`, `login-milliseconds`, `bad-commands`, `commands-before-login`,
   /// `whole-message-limit`, `search-whole-message-limit`, `messages-on-loop`, `output-chunk`, `line`,
+  /// `notify-lines`, `notify-messages`, `search-contexts`, `context-results`, `metadata-entries`, `metadata-value`,
   /// `line-before-login`, `swallowed-literal`, `message-limit`, `progress-milliseconds`, `compress` and `unauthenticate`
   /// (`off`).
   static let imap = TestServer.Kind(name: "imap") { parts in
@@ -23,6 +24,12 @@ extension TestServer.Kind {
     settings.searchWholeMessageLimit = parts.number(
       "search-whole-message-limit", or: settings.searchWholeMessageLimit)
     settings.messagesOnLoop = parts.number("messages-on-loop", or: settings.messagesOnLoop)
+    settings.notifyLines = parts.number("notify-lines", or: settings.notifyLines)
+    settings.notifyMessages = parts.number("notify-messages", or: settings.notifyMessages)
+    settings.searchContexts = parts.number("search-contexts", or: settings.searchContexts)
+    settings.contextResults = parts.number("context-results", or: settings.contextResults)
+    settings.metadataEntries = parts.number("metadata-entries", or: settings.metadataEntries)
+    settings.metadataValue = parts.number("metadata-value", or: settings.metadataValue)
     settings.outputChunk = parts.number("output-chunk", or: settings.outputChunk)
     settings.wire.lineBeforeLogin = parts.number("line-before-login", or: settings.wire.lineBeforeLogin)
     settings.messageLimit = parts.number("message-limit", or: 0)

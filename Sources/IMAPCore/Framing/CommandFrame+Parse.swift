@@ -39,6 +39,11 @@ extension CommandReader {
     case .startTLS: .startTLS
     case .namespace: .namespace
     case .idle: .idle
+    case .getMetadata: .getMetadata(try getMetadataCommand())
+    case .setMetadata: .setMetadata(try setMetadataCommand())
+    case .esearch: .esearch(try esearchCommand())
+    case .cancelUpdate: .cancelUpdate(try cancelUpdateCommand())
+    case .notify: .notify(try notifyCommand())
     case .close: .close
     case .unselect: .unselect
     case .unauthenticate: .unauthenticate
@@ -75,6 +80,8 @@ extension CommandReader {
     switch CommandName.table.value(for: bytes(range)) {
     case .expunge: return .expunge(try uidExpungeCommand())
     case .search: return try messageCommand(.search, uid: true)
+    // The examples of RFC 7377 §2 have it so.
+    case .esearch: return .esearch(try esearchCommand())
     case .sort: return try messageCommand(.sort, uid: true)
     case .thread: return try messageCommand(.thread, uid: true)
     case .fetch: return try messageCommand(.fetch, uid: true)

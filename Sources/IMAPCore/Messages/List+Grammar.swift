@@ -49,6 +49,7 @@ extension CommandReader {
   private mutating func listReturns(into command: inout ListCommand) throws(IMAPSyntaxError) {
     var returns: ListCommand.Return = []
     var items: [StatusItem] = []
+    var metadata: [GetMetadataCommand.Entry] = []
     try list("return options", allowsEmpty: true) { (reader) throws(IMAPSyntaxError) in
       let range = try reader.atomRange("a return option")
       if let option = ListCommand.returnOptions.value(for: reader.bytes(range)) {
@@ -56,12 +57,17 @@ extension CommandReader {
       } else if reader.bytes(range).equalsIgnoringCase("STATUS") {
         try reader.space()
         items = try reader.statusItems()
+      } else if reader.bytes(range).equalsIgnoringCase("METADATA") {
+        try reader.space()
+        guard reader.cursor.peek == UInt8(ascii: "(") else { throw reader.expected("'('") }
+        metadata = try reader.metadataEntries()
       } else {
         throw reader.error("Unknown return option \(reader.excerpt(range))", at: range.lowerBound)
       }
     }
     command.returns = returns
     command.statusItems = items
+    command.metadata = metadata
   }
 }
 
@@ -102,7 +108,12 @@ extension CommandPrinter {
     if !command.statusItems.isEmpty {
       names.append("STATUS (\(command.statusItems.map { "\($0.keyword)" }.joined(separator: " ")))")
     }
-    text(" RETURN (\(names.joined(separator: " ")))")
+    text(" RETURN (\(names.joined(separator: " "))")
+    if !command.metadata.isEmpty {
+      word(names.isEmpty ? "METADATA " : " METADATA ")
+      print(entries: command.metadata)
+    }
+    word(")")
   }
 
   /// list-mailbox: wildcards stand in atoms.

@@ -31,6 +31,8 @@ public struct ListCommand: Hashable, Sendable {
   public var returns: Return?
   /// Items of `RETURN (STATUS (...))`; empty: none (RFC 5819).
   public var statusItems: [StatusItem]
+  /// Entries of `RETURN (METADATA (...))`; empty: none (RFC 9590).
+  public var metadata: [GetMetadataCommand.Entry] = []
 
   public init(
     selection: Selection? = nil, reference: String = "", patterns: [String], patternsAreListed: Bool = false,

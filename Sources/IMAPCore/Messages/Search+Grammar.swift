@@ -8,6 +8,7 @@ extension CommandReader {
     var command = SearchCommand(uid: uid, key: .all)
     if cursor.takeIgnoringCase("RETURN (") {
       (command.returns, command.partial) = try searchReturns()
+      command.updateItems = updateItems
       try space()
     }
     if cursor.takeIgnoringCase("CHARSET ") {
@@ -37,6 +38,10 @@ extension CommandReader {
         throw error("Unknown return option \(excerpt(range))", at: range.lowerBound)
       }
       returns.insert(option)
+      if option == .update, cursor.peek == .space, cursor.peek(at: 1) == UInt8(ascii: "(") {
+        try space()
+        updateItems = try fetchItems()
+      }
     } while cursor.take(.space)
     try closeParenthesis()
     // RFC 9394 §3.1
@@ -98,6 +103,18 @@ extension CommandReader {
     case .older: return .older(try nonZeroNumber("an interval in seconds"))
     case .younger: return .younger(try nonZeroNumber("an interval in seconds"))
     case .uid: return .uid(try messageSet())
+    case .filter:
+      let range = try atomRange("a filter's name")
+      let name = string(range)
+      guard name.utf8.count <= limits.metadataEntry, SearchKey.isFilterName(name) else {
+        throw error("Not the name of a filter", at: range.lowerBound)
+      }
+      return .filter(name)
+    case .fuzzy:
+      try deepen(limits.searchNesting)
+      let key = try searchKey()
+      depth -= 1
+      return .fuzzy(key)
     case .modSeq: return try modSeqKey()
     case .emailID: return .emailID(try objectID())
     case .threadID: return .threadID(try objectID())
@@ -144,6 +161,7 @@ extension CommandReader {
 extension SearchCommand {
   static let returnOptions = KeywordTable<Return>([
     ("MIN", .min), ("MAX", .max), ("ALL", .all), ("COUNT", .count), ("SAVE", .save),
+    ("CONTEXT", .context), ("UPDATE", .update), ("RELEVANCY", .relevancy),
   ])
 }
 
@@ -152,7 +170,7 @@ enum SearchWord: Sendable {
   case plain(SearchKey)
   case text(TextField)
   case date(DateField)
-  case header, keyword, unkeyword, larger, smaller, older, younger, uid, not, or
+  case header, keyword, unkeyword, larger, smaller, older, younger, uid, not, or, filter, fuzzy
   case modSeq, emailID, threadID, uidAfter, uidBefore
 
   enum TextField: Sendable {
@@ -202,9 +220,8 @@ enum SearchWord: Sendable {
     ("SENTON", .date(.sentOn)), ("SENTSINCE", .date(.sentSince)),
     ("HEADER", .header), ("KEYWORD", .keyword), ("UNKEYWORD", .unkeyword), ("LARGER", .larger),
     ("SMALLER", .smaller), ("OLDER", .older), ("YOUNGER", .younger), ("UID", .uid), ("NOT", .not), ("OR", .or),
-    ("MODSEQ", .modSeq), ("EMAILID", .emailID),
-    ("THREADID", .threadID), ("SAVEDBEFORE", .date(.savedBefore)), ("SAVEDON", .date(.savedOn)),
-    ("SAVEDSINCE", .date(.savedSince)), ("UIDAFTER", .uidAfter),
-    ("UIDBEFORE", .uidBefore),
+    ("FILTER", .filter), ("FUZZY", .fuzzy), ("MODSEQ", .modSeq), ("EMAILID", .emailID), ("THREADID", .threadID),
+    ("SAVEDBEFORE", .date(.savedBefore)), ("SAVEDON", .date(.savedOn)), ("SAVEDSINCE", .date(.savedSince)),
+    ("UIDAFTER", .uidAfter), ("UIDBEFORE", .uidBefore),
   ])
 }

@@ -3,7 +3,7 @@ public import NIOCore
 
 extension CommandPrinter {
   mutating func print(_ command: SearchCommand) {
-    if let returns = command.returns { print(returns, command.partial) }
+    if let returns = command.returns { print(returns, command.partial, command.updateItems) }
     if let charset = command.charset {
       word(" CHARSET ")
       astring(charset)
@@ -12,11 +12,17 @@ extension CommandPrinter {
     printKeys(command.key)
   }
 
-  mutating func print(_ returns: SearchCommand.Return, _ partial: PartialRange?) {
+  mutating func print(_ returns: SearchCommand.Return, _ partial: PartialRange?, _ updateItems: [FetchItem]) {
     let options: [(SearchCommand.Return, String)] = [
       (.min, "MIN"), (.max, "MAX"), (.all, "ALL"), (.count, "COUNT"), (.save, "SAVE"),
+      (.relevancy, "RELEVANCY"), (.context, "CONTEXT"), (.update, "UPDATE"),
     ]
     text(" RETURN (\(options.filter { returns.contains($0.0) }.map(\.1).joined(separator: " "))")
+    // UPDATE stands last of the options, and what it wants behind it.
+    if returns.contains(.update), !updateItems.isEmpty {
+      space()
+      print(updateItems)
+    }
     if let partial {
       word(returns.isEmpty ? "PARTIAL " : " PARTIAL ")
       buffer.writePartialRange(partial)
@@ -52,6 +58,9 @@ extension CommandPrinter {
     case .not(let key):
       word("NOT ")
       print(key)
+    case .fuzzy(let key):
+      word("FUZZY ")
+      print(key)
     case .sequence(let set): self.set(set)
     case .uid(let set):
       word("UID ")
@@ -65,6 +74,7 @@ extension CommandPrinter {
     case .unkeyword(let keyword): text("UNKEYWORD \(keyword)")
     case .larger(let size): text("LARGER \(size)")
     case .smaller(let size): text("SMALLER \(size)")
+    case .filter(let name): text("FILTER \(name)")
     case .older(let seconds): text("OLDER \(seconds)")
     case .younger(let seconds): text("YOUNGER \(seconds)")
     case .before(let day): print("BEFORE ", day)
@@ -162,6 +172,7 @@ extension ByteBuffer {
     if let tag = response.tag {
       writeStaticString(" (TAG ")
       writeQuoted(tag)
+      if let correlator = response.correlator { writeImmutableBuffer(correlator) }
       writeStaticString(")")
     }
     if response.uid { writeStaticString(" UID") }
@@ -182,6 +193,13 @@ extension ByteBuffer {
       writeStaticString(")")
     }
     writeESearchItem(" MODSEQ ", response.modSeq)
+    if let scores = response.relevancy, !scores.isEmpty {
+      for (index, score) in scores.enumerated() {
+        writeStaticString(index == 0 ? " RELEVANCY (" : " ")
+        writeDecimal(score)
+      }
+      writeStaticString(")")
+    }
     writeCRLF()
   }
 

@@ -10,12 +10,22 @@ public struct SearchCommand: Hashable, Sendable {
     public static let all = Return(rawValue: 4)
     public static let count = Return(rawValue: 8)
     public static let save = Return(rawValue: 16)
+    /// RFC 5267 §4.2, §4.3: they ask for no data, and have nothing to do with the others.
+    public static let context = Return(rawValue: 32)
+    public static let update = Return(rawValue: 64)
+    /// RFC 6203 §4: only with FUZZY among the criteria.
+    public static let relevancy = Return(rawValue: 128)
+
+    /// Those that ask for data, or where to keep it.
+    public var results: Return { subtracting([.context, .update]) }
   }
 
   /// The answer holds UIDs. (Sequence sets in `key` are sequence numbers all the same.)
   public var uid: Bool
   /// Nil: no RETURN was given (rev1 answers SEARCH, rev2 ESEARCH with ALL). `RETURN ()` is `.all` (RFC 4731 §3.1).
   public var returns: Return?
+  /// What UPDATE wants of messages that are new and found (RFC 5465 §7).
+  public var updateItems: [FetchItem] = []
   /// Of RETURN, never with `.all`; `returns` is not nil then, but may be empty (RFC 9394 §3.1).
   public var partial: PartialRange?
   /// In upper case; nil: none was given. Which are known is the server's business (BADCHARSET).
@@ -74,6 +84,10 @@ public indirect enum SearchKey: Hashable, Sendable {
   case body(ByteBuffer)
   /// Header or body.
   case text(ByteBuffer)
+  /// A search that the user has given this name (RFC 5466).
+  case filter(String)
+  /// To be matched loosely (RFC 6203).
+  case fuzzy(SearchKey)
   /// This MODSEQ or a higher one (RFC 7162 §3.1.5).
   case modSeq(UInt64, of: ModSeqEntry? = nil)
   /// RFC 8474 §6.
@@ -100,7 +114,7 @@ public indirect enum SearchKey: Hashable, Sendable {
     switch self {
     case .and(let keys): keys.contains { $0.contains(test) }
     case .or(let first, let second): first.contains(test) || second.contains(test)
-    case .not(let key): key.contains(test)
+    case .not(let key), .fuzzy(let key): key.contains(test)
     default: test(self)
     }
   }
@@ -122,6 +136,10 @@ public struct ModSeqEntry: Hashable, Sendable {
 public struct ESearchResponse: Hashable, Sendable {
   /// The tag of the command.
   public var tag: String?
+  /// Of each result, in their order: 1 to 100; not printed if empty (RFC 6203 §4).
+  public var relevancy: [UInt8]?
+  /// See `correlator(_:uidValidity:_:)`.
+  public var correlator: ByteBuffer?
   /// Numbers are UIDs.
   public var uid: Bool
   public var min: UInt32?

@@ -7,6 +7,8 @@ public struct SortCommand: Hashable, Sendable {
   public var uid: Bool
   /// Nil: no RETURN was given, the answer is SORT. `RETURN ()` is `.all` (RFC 5267 §3.3).
   public var returns: SearchCommand.Return?
+  /// As of SEARCH.
+  public var updateItems: [FetchItem] = []
   /// As of SEARCH; the results are counted in the order asked for (RFC 5267 §4.4).
   public var partial: PartialRange?
   /// The most important first; never empty.
@@ -29,7 +31,9 @@ public struct SortCommand: Hashable, Sendable {
 
   /// Its search alone.
   public var search: SearchCommand {
-    SearchCommand(uid: uid, returns: returns, partial: partial, charset: charset, key: key)
+    var search = SearchCommand(uid: uid, returns: returns, partial: partial, charset: charset, key: key)
+    search.updateItems = updateItems
+    return search
   }
 }
 
@@ -37,6 +41,8 @@ public struct SortCommand: Hashable, Sendable {
 public struct SortCriterion: Hashable, Sendable {
   public enum Key: UInt8, Hashable, Sendable, CaseIterable {
     case arrival, cc, date, displayFrom, displayTo, from, size, subject, to
+    /// The most relevant first (RFC 6203 §6).
+    case relevancy
 
     var keyword: StaticString {
       switch self {
@@ -49,6 +55,7 @@ public struct SortCriterion: Hashable, Sendable {
       case .size: "SIZE"
       case .subject: "SUBJECT"
       case .to: "TO"
+      case .relevancy: "RELEVANCY"
       }
     }
 
@@ -80,9 +87,12 @@ extension CommandReader {
       criteria.append(try sortCriterion())
     } while cursor.take(.space)
     try closeParenthesis()
+    let items = updateItems
     let (charset, key) = try searchCriteria()
-    return SortCommand(
+    var command = SortCommand(
       uid: uid, returns: returns, partial: partial, criteria: criteria, charset: charset, key: key)
+    command.updateItems = items
+    return command
   }
 
   /// sort-criterion = ["REVERSE" SP] sort-key
@@ -106,7 +116,7 @@ extension CommandReader {
 
 extension CommandPrinter {
   mutating func print(_ command: SortCommand) {
-    if let returns = command.returns { print(returns, command.partial) }
+    if let returns = command.returns { print(returns, command.partial, command.updateItems) }
     word(" (")
     for (index, criterion) in command.criteria.enumerated() {
       if index > 0 { space() }

@@ -9,6 +9,8 @@ struct CommandReader: ~Escapable {
   let limits: IMAPLimits
   /// Open parentheses, NOTs and ORs.
   var depth = 0
+  /// Of the last return options.
+  var updateItems: [FetchItem] = []
 
   @_lifetime(copy span)
   init(_ span: RawSpan, options: WireOptions, limits: IMAPLimits) {

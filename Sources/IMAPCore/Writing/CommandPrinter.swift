@@ -45,6 +45,11 @@ public struct CommandPrinter: Sendable {
     case .status(let command): print(command)
     case .append(let command): print(command)
     case .getQuota(let command): print(command)
+    case .getMetadata(let command): print(command)
+    case .setMetadata(let command): print(command)
+    case .esearch(let command): print(command)
+    case .cancelUpdate(let command): print(command)
+    case .notify(let command): print(command)
     case .setQuota(let command): print(command)
     case .delete(let name), .subscribe(let name), .unsubscribe(let name), .getQuotaRoot(let name):
       space()

@@ -57,6 +57,7 @@ extension IMAPSession {
     let assigned = try await longStoreCall("Appending") { store throws(StoreError) in
       try await store.append(all, to: name, of: account)
     }
+    noteOwn(assigned, in: first.mailbox)
     tally.appended += all.count
     return .ok("APPEND completed", code: .appendUID(validity: assigned.uidValidity, assigned: assigned.assigned))
   }

@@ -14,6 +14,7 @@ extension IMAPSession {
     let assigned = try await longStoreCall("Copying") { store throws(StoreError) in
       try await store.copy(uids, from: ref, to: command.mailbox.string)
     }
+    noteOwn(assigned, in: command.mailbox)
     return .ok("\(name) completed", code: Self.copyUID(assigned))
   }
 
@@ -26,6 +27,8 @@ extension IMAPSession {
       try await store.move(uids, from: ref, to: command.mailbox.string)
     }
     guard !isOver else { throw .connectionClosed }
+    noteOwn(assigned, in: command.mailbox)
+    notify?.ownExpunged += assigned.source
     // RFC 9051 §6.4.8: COPYUID goes in an untagged OK before the EXPUNGEs, which the end of the command brings.
     if let code = Self.copyUID(assigned) { connection.out.writeUntagged(.ok, code, "Moved") }
     // RFC 6851 §3.3: what was moved is moved, also under a NO.

@@ -20,9 +20,10 @@ extension IMAPSession {
     }
     if uids?.isEmpty != true {
       let wanted = uids
-      _ = try await longStoreCall("Expunging") { store throws(StoreError) in
+      let gone = try await longStoreCall("Expunging") { store throws(StoreError) in
         try await store.expunge(wanted, in: ref)
       }
+      notify?.ownExpunged += gone
     }
     return .ok(command.uids == nil ? "EXPUNGE completed" : "UID EXPUNGE completed", code: code)
   }

@@ -100,7 +100,7 @@ extension IMAPSession {
     swap(&out, &connection.out)
   }
 
-  private func fetchSlowlyFromMemory(_ plan: FetchPlan, _ indexes: IndexRanges) async throws(CommandError) -> Bool {
+  func fetchSlowlyFromMemory(_ plan: FetchPlan, _ indexes: IndexRanges) async throws(CommandError) -> Bool {
     let shown = try shownFlags()
     for range in indexes.ranges {
       var index = range.lowerBound

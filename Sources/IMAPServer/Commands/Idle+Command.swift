@@ -12,6 +12,7 @@ extension IMAPSession {
     framer.expectLine()
     idleTag = tag
     connection.setDeadline(settings.idleTimeout)
+    if notify != nil || contexts != nil { mailboxChanged() }
     restSoon()
     return nil
   }

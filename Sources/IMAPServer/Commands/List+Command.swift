@@ -24,6 +24,10 @@ extension IMAPSession {
     guard !isOver else { throw .connectionClosed }
     let rows = await ListPlan.rows(listing, query)
     guard !isOver else { throw .connectionClosed }
+    let metadata =
+      command.metadata.isEmpty
+      ? [:] : try await storeCall { store throws(StoreError) in try await store.annotations(of: account) }
+    guard !isOver else { throw .connectionClosed }
     for (count, row) in rows.enumerated() {
       connection.out.writeList(
         ListResponse(MailboxName(row.name), attributes: row.attributes, hasSubscribedChild: row.hasChildInfo), wire)
@@ -32,6 +36,13 @@ extension IMAPSession {
         let values = try await statusIfPossible(info, command.statusItems, account)
       {
         connection.out.writeStatus(MailboxName(row.name), command.statusItems, values, wire)
+      }
+      // RFC 9590 §3
+      if !command.metadata.isEmpty, row.isSelected, let info = row.info, info.isSelectable {
+        let name = MailboxName(row.name)
+        let values = MetadataLookup(metadata[info.id] ?? []).values(GetMetadataCommand(name, command.metadata)).values
+        connection.out.writeMetadata(name, values, wire)
+        guard await drained() else { throw .connectionClosed }
       }
       if count & 255 == 255 {
         guard await drained() else { throw .connectionClosed }

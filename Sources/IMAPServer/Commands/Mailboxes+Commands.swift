@@ -25,6 +25,7 @@ extension IMAPSession {
     let info = try await storeCall { store throws(StoreError) in
       try await store.createMailbox(name, of: account, specialUse: wanted)
     }
+    notify?.own = .create(info.name)
     // RFC 8474 §4.1
     return .ok("CREATE completed", code: .mailboxID(ObjectIdentifiers.mailbox(info, of: account)))
   }
@@ -33,6 +34,7 @@ extension IMAPSession {
   func delete(_ name: MailboxName) async throws(CommandError) -> Completion {
     let account = try accountID()
     try await storeCall { store throws(StoreError) in try await store.deleteMailbox(name.string, of: account) }
+    notify?.own = .delete(name.storeString)
     guard !isOver else { throw .connectionClosed }
     if let view, view.mailbox.current == nil {
       leaveMailbox()
@@ -47,6 +49,7 @@ extension IMAPSession {
     try await storeCall { store throws(StoreError) in
       try await store.renameMailbox(command.from.string, to: command.to.string, of: account)
     }
+    notify?.own = .rename(command.from.storeString, to: command.to.storeString)
     return .ok("RENAME completed")
   }
 
@@ -56,6 +59,7 @@ extension IMAPSession {
     try await storeCall { store throws(StoreError) in
       try await store.setSubscribed(subscribed, name.string, of: account)
     }
+    notify?.own = .subscription(name.storeString, subscribed)
     return .ok(subscribed ? "SUBSCRIBE completed" : "UNSUBSCRIBE completed")
   }
 }

@@ -10,8 +10,12 @@ extension IMAPSession {
 
   /// SEARCH by flags and numbers in a mailbox of moderate size. Nil: it needs the store, or takes too long for the loop.
   func searchMemory(_ command: SearchCommand, tag: String) throws(CommandError) -> Completion? {
+    try checkContext(command, tag)
     tell(expunge: false, includeUID: isRev2 || command.uid)
     guard !isOver else { throw .connectionClosed }
+    guard !command.key.hasFilter else { return nil }
+    try checkRelevancy(command)
+    guard command.returns?.contains(.relevancy) != true else { return nil }
     var (view, node) = try compiled(command)
     let code = limit(&node, view.told)
     guard node.level == .snapshot else { return nil }
@@ -29,12 +33,7 @@ extension IMAPSession {
     // RFC 7162 §3.1
     if command.key.hasModSeq { enableCondStore() }
     do throws(CommandError) {
-      let compiler = try SearchCompiler(command, view, isRev2: isRev2, now: settings.now())
-      let node = compiler.compile(command.key).simplified()
-      guard node.texts <= settings.searchTexts else {
-        throw .no(.limit, "At most \(settings.searchTexts) texts can be searched for at once")
-      }
-      return (view, node)
+      return (view, try compiled(command, in: view))
     } catch {
       // RFC 9051 §6.4.4.1: a SEARCH with SAVE that is answered NO empties the variable.
       if command.returns?.contains(.save) == true { self.view?.saved = [] }
@@ -42,12 +41,29 @@ extension IMAPSession {
     }
   }
 
+  /// In any mailbox.
+  func compiled(_ command: SearchCommand, in view: MailboxView) throws(CommandError) -> SearchNode {
+    let compiler = try SearchCompiler(command, view, isRev2: isRev2, now: settings.now())
+    let node = compiler.compile(command.key).simplified()
+    guard node.texts <= settings.searchTexts else {
+      throw .no(.limit, "At most \(settings.searchTexts) texts can be searched for at once")
+    }
+    return node
+  }
+
   /// SEARCH and UID SEARCH (RFC 9051 §6.4.4).
   func search(_ command: SearchCommand, tag: String) async throws(CommandError) -> Completion {
-    var (view, node) = try compiled(command)
-    let code = limit(&node, view.told)
     do throws(CommandError) {
-      return searchDone(command, tag, try await find(node, view), view, code)
+      let command = try await expandingFilters(command)
+      try checkRelevancy(command)
+      var (view, node) = try compiled(command)
+      let code = limit(&node, view.told)
+      let found = try await find(node, view)
+      var scores: [UID: UInt8]?
+      if command.returns?.contains(.relevancy) == true {
+        scores = try await relevancy(of: visible(found, view).found, command, view)
+      }
+      return searchDone(command, tag, found, view, code, scores)
     } catch {
       if command.returns?.contains(.save) == true { self.view?.saved = [] }
       throw error
@@ -55,9 +71,12 @@ extension IMAPSession {
   }
 
   /// What the snapshot cannot decide is decided by columns, and only what these cannot decide by opening messages.
-  func find(_ node: SearchNode, _ view: MailboxView) async throws(CommandError) -> IndexRanges {
+  /// - candidates: nil: all messages.
+  func find(
+    _ node: SearchNode, _ view: MailboxView, in candidates: IndexRanges? = nil
+  ) async throws(CommandError) -> IndexRanges {
     let told = view.told
-    let scan = await SearchScan.run(node, told, in: node.candidates(of: told.count))
+    let scan = await SearchScan.run(node, told, in: candidates ?? node.candidates(of: told.count))
     var found = scan.found.ranges
     var rest = [(node: node, undecided: scan.undecided)]
     let (present, gone) = apart(scan.undecided, view)
@@ -177,7 +196,8 @@ extension IMAPSession {
   // MARK: The answer
 
   private func searchDone(
-    _ command: SearchCommand, _ tag: String, _ matches: IndexRanges, _ view: MailboxView, _ code: ResponseCode?
+    _ command: SearchCommand, _ tag: String, _ matches: IndexRanges, _ view: MailboxView, _ code: ResponseCode?,
+    _ scores: [UID: UInt8]? = nil
   ) -> Completion {
     let (found, hasGhosts) = visible(matches, view)
     let told = view.told
@@ -191,8 +211,9 @@ extension IMAPSession {
       let part = command.partial.map { found.part($0.places(of: found.count)) }
       let named = Self.named(returns, found, part)
       if returns.contains(.save) { self.view?.saved = named.uids(in: told) }
+      if returns.contains(.update) { startContext(command, nil, tag, found.uids(in: told), view) }
       // RFC 9051 §6.4.4: SAVE alone suppresses the response.
-      if returns != .save || part != nil {
+      if returns.results != .save || part != nil {
         var response = ESearchResponse(
           tag: tag, uid: command.uid, min: returns.contains(.min) ? found.first.map(number) : nil,
           max: returns.contains(.max) ? found.last.map(number) : nil, all: returns.contains(.all) ? numbers() : nil,
@@ -201,6 +222,10 @@ extension IMAPSession {
           response.partial = .init(range, command.uid ? part.uids(in: told) : part.sequenceNumbers)
         }
         if command.key.hasModSeq { response.modSeq = named.highestModSeq(in: told) }
+        if let scores {
+          let shown = returns.contains(.all) ? found : part ?? found
+          response.relevancy = shown.uids(in: told).map { scores[$0] ?? 100 }
+        }
         connection.out.writeESearch(response)
       }
     } else {
@@ -221,8 +246,7 @@ extension IMAPSession {
 
   /// The messages that an answer with RETURN is about: those SAVE keeps (RFC 9051 §6.4.4.1, table 4; RFC 9394 §3.2,
   /// table 1), and those MODSEQ is the highest of (RFC 4731 §3.2).
-  private static func named(_ returns: SearchCommand.Return, _ found: IndexRanges, _ part: IndexRanges?) -> IndexRanges
-  {
+  static func named(_ returns: SearchCommand.Return, _ found: IndexRanges, _ part: IndexRanges?) -> IndexRanges {
     guard returns.isDisjoint(with: [.all, .count]) else { return found }
     guard part != nil || !returns.isDisjoint(with: [.min, .max]) else { return found }
     var ranges = part?.ranges ?? []

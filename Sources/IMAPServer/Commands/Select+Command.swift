@@ -76,6 +76,8 @@ extension IMAPSession {
     guard let view else { return false }
     view.mailbox.close()
     self.view = nil
+    contexts = nil
+    notify?.left(view)
     hasToldExpunge = false
     return true
   }

@@ -7,15 +7,30 @@ import NIOCore
 extension IMAPSession {
   /// SORT and UID SORT (RFC 5256 §3, RFC 5267 §3, RFC 5957).
   func sort(_ command: SortCommand, tag: String) async throws(CommandError) -> Completion {
+    let search = try await expandingFilters(command.search)
+    try checkContext(search, tag)
+    let isByRelevancy = command.criteria.contains { $0.key == .relevancy }
+    try checkRelevancy(search, isSortedByIt: isByRelevancy)
     tell(expunge: false, includeUID: isRev2 || command.uid)
     guard !isOver else { throw .connectionClosed }
-    let search = command.search
     let (view, node) = try compiled(search)
     do throws(CommandError) {
       let (found, hasGhosts) = visible(try await find(node, view), view)
-      let sorted = try await sorted(found, command, view)
+      var scores: [UID: UInt8]?
+      if isByRelevancy || search.returns?.contains(.relevancy) == true {
+        scores = try await relevancy(of: found, search, view)
+      }
+      let sorted = try await sorted(found, command, view, scores)
       if let returns = command.returns {
-        writeSorted(sorted, returns, command, tag, view.told)
+        if returns.contains(.update) {
+          // RFC 5267 §4.3.1: sorted results cost more, and scores change with the rest.
+          if isByRelevancy {
+            refuseUpdates(tag, "Results by relevancy are not kept up to date")
+          } else {
+            startContext(search, command, tag, sorted.uids, view)
+          }
+        }
+        writeSorted(sorted, returns, command, tag, view.told, scores)
       } else {
         connection.out.writeSortStart()
         try await writeSlices(sorted.numbers)
@@ -31,14 +46,14 @@ extension IMAPSession {
   }
 
   /// Messages in the order asked for.
-  private struct Sorted: Sendable {
+  struct Sorted: Sendable {
     var uids: [UID]
     /// What the answer calls them.
     var numbers: [UInt32]
   }
 
-  private func sorted(
-    _ found: IndexRanges, _ command: SortCommand, _ view: MailboxView
+  func sorted(
+    _ found: IndexRanges, _ command: SortCommand, _ view: MailboxView, _ scores: [UID: UInt8]? = nil
   ) async throws(CommandError) -> Sorted {
     // What was sorted by already cannot be sorted by again.
     var keys: [(key: OrderKey, isReversed: Bool)] = []
@@ -49,8 +64,10 @@ extension IMAPSession {
     let wanted = keys
     let uids = await OrderPlan.uids(of: found, view.told)
     beginProgress("Sorting")
-    let columns = try await columns(wanted.map(\.key), of: uids, view)
+    var read = try await columns(wanted.map(\.key).filter { $0 != .relevancy }, of: uids, view)
     endProgress()
+    if let scores { read[.relevancy] = .relevancy(scores) }
+    let columns = read
     let byUID = command.uid
     return await offLoop { Self.sorted(found, uids, wanted, columns, uid: byUID) }
   }
@@ -85,7 +102,8 @@ extension IMAPSession {
 
   /// RFC 5267 §3.1: MIN and MAX are the first and the last of the order asked for.
   private func writeSorted(
-    _ sorted: Sorted, _ returns: SearchCommand.Return, _ command: SortCommand, _ tag: String, _ told: MailboxSnapshot
+    _ sorted: Sorted, _ returns: SearchCommand.Return, _ command: SortCommand, _ tag: String, _ told: MailboxSnapshot,
+    _ scores: [UID: UInt8]?
   ) {
     let numbers = sorted.numbers
     let part = command.partial?.places(of: numbers.count)
@@ -93,7 +111,7 @@ extension IMAPSession {
     // The search result variable is set by every command based on SEARCH (RFC 5182 §1), as SEARCH itself sets it.
     if returns.contains(.save) { view?.saved = named }
     // RFC 9051 §6.4.4: SAVE alone suppresses the response.
-    guard returns != .save || part != nil else { return }
+    guard returns.results != .save || part != nil else { return }
     var response = ESearchResponse(
       tag: tag, uid: command.uid, min: returns.contains(.min) ? numbers.first : nil,
       max: returns.contains(.max) ? numbers.last : nil, all: returns.contains(.all) ? numbers : nil,
@@ -101,6 +119,10 @@ extension IMAPSession {
     if let range = command.partial, let part { response.partial = .init(range, Array(numbers[part])) }
     // RFC 7162 §3.1.10
     if command.key.hasModSeq { response.modSeq = IndexRanges(of: named, in: told).highestModSeq(in: told) }
+    if returns.contains(.relevancy), let scores {
+      let shown = returns.contains(.all) ? sorted.uids[...] : part.map { sorted.uids[$0] } ?? sorted.uids[...]
+      response.relevancy = shown.map { scores[$0] ?? 100 }
+    }
     connection.out.writeESearch(response)
   }
 

@@ -7,9 +7,10 @@ import NIOCore
 extension IMAPSession {
   /// THREAD and UID THREAD (RFC 5256 §3).
   func thread(_ command: ThreadCommand) async throws(CommandError) -> Completion {
+    let search = try await expandingFilters(command.search)
     tell(expunge: false, includeUID: isRev2 || command.uid)
     guard !isOver else { throw .connectionClosed }
-    let (view, node) = try compiled(command.search)
+    let (view, node) = try compiled(search)
     let (found, hasGhosts) = visible(try await find(node, view), view)
     let uids = await OrderPlan.uids(of: found, view.told)
     beginProgress("Threading")

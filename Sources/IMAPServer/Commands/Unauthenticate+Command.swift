@@ -30,6 +30,10 @@ extension IMAPSession {
       listener.authenticator.sessionEnded(account: account.id, connection: connection)
       tally.log(to: listener.logger, connection, account: account, why: "UNAUTHENTICATE")
     }
+    notify?.stop()
+    notify = nil
+    metadata?.close()
+    metadata = nil
     account = nil
     isRev2 = false
     enabled = []

@@ -10,6 +10,8 @@ enum OrderKey: UInt8, Sendable, Hashable {
   case subject, from, to, cc, displayFrom, displayTo
   /// Identifier, base subject and references, as hashes.
   case thread
+  /// Worked out by the search; never kept.
+  case relevancy
 
   init(_ key: SortCriterion.Key) {
     self =
@@ -23,13 +25,14 @@ enum OrderKey: UInt8, Sendable, Hashable {
       case .size: .size
       case .subject: .subject
       case .to: .to
+      case .relevancy: .relevancy
       }
   }
 
   /// For those that are texts.
   var text: SortText? {
     switch self {
-    case .date, .arrival, .size, .thread: nil
+    case .date, .arrival, .size, .thread, .relevancy: nil
     case .subject: .baseSubject
     case .from: .from
     case .to: .to
@@ -44,7 +47,7 @@ enum OrderKey: UInt8, Sendable, Hashable {
     case .date: [.sortKeys, .dates]
     case .arrival: .dates
     // RFC822.SIZE is in every row.
-    case .size: []
+    case .size, .relevancy: []
     case .subject, .from, .to, .cc, .displayFrom, .displayTo: .sortKeys
     case .thread: [.sortKeys, .headers]
     }

@@ -53,17 +53,11 @@ struct SearchCompiler {
     case .younger(let interval): .receivedFrom(now - Int64(interval))
     case .larger(let size): .larger(size)
     case .smaller(let size): .smaller(size)
-    case .address(let field, let text):
-      switch field {
-      case .bcc: header("bcc", text)
-      case .cc: header("cc", text)
-      case .from: header("from", text)
-      case .to: header("to", text)
-      }
-    case .subject(let text): header("subject", text)
-    case .header(let name, let text): header(name, text)
-    case .body(let text): .body(needle(text))
-    case .text(let text): .text(needle(text))
+    case .address(_, let text), .subject(let text), .header(_, let text), .body(let text), .text(let text):
+      node(key, TextNeedle(string(text)))
+    case .fuzzy(let key): fuzzy(key)
+    // What it stands for has been put in its place.
+    case .filter: .none
     // RFC 7162 §3.1.5: with one MODSEQ for all metadata of a message the entry is passed over.
     case .modSeq(let modSeq, _): .modSeq(modSeq)
     case .emailID(let id): .emailID(id)
@@ -75,6 +69,20 @@ struct SearchCompiler {
     case .saveDateSupported: .all
     case .uidAfter(let uid): indexes(uid == .max ? 0..<0 : view.told.lowerBound(uid + 1)..<view.told.count)
     case .uidBefore(let uid): indexes(0..<view.told.lowerBound(uid))
+    }
+  }
+
+  /// A text in the place that `key` names.
+  func node(_ key: SearchKey, _ needle: TextNeedle) -> SearchNode {
+    switch key {
+    case .address(.bcc, _): header("bcc", needle)
+    case .address(.cc, _): header("cc", needle)
+    case .address(.from, _): header("from", needle)
+    case .address(.to, _): header("to", needle)
+    case .subject: header("subject", needle)
+    case .header(let name, _): header(name, needle)
+    case .body: .body(needle)
+    default: .text(needle)
     }
   }
 
@@ -94,15 +102,15 @@ struct SearchCompiler {
     return bits == 0 ? .none : .keyword(bits)
   }
 
-  private func header(_ name: String, _ text: ByteBuffer) -> SearchNode {
+  private func header(_ name: String, _ needle: TextNeedle) -> SearchNode {
     let lower = Array(name.lowercased().utf8)
-    return .header(.init(name: lower, needle: needle(text), isCommon: CommonHeaders.contains(lower)))
+    return .header(.init(name: lower, needle: needle, isCommon: CommonHeaders.contains(lower)))
   }
 
-  private func needle(_ text: ByteBuffer) -> TextNeedle {
+  func string(_ text: ByteBuffer) -> String {
     if let charset, let converted = TextDecoding.toUTF8(text.readableBytesSpan, charset: charset) {
-      return TextNeedle(String(buffer: converted))
+      return String(buffer: converted)
     }
-    return TextNeedle(String(buffer: text))
+    return String(buffer: text)
   }
 }

@@ -24,6 +24,10 @@ struct Completion: Sendable {
 
 /// Why a command was not carried out, or not wholly.
 enum CommandError: Error, Sendable {
+  static func badCharset(_ names: [String], _ text: String) -> CommandError {
+    .rejected(IMAPSyntaxError(code: .badCharset(names), text, at: 0))
+  }
+
   /// The client's mistake in form: BAD.
   case bad(String)
   /// The user's: NO.

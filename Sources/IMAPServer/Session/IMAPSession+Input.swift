@@ -121,8 +121,9 @@ extension IMAPSession {
     }
     running = nil
     guard isLaunching else { return proceed() }
+    if notify != nil { pushNews() }
     // It did not have to wait: whoever launched it goes on with what has come.
-    if !isOver { connection.resumeReading() }
+    if !isOver, running == nil { connection.resumeReading() }
   }
 
   /// Sessions of this loop that the store has told of new messages before it answered look first, also when the answer was
@@ -139,6 +140,7 @@ extension IMAPSession {
       bye("Server is shutting down")
       return
     }
+    if notify != nil { pushNews() }
     pump()
     connection.flush()
     if running == nil, !isOver, !isStartingTLS, !isDraining {

@@ -20,8 +20,9 @@ struct Progress: Sendable {
 
 extension IMAPSession {
   func beginProgress(_ what: String, done: Int? = nil, of goal: Int? = nil) {
-    guard running != nil else { return }
-    running?.progress = Progress(done: done, goal: goal, what: what)
+    // What is sent unasked has no tag that the client would know.
+    guard let running, running.tag != "*" else { return }
+    self.running?.progress = Progress(done: done, goal: goal, what: what)
     watchProgress()
   }
 

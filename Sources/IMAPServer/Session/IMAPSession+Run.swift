@@ -29,7 +29,8 @@ extension IMAPSession {
     case .logout: logout(tagged.tag)
     case .id(let command): identify(command)
     case .startTLS: try startTLS(tagged.tag)
-    case .enable(let command): enable(command)
+    case .enable(let command): command.enablesMetadata ? nil : enable(command)
+    case .cancelUpdate(let command): try cancelUpdate(command)
     case .compress(let command): try compress(command, tagged.tag)
     case .unauthenticate: try unauthenticate(tagged.tag)
     case .namespace: namespace()
@@ -57,11 +58,16 @@ extension IMAPSession {
     case .list(let command): try await list(command)
     case .lsub(let command): try await lsub(command)
     case .status(let command): try await status(command)
+    case .notify(let command): try await notify(command)
+    case .enable(let command): try await enableWithMetadata(command)
+    case .getMetadata(let command): try await getMetadata(command)
+    case .setMetadata(let command): try await setMetadata(command)
     case .getQuota(let command): try await getQuota(command)
     case .getQuotaRoot(let name): try await getQuotaRoot(name)
     case .close: try await closeMailbox()
     case .expunge(let command): try await expunge(command)
     case .search(let command): try await search(command, tag: tagged.tag)
+    case .esearch(let command): try await esearch(command, tag: tagged.tag)
     case .sort(let command): try await sort(command, tag: tagged.tag)
     case .thread(let command): try await thread(command)
     case .fetch(let command): try await fetch(command)
@@ -79,20 +85,30 @@ extension IMAPSession {
     guard !isOver else { return }
     let command = RunningCommand(tag: tag, name: row.name, isUID: isUID)
     guard !completion.skipsSync, let update = nextUpdate(expunge: row.breaksSequenceNumbers || isUID) else {
+      guard completion.skipsSync || contexts?.hasChanges != true else {
+        return finishLater(command, ViewUpdate(), completion)
+      }
       printCompletion(command, completion)
+      if notify != nil { pushNews() }
       return
     }
-    if update.messages <= settings.messagesOnLoop {
+    if update.messages <= settings.messagesOnLoop, contexts?.hasChanges != true {
       write(update, includeUID: isRev2 || isUID)
       printCompletion(command, completion)
+      if notify != nil { pushNews() }
     } else {
-      begin(tag, row.name, isUID: isUID)
-      Task(executorPreference: connection.taskExecutor) { await self.finishWriting(command, update, completion) }
+      finishLater(command, update, completion)
     }
+  }
+
+  private func finishLater(_ command: RunningCommand, _ update: ViewUpdate, _ completion: Completion) {
+    begin(command.tag, command.name, isUID: command.isUID)
+    Task(executorPreference: connection.taskExecutor) { await self.finishWriting(command, update, completion) }
   }
 
   private func finishWriting(_ command: RunningCommand, _ update: ViewUpdate, _ completion: Completion) async {
     await writeSlowly(update, includeUID: isRev2 || command.isUID)
+    if contexts != nil { await tellContexts() }
     printCompletion(command, completion)
     running = nil
     proceed()
@@ -104,11 +120,13 @@ extension IMAPSession {
     if !completion.skipsSync, let update = nextUpdate(expunge: row.breaksSequenceNumbers || command.isUID) {
       await writeSlowly(update, includeUID: isRev2 || command.isUID)
     }
+    if contexts != nil, !completion.skipsSync { await tellContexts() }
     printCompletion(command, completion)
   }
 
   private func printCompletion(_ command: RunningCommand, _ completion: Completion) {
     guard !isOver else { return }
+    if metadata != nil, !completion.skipsSync { tellMetadata() }
     let condition: ResponseCondition =
       switch completion.status {
       case .ok: .ok

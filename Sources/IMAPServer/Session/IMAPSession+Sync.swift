@@ -8,6 +8,8 @@ extension IMAPSession {
   /// Brings the view up to date. Nil: there is nothing to tell, or no mailbox.
   func nextUpdate(expunge: Bool, own: OwnStore? = nil) -> ViewUpdate? {
     guard view != nil else { return nil }
+    if let contexts { return watchedUpdate(contexts, expunge: expunge, own: own) }
+    if let notify { return notifiedUpdate(notify, expunge: expunge, own: own) }
     guard let update = view?.sync(expunge: expunge, own: own, enabled) else {
       // RFC 2180 §3.3: the others who had it open are sent away.
       bye("The selected mailbox was deleted")
@@ -30,6 +32,7 @@ extension IMAPSession {
 
   func write(_ update: ViewUpdate, includeUID: Bool) {
     guard !isOver, let view else { return }
+    if let contexts { tellGone(contexts) }
     writeHead(update, view)
     if enabled.tellsVanished {
       for ranges in lines(of: update.vanished) { connection.out.writeVanished(ranges) }
@@ -43,6 +46,7 @@ extension IMAPSession {
 
   func writeSlowly(_ update: ViewUpdate, includeUID: Bool) async {
     guard let view else { return }
+    if let contexts { tellGone(contexts) }
     writeHead(update, view)
     if enabled.tellsVanished {
       for ranges in lines(of: update.vanished) {
@@ -124,8 +128,8 @@ extension IMAPSession {
     defer { swap(&out, &connection.out) }
     let names = view.told.keywords
     let enabled = enabled
-    // RFC 9051 §6.4.9, appendix E.21; RFC 7162 §3.2.4. A UIDFETCH has it anyway.
-    let includeUID = (includeUID || enabled.tellsModSeqs) && !enabled.isUIDOnly
+    // RFC 9051 §6.4.9, appendix E.21; RFC 7162 §3.2.4; RFC 5465 §5.1. A UIDFETCH has it anyway.
+    let includeUID = (includeUID || enabled.tellsModSeqs || notify != nil) && !enabled.isUIDOnly
     for (index, entry) in flags {
       var line = startLine(index, entry, into: &out)
       if includeUID { line.writeUID(entry.uid, into: &out) }

@@ -23,6 +23,12 @@ actor IMAPSession: ConnectionSession {
   var view: MailboxView?
   /// IMAP4rev2 has been enabled (RFC 9051 §6.3.1).
   var isRev2 = false
+  /// METADATA has been enabled (RFC 5464 §4.4).
+  var metadata: (any AccountWatch)?
+  /// Searches of the selected mailbox whose results are kept up to date; nil: none.
+  var contexts: SearchContexts?
+  /// Nil: NOTIFY was never used.
+  var notify: Notify?
   /// What else has been enabled, by ENABLE or by commands that imply it.
   var enabled: EnabledExtensions = []
   /// Of these what ENABLE has answered for.
@@ -126,6 +132,8 @@ actor IMAPSession: ConnectionSession {
     isOver = true
     view?.mailbox.close()
     view = nil
+    notify?.stop()
+    metadata?.close()
     inputWaiter?.resume(returning: false)
     inputWaiter = nil
     if let account { listener.authenticator.sessionEnded(account: account.id, connection: connection) }
@@ -159,8 +167,11 @@ actor IMAPSession: ConnectionSession {
 
   /// The store has changed the selected mailbox. While IDLE stands the client hears of it at once (RFC 9051 §6.3.13).
   func mailboxChanged() {
+    if notify != nil { return pushNews() }
     guard idleTag != nil, running == nil, !isOver, !isDraining, hasRoom() else { return }
     tell(expunge: true, includeUID: isRev2)
+    if metadata != nil { tellMetadata() }
+    if contexts?.hasChanges == true { return startPush(nil) }
     connection.flush()
     restSoon()
   }

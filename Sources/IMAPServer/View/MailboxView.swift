@@ -12,7 +12,7 @@ struct MailboxView {
   let name: String
   private(set) var told: MailboxSnapshot
   /// The store's snapshot that `told` was last brought up to; ghosts apart they are the same.
-  private var synced: MailboxSnapshot
+  private(set) var synced: MailboxSnapshot
   private(set) var ghosts = 0
   /// Up to here the client has been told of every change: of what was expunged after it some may be held back.
   private(set) var safeModSeq: ModSeq
@@ -60,11 +60,14 @@ struct MailboxView {
   /// Brings `told` up to the store's state and returns what the client must hear for it. Nil: the mailbox is deleted.
   ///
   /// - Parameters:
+  ///   - target: brings it up to this instead.
   ///   - expunge: whether EXPUNGE may be sent now; without it messages that are gone become ghosts.
   ///   - own: a STORE of this session, so that it is neither told twice nor told though it asked for silence.
   ///   - enabled: decides what there is to tell, and how.
-  mutating func sync(expunge: Bool, own: OwnStore? = nil, _ enabled: EnabledExtensions = []) -> ViewUpdate? {
-    guard let current = mailbox.current else { return nil }
+  mutating func sync(
+    upTo target: MailboxSnapshot? = nil, expunge: Bool, own: OwnStore? = nil, _ enabled: EnabledExtensions = []
+  ) -> ViewUpdate? {
+    guard let current = target ?? mailbox.current else { return nil }
     var update = ViewUpdate()
     if current === synced, ghosts == 0 || !expunge, own == nil { return update }
 

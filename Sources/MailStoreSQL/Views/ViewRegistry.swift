@@ -29,6 +29,7 @@ final class ViewRegistry: Sendable {
   private let state = Mutex(State())
   /// Entries of snapshots that nobody uses and that are kept.
   private let idleLimit: Int
+  let watches = AccountWatches()
 
   init(idleEntries: Int) { idleLimit = idleEntries }
 
@@ -108,5 +109,6 @@ final class ViewRegistry: Sendable {
       if changes.contains(where: \.isDeletion) { forget(view) } else if slots.isEmpty { recount(view) }
       for slot in slots { slot.tell() }
     }
+    watches.publish(publication)
   }
 }

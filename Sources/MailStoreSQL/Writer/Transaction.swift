@@ -37,6 +37,8 @@ final class Transaction {
   private var undo: [Undo] = []
   private var jobChanges: [MailboxRef: MailboxChange] = [:]
   private var jobModSeqs: [Int64: ModSeq] = [:]
+  private var jobAnnotated: [Publication.Annotated] = []
+  private var annotated: [Publication.Annotated] = []
 
   struct PackDelta {
     var frames: Int64 = 0
@@ -184,6 +186,11 @@ final class Transaction {
     return snapshot
   }
 
+  /// Notes for the watches what the job has annotated.
+  func note(_ names: [AnnotationName], of account: Int64, by authors: [WatchID]) {
+    jobAnnotated.append(.init(account: account, names: names, authors: authors))
+  }
+
   // MARK: Blobs
 
   /// Notes a blob to be written with this commit, with as many references as it has owners.
@@ -215,6 +222,7 @@ final class Transaction {
     undo.removeAll(keepingCapacity: true)
     jobChanges.removeAll(keepingCapacity: true)
     jobModSeqs.removeAll(keepingCapacity: true)
+    if !jobAnnotated.isEmpty { jobAnnotated = [] }
   }
 
   /// The job stands: its changes join those of the commit.
@@ -222,6 +230,7 @@ final class Transaction {
     for (ref, change) in jobChanges {
       Self.add(change, to: &changes[ref, default: []], folded: working[ref]?.folded ?? 0)
     }
+    if !jobAnnotated.isEmpty { annotated += jobAnnotated }
     beginJob()
   }
 
@@ -345,6 +354,7 @@ final class Transaction {
     }
     publication.changes = changes
     publication.working = working
+    publication.annotated = annotated
     return publication
   }
 
@@ -367,6 +377,7 @@ final class Transaction {
     dirtyMailboxes.removeAll(keepingCapacity: true)
     changes.removeAll(keepingCapacity: true)
     working.removeAll(keepingCapacity: true)
+    if !annotated.isEmpty { annotated = [] }
     frames.removeAll(keepingCapacity: true)
     frameBlobs.removeAll(keepingCapacity: true)
     packDeltas.removeAll(keepingCapacity: true)
@@ -389,4 +400,11 @@ struct Publication {
   var mailboxes: [(ref: MailboxRef, info: MailboxInfo)] = []
   var changes: [MailboxRef: [MailboxChange]] = [:]
   var working: [MailboxRef: (snapshot: MailboxSnapshot, folded: Int)] = [:]
+  var annotated: [Annotated] = []
+
+  struct Annotated {
+    var account: Int64
+    var names: [AnnotationName]
+    var authors: [WatchID]
+  }
 }

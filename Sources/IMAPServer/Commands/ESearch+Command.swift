@@ -1,0 +1,141 @@
+import IMAPCore
+import MailNet
+import MailStore
+import NIOCore
+
+extension IMAPSession {
+  /// ESEARCH (RFC 7377): one mailbox after the other, each as SEARCH would search it.
+  func esearch(_ command: ESearchCommand, tag: String) async throws(CommandError) -> Completion {
+    let account = try accountID()
+    var command = command
+    command.search = try await expandingFilters(command.search)
+    let sources = command.sources ?? [.selected]
+    let returns = command.search.returns ?? .all
+    // RFC 7377 §2.2
+    if sources.contains(.selected) || returns.contains(.update) {
+      guard view != nil else { throw .bad("Select a mailbox first") }
+    }
+    if returns.contains(.save), sources.contains(where: { $0 != .selected }) {
+      throw .bad("Only a search of the selected mailbox can be saved")
+    }
+    try checkContext(command.search, tag)
+    try checkRelevancy(command.search)
+    if view != nil { tell(expunge: false, includeUID: true) }
+    guard !isOver else { throw .connectionClosed }
+    do throws(CommandError) {
+      var hasUpdates = false
+      for info in try await searched(sources, account) {
+        if try await search(info, command.search, returns, tag, account) { hasUpdates = true }
+        guard await drained() else { throw .connectionClosed }
+      }
+      if returns.contains(.update), !hasUpdates {
+        refuseUpdates(tag, "The selected mailbox is not among those searched")
+      }
+    } catch {
+      if returns.contains(.save) { self.view?.saved = [] }
+      throw error
+    }
+    return .ok("ESEARCH completed")
+  }
+
+  /// Each once, in the order of LIST. Names without a mailbox are passed over.
+  private func searched(_ sources: [SearchSource], _ account: AccountID) async throws(CommandError) -> [MailboxInfo] {
+    let listing = try await storeCall { store throws(StoreError) in try await store.mailboxes(of: account) }
+    let filters = SourceFilters(sources)
+    let selected = view?.mailbox.ref.mailbox
+    return listing.mailboxes.filter { info in
+      info.isSelectable && (filters.holds(info) || filters.includesSelected && info.id == selected)
+    }
+  }
+
+  /// True: its results will be kept up to date, or the client has heard why not.
+  private func search(
+    _ info: MailboxInfo, _ command: SearchCommand, _ returns: SearchCommand.Return, _ tag: String,
+    _ account: AccountID
+  ) async throws(CommandError) -> Bool {
+    let isSelected = info.id == view?.mailbox.ref.mailbox
+    guard let (view, close) = try await searchedView(info, account) else { return false }
+    defer { close() }
+    let (found, _) = visible(try await find(try compiled(command, in: view), view), view)
+    guard !isOver else { throw .connectionClosed }
+    let uids = found.uids(in: view.told)
+    let part = command.partial.map { found.part($0.places(of: found.count)) }
+    let named = Self.named(returns, found, part)
+    let correlator = ESearchResponse.correlator(MailboxName(info.name), uidValidity: info.uidValidity, wire)
+    if isSelected {
+      if returns.contains(.save) { self.view?.saved = named.uids(in: view.told) }
+      if returns.contains(.update) { startContext(command, nil, tag, uids, view, correlator: correlator) }
+    }
+    // RFC 7377 §2.1: nothing is said of mailboxes without results.
+    guard !uids.isEmpty, returns.results != .save || part != nil else { return isSelected }
+    var response = ESearchResponse(
+      tag: tag, uid: true, min: returns.contains(.min) ? uids.first : nil,
+      max: returns.contains(.max) ? uids.last : nil,
+      all: returns.contains(.all) ? uids : nil, count: returns.contains(.count) ? uids.count : nil)
+    response.correlator = correlator
+    if let range = command.partial, let part { response.partial = .init(range, part.uids(in: view.told)) }
+    if command.key.hasModSeq { response.modSeq = named.highestModSeq(in: view.told) }
+    if returns.contains(.relevancy) {
+      let scores = try await relevancy(of: found, command, view)
+      response.relevancy = uids.map { scores[$0] ?? 100 }
+    }
+    connection.out.writeESearch(response)
+    return isSelected
+  }
+
+  /// The session's own view, or another one for as long as the search takes. Nil: the mailbox is gone.
+  private func searchedView(
+    _ info: MailboxInfo, _ account: AccountID
+  ) async throws(CommandError) -> (view: MailboxView, close: () -> Void)? {
+    if let view, view.mailbox.ref.mailbox == info.id { return (view, {}) }
+    do throws(CommandError) {
+      let mailbox = try await storeCall { store throws(StoreError) in
+        try await store.openMailbox(info.name, of: account, onChange: {})
+      }
+      guard let snapshot = mailbox.current else {
+        mailbox.close()
+        return nil
+      }
+      return (MailboxView(mailbox: mailbox, snapshot: snapshot, isReadOnly: true), { mailbox.close() })
+    } catch {
+      // Deleted meanwhile.
+      switch error {
+      case .store(.noSuchMailbox), .store(.notSelectable), .store(.mailboxGone): return nil
+      default: throw error
+      }
+    }
+  }
+}
+
+/// Mailboxes by name (RFC 7377 §2.2).
+struct SourceFilters: Sendable {
+  private(set) var includesSelected = false
+  private var isPersonal = false
+  private var isSubscribed = false
+  private var names: Set<String> = []
+  private var subtrees: Set<String> = []
+  private var parents: Set<String> = []
+
+  init(_ sources: [SearchSource]) {
+    for source in sources {
+      switch source {
+      case .selected: includesSelected = true
+      // `user+folder` brings mail into any mailbox, so all of them are inboxes (RFC 5465 §6.3).
+      case .inboxes, .personal: isPersonal = true
+      case .subscribed: isSubscribed = true
+      case .subtree(let list): subtrees.formUnion(list.map(\.storeString))
+      case .subtreeOne(let list): parents.formUnion(list.map(\.storeString))
+      case .mailboxes(let list): names.formUnion(list.map(\.storeString))
+      }
+    }
+  }
+
+  func holds(_ info: MailboxInfo) -> Bool {
+    if isPersonal || isSubscribed && info.isSubscribed { return true }
+    if names.contains(info.name) || subtrees.contains(info.name) || parents.contains(info.name) { return true }
+    guard !subtrees.isEmpty || !parents.isEmpty else { return false }
+    let above = ListPlan.parents(of: info.name)
+    if let parent = above.first, parents.contains(parent) { return true }
+    return above.contains(where: subtrees.contains)
+  }
+}

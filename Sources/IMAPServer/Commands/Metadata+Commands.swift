@@ -1,0 +1,126 @@
+import IMAPCore
+import MailNet
+import MailStore
+import NIOCore
+
+extension IMAPSession {
+  /// GETMETADATA (RFC 5464 §4.2).
+  func getMetadata(_ command: GetMetadataCommand) async throws(CommandError) -> Completion {
+    let account = try accountID()
+    let place = try await annotated(command.mailbox, account)
+    let all = try await storeCall { store throws(StoreError) in try await store.annotations(of: account) }
+    guard !isOver else { throw .connectionClosed }
+    let lookup = MetadataLookup(all[place] ?? [])
+    let (values, longest) = lookup.values(command)
+    connection.out.writeMetadata(command.mailbox, values, wire)
+    // RFC 5464 §4.2.1
+    return .ok("GETMETADATA completed", code: longest.map { ResponseCode.other("METADATA LONGENTRIES \($0)") })
+  }
+
+  /// SETMETADATA (RFC 5464 §4.3): all or nothing.
+  func setMetadata(_ command: SetMetadataCommand) async throws(CommandError) -> Completion {
+    let account = try accountID()
+    let place = try await annotated(command.mailbox, account)
+    for value in command.values {
+      // What all accounts would share is the administrator's.
+      if place == nil, value.entry.hasPrefix("/shared/") {
+        throw .no(.noPerm, "Shared entries of the server are set by the administrator")
+      }
+      guard (value.value?.readableBytes ?? 0) <= settings.metadataValue else {
+        throw .no(.other("METADATA MAXSIZE \(settings.metadataValue)"), "The value is too long")
+      }
+      if place == nil, let filter = value.value { try FilterEntry.check(value.entry, filter, settings.wire) }
+    }
+    let changes = command.values.map { AnnotationChange($0.entry, $0.value) }
+    let limits = AnnotationLimits(entries: settings.metadataEntries, octets: settings.metadataOctets)
+    let authors = [notify?.watch?.id, metadata?.id].compactMap { $0 }
+    let isDone = try await storeCall { store throws(StoreError) in
+      try await store.setAnnotations(changes, in: place, of: account, limits: limits, by: authors)
+    }
+    guard isDone else {
+      throw .no(.other("METADATA TOOMANY"), "At most \(limits.entries) entries, and \(limits.octets) octets in all")
+    }
+    return .ok("SETMETADATA completed")
+  }
+
+  /// The mailbox of this name; nil: the server.
+  private func annotated(_ name: MailboxName, _ account: AccountID) async throws(CommandError) -> MailboxID? {
+    guard !name.string.isEmpty else { return nil }
+    let info = try await storeCall { store throws(StoreError) in
+      try await store.mailbox(named: name.string, of: account)
+    }
+    guard let info else { throw .store(.noSuchMailbox(name.string)) }
+    guard info.isSelectable else { throw .store(.notSelectable(name.string)) }
+    return info.id
+  }
+
+  /// ENABLE METADATA: from now on the client hears what others annotate (RFC 5464 §4.4).
+  func enableMetadata() async throws(CommandError) {
+    guard metadata == nil else { return }
+    let account = try accountID()
+    metadata = try await storeCall { store throws(StoreError) in
+      try await store.watch(account, onChange: self.accountWakeUp())
+    }
+  }
+
+  /// What others have annotated since the last time, for a session that has enabled it.
+  func tellMetadata() {
+    guard let metadata, !isOver else { return }
+    let news = metadata.news()
+    write(news.annotated, news.annotatedMailboxes)
+  }
+
+  /// `mailboxes`: those that are named.
+  func write(_ annotated: [AnnotationName], _ mailboxes: [MailboxID: String]) {
+    guard !annotated.isEmpty else { return }
+    var names: [String: [String]] = [:]
+    for annotation in annotated {
+      if let mailbox = annotation.mailbox {
+        if let name = mailboxes[mailbox] { names[name, default: []].append(annotation.entry) }
+      } else {
+        names["", default: []].append(annotation.entry)
+      }
+    }
+    for (name, entries) in names.sorted(by: { $0.key < $1.key }) {
+      connection.out.writeMetadataChange(MailboxName(name), entries.sorted(), wire)
+    }
+  }
+}
+
+/// Annotations of one mailbox, by name.
+struct MetadataLookup: Sendable {
+  private let values: [String: ByteBuffer]
+
+  init(_ annotations: [Annotation]) {
+    values = Dictionary(annotations.map { ($0.entry, $0.value) }) { first, _ in first }
+  }
+
+  /// Those asked for, each once; and the size of the longest that was too long.
+  func values(_ command: GetMetadataCommand) -> (values: [SetMetadataCommand.Value], longest: Int?) {
+    var found: [SetMetadataCommand.Value] = []
+    var seen: Set<String> = []
+    var longest: Int?
+    for entry in command.entries {
+      var names = [entry]
+      if command.depth != .zero {
+        let start = entry + "/"
+        names += values.keys.filter { name in
+          name.hasPrefix(start) && (command.depth == .infinity || !name.dropFirst(start.count).contains("/"))
+        }.sorted()
+      }
+      for name in names where seen.insert(name).inserted {
+        guard let value = values[name] else {
+          // With a depth it is a tree that is asked for, and its root need not have a value.
+          if command.depth == .zero { found.append(.init(name, nil)) }
+          continue
+        }
+        if let limit = command.maxSize, Int64(value.readableBytes) > limit {
+          longest = max(longest ?? 0, value.readableBytes)
+        } else {
+          found.append(.init(name, value))
+        }
+      }
+    }
+    return (found, longest)
+  }
+}

@@ -1,0 +1,216 @@
+import Bytes
+import IMAPCore
+import MailNet
+import MailStore
+import NIOCore
+
+extension IMAPSession {
+  /// RFC 5267 §4.3: a tag that another search with UPDATE has is refused.
+  func checkContext(_ command: SearchCommand, _ tag: String) throws(CommandError) {
+    guard command.returns?.contains(.update) == true, let contexts, contexts.contains(tag) else { return }
+    throw .bad("Tag reuse")
+  }
+
+  /// From now on the client hears of changes in these results, `members`. Too many, and it hears that it will not
+  /// (RFC 5267 §4.3.1).
+  func startContext(
+    _ search: SearchCommand, _ sort: SortCommand?, _ tag: String, _ members: [UID], _ view: MailboxView,
+    correlator: ByteBuffer? = nil
+  ) {
+    let contexts = self.contexts ?? SearchContexts()
+    guard contexts.list.count < settings.searchContexts, contexts.results + members.count <= settings.contextResults
+    else { return refuseUpdates(tag, "Too many results are kept up to date already") }
+    var search = search
+    search.key = search.key.fixed(in: view)
+    search.returns = nil
+    contexts.add(SearchContexts.Context(tag: tag, search: search, correlator: correlator, sort: sort, members: members))
+    self.contexts = contexts
+  }
+
+  func refuseUpdates(_ tag: String, _ why: String) {
+    var code = ByteBuffer()
+    code.writeStaticString("NOUPDATE ")
+    code.writeQuoted(tag)
+    connection.out.writeUntagged(.no, .other(String(buffer: code)), why)
+  }
+
+  /// CANCELUPDATE (RFC 5267 §4.3.5).
+  func cancelUpdate(_ command: CancelUpdateCommand) throws(CommandError) -> Completion {
+    guard let contexts, command.tags.allSatisfy(contexts.contains) else { throw .bad("No search with that tag") }
+    for tag in command.tags { _ = contexts.remove(tag) }
+    if contexts.list.isEmpty { self.contexts = nil }
+    return .ok("No further updates")
+  }
+
+  /// As `nextUpdate`, and notes what the contexts have to look at.
+  func watchedUpdate(_ contexts: SearchContexts, expunge: Bool, own: OwnStore?) -> ViewUpdate? {
+    guard let before = view?.told else { return nil }
+    self.contexts = nil
+    let update = nextUpdate(expunge: expunge, own: own)
+    self.contexts = contexts
+    guard let after = view?.told, after !== before else { return update }
+    contexts.note(before.difference(to: after), from: before)
+    return update
+  }
+
+  /// Must go out before the EXPUNGE responses, so that the numbers still hold (RFC 5267 §4.3.4).
+  func tellGone(_ contexts: SearchContexts) {
+    guard !contexts.gone.isEmpty else { return }
+    let numbers = Dictionary(contexts.gone.map { ($0.uid, UInt32(clamping: $0.index + 1)) }) { first, _ in first }
+    contexts.gone = []
+    for context in contexts.list {
+      let gone = Set(context.members.lazy.filter { numbers[$0] != nil })
+      guard !gone.isEmpty else { continue }
+      let update = ContextUpdate(context.members, isSorted: context.sort != nil, without: gone) {
+        context.search.uid ? $0 : numbers[$0] ?? 0
+      }
+      contexts.set(update.members, of: context.tag)
+      connection.out.writeESearchUpdate(
+        tag: context.tag, context.correlator, uid: context.search.uid, removed: update.removed)
+    }
+  }
+
+  /// Looks again at messages that are new or have other flags.
+  func tellContexts() async {
+    guard let contexts, contexts.hasChanges, let view, !isOver else { return }
+    let (changed, new) = contexts.takeChanges()
+    var candidates = IndexRanges()
+    for uid in changed {
+      if let index = view.told.index(of: uid), !view.isGhost(uid) { candidates.append(index) }
+    }
+    guard !candidates.isEmpty else { return }
+    var updates: [(context: SearchContexts.Context, update: ContextUpdate)] = []
+    /// What is wanted of messages that are new and found.
+    var wanted: [UID: [FetchItem]] = [:]
+    for context in contexts.list {
+      do throws(CommandError) {
+        let (update, fresh) = try await look(at: candidates, for: context, view)
+        guard !isOver else { return }
+        updates.append((context, update))
+        contexts.set(update.members, of: context.tag)
+        for uid in fresh where new.contains(uid) {
+          for item in context.search.updateItems where wanted[uid]?.contains(item) != true {
+            wanted[uid, default: []].append(item)
+          }
+        }
+      } catch {
+        guard !isOver else { return }
+        _ = completion(for: error, of: .search)
+        end(context.tag, "The results can no longer be kept up to date")
+      }
+    }
+    await fetch(wanted, view)
+    guard !isOver else { return }
+    for (context, update) in updates {
+      connection.out.writeESearchUpdate(
+        tag: context.tag, context.correlator, uid: context.search.uid, removed: update.removed, added: update.added)
+    }
+    if contexts.results > settings.contextResults, let last = contexts.list.last {
+      end(last.tag, "There are too many results")
+    }
+  }
+
+  private func end(_ tag: String, _ why: String) {
+    guard let contexts, contexts.remove(tag) else { return }
+    if contexts.list.isEmpty { self.contexts = nil }
+    refuseUpdates(tag, why)
+  }
+
+  private func look(
+    at candidates: IndexRanges, for context: SearchContexts.Context, _ view: MailboxView
+  ) async throws(CommandError) -> (update: ContextUpdate, fresh: Set<UID>) {
+    let (_, node) = try compiled(context.search)
+    guard node.level == .snapshot || candidates.count <= settings.contextMessages else {
+      throw .no(.limit, "Too many messages have changed at once")
+    }
+    let found = Set(try await find(node, view, in: candidates).uids(in: view.told))
+    let told = view.told
+    let byUID = context.search.uid
+    func number(_ uid: UID) -> UInt32 { byUID ? uid : UInt32(clamping: (told.index(of: uid) ?? 0) + 1) }
+    let members = Set(context.members)
+    let gone = Set(candidates.uids(in: told).lazy.filter { members.contains($0) && !found.contains($0) })
+    let fresh = found.subtracting(members)
+    var update = ContextUpdate(context.members, isSorted: context.sort != nil, without: gone, number: number)
+    guard let sort = context.sort else {
+      update.insert(fresh.sorted(), number: number)
+      return (update, fresh)
+    }
+    guard !fresh.isEmpty else { return (update, fresh) }
+    var all = IndexRanges()
+    for uid in (update.members + fresh).sorted() {
+      if let index = told.index(of: uid), !view.isGhost(uid) { all.append(index) }
+    }
+    let order = try await sorted(all, sort, view).uids
+    update.insert(fresh, in: order, number: number)
+    return (update, fresh)
+  }
+
+  /// RFC 5465 §7: what UPDATE asked for of new messages, together with what NOTIFY asked for, in one response each.
+  private func fetch(_ wanted: [UID: [FetchItem]], _ view: MailboxView) async {
+    guard !wanted.isEmpty else { return }
+    let more = notify?.pendingFrom == nil ? [] : notify?.selected?.items ?? []
+    var groups: [[FetchItem]: IndexRanges] = [:]
+    for (uid, items) in wanted.sorted(by: { $0.key < $1.key }) {
+      guard let index = view.told.index(of: uid) else { continue }
+      groups[more + items.filter { !more.contains($0) }, default: IndexRanges()].append(index)
+      if !more.isEmpty { notify?.ownMessages.insert(uid) }
+    }
+    for (items, indexes) in groups.sorted(by: { ($0.value.first ?? 0) < ($1.value.first ?? 0) }) {
+      do throws(CommandError) { try await fetchUnasked(FetchPlan(items, wire, enabled), indexes) } catch {
+        guard !isOver else { return }
+        _ = completion(for: error, of: .search)
+      }
+    }
+  }
+
+  func fetchUnasked(_ plan: FetchPlan, _ indexes: IndexRanges) async throws(CommandError) {
+    if plan.isInMemory {
+      _ = try await fetchSlowlyFromMemory(plan, indexes)
+    } else {
+      _ = try await fetchFromStore(plan, indexes, newlySeen: 0)
+    }
+  }
+}
+
+extension FetchPlan {
+  /// Of responses that were not asked for by FETCH. Nothing sets `\Seen`.
+  init(_ items: [FetchItem], _ wire: WireOptions, _ enabled: EnabledExtensions) {
+    self.init(FetchCommand(uid: false, set: MessageSet([]), items: items), wire, enabled)
+  }
+}
+
+extension SearchKey {
+  /// Message numbers, `$` and `*` mean what they meant when the command came (RFC 5267 §4.3).
+  func fixed(in view: MailboxView) -> SearchKey {
+    switch self {
+    case .and(let keys): .and(keys.map { $0.fixed(in: view) })
+    case .or(let first, let second): .or(first.fixed(in: view), second.fixed(in: view))
+    case .not(let key): .not(key.fixed(in: view))
+    case .fuzzy(let key): .fuzzy(key.fixed(in: view))
+    case .sequence(let set):
+      .uid(MessageSet(sorted: view.indexes(of: set, uid: false).indexes.uids(in: view.told)))
+    case .uid(let set): .uid(set.fixed(in: view))
+    default: self
+    }
+  }
+}
+
+extension MessageSet {
+  /// `5:*` goes on without end, `*` alone is the message that was the last.
+  fileprivate func fixed(in view: MailboxView) -> MessageSet {
+    let last = max(view.told.lastUID, 1)
+    var set = MessageSet([])
+    for element in elements {
+      let (first, end) = (element.first == Self.star ? last : element.first, element.last)
+      if element.first == Self.star, end == Self.star {
+        set.elements.append(Element(last))
+      } else if element.first == Self.star || end == Self.star {
+        set.elements.append(Element(min(last, end == Self.star ? first : end), .max))
+      } else {
+        set.elements.append(element)
+      }
+    }
+    if includesSavedResult { set.elements += MessageSet(sorted: view.saved).elements }
+    return set
+  }
+}

@@ -1,0 +1,91 @@
+import IMAPCore
+import MailNet
+import MailStore
+import NIOCore
+
+/// Searches with a name (RFC 5466), kept as annotations of the server.
+enum FilterEntry {
+  static let root = "/private/filters/values/"
+
+  /// RFC 5466 §3.2: a filter that is not a search is refused when it is stored.
+  static func check(_ entry: String, _ value: ByteBuffer, _ limits: IMAPLimits) throws(CommandError) {
+    guard entry.hasPrefix(root) else { return }
+    guard SearchKey.isFilterName(entry.dropFirst(root.count)) else { throw .no(.cannot, "Not the name of a filter") }
+    do { _ = try SearchKey(parsing: value, limits: limits) } catch {
+      throw .no(.cannot, "Not a search: \(error.reason)")
+    }
+  }
+}
+
+extension IMAPSession {
+  /// The command with what its filters stand for (RFC 5466 §3.1). It costs nothing where there are none.
+  func expandingFilters(_ command: SearchCommand) async throws(CommandError) -> SearchCommand {
+    guard command.key.hasFilter else { return command }
+    if let charset = command.charset, charset != "UTF-8", charset != "US-ASCII" {
+      throw .badCharset(["UTF-8", "US-ASCII"], "A filter is in UTF-8")
+    }
+    let account = try accountID()
+    let all = try await storeCall { store throws(StoreError) in try await store.annotations(of: account) }
+    guard !isOver else { throw .connectionClosed }
+    var expansion = FilterExpansion(all[nil] ?? [], settings)
+    var command = command
+    command.key = try expansion.expand(command.key, within: [])
+    if enabled.isUIDOnly, command.key.hasSequenceNumbers {
+      // RFC 9586 §3
+      throw .rejected(IMAPSyntaxError(code: .uidRequired, "Message numbers are not allowed with UIDONLY", at: 0))
+    }
+    return command
+  }
+}
+
+private struct FilterExpansion {
+  /// RFC 5466 §3.1: three substitutions at least.
+  private static let depth = 8
+
+  private let filters: [String: ByteBuffer]
+  private let limits: IMAPLimits
+  private let most: Int
+  private var count = 0
+  private var octets: Int64 = 0
+
+  init(_ annotations: [Annotation], _ settings: IMAPServerSettings) {
+    var filters: [String: ByteBuffer] = [:]
+    for annotation in annotations where annotation.entry.hasPrefix(FilterEntry.root) {
+      filters[String(annotation.entry.dropFirst(FilterEntry.root.count))] = annotation.value
+    }
+    self.filters = filters
+    limits = settings.wire
+    most = settings.filtersPerSearch
+  }
+
+  mutating func expand(_ key: SearchKey, within names: [String]) throws(CommandError) -> SearchKey {
+    switch key {
+    case .and(let keys):
+      var expanded: [SearchKey] = []
+      for key in keys { expanded.append(try expand(key, within: names)) }
+      return .and(expanded)
+    case .or(let first, let second): return .or(try expand(first, within: names), try expand(second, within: names))
+    case .fuzzy(let key): return .fuzzy(try expand(key, within: names))
+    case .not(let key): return .not(try expand(key, within: names))
+    case .filter(let name):
+      let lower = name.lowercased()
+      count += 1
+      guard count <= most else { throw .no(.limit, "At most \(most) filters in a search") }
+      // A loop, or a filter that is no search any more, counts as one that is not there.
+      guard !names.contains(lower), names.count < Self.depth, let value = filters[lower] else {
+        throw undefined(name)
+      }
+      // No more than a command could hold.
+      octets += Int64(value.readableBytes)
+      guard octets <= limits.literals else { throw .no(.limit, "The filters are too long together") }
+      let inner: SearchKey
+      do { inner = try SearchKey(parsing: value, limits: limits) } catch { throw undefined(name) }
+      return try expand(inner, within: names + [lower])
+    default: return key
+    }
+  }
+
+  private func undefined(_ name: String) -> CommandError {
+    .no(.other("UNDEFINED-FILTER \(name)"), "No such filter")
+  }
+}

@@ -1,0 +1,108 @@
+public import MailStore
+import Synchronization
+
+/// Sessions that watch whole accounts. Where nobody does, a commit pays one look at a counter.
+final class AccountWatches: Sendable {
+  final class Slot: Sendable {
+    let id = WatchID()
+    let account: Int64
+    fileprivate let onChange: @Sendable () -> Void
+    fileprivate let notes = Mutex(AccountNotes())
+    init(_ account: AccountID, _ onChange: @escaping @Sendable () -> Void) {
+      self.account = account.rawValue
+      self.onChange = onChange
+    }
+    func take() -> AccountNotes.Taken { notes.withLock { $0.take() } }
+  }
+
+  private let count = Atomic(0)
+  private let slots = Mutex<[Int64: [Slot]]>([:])
+
+  func add(_ slot: Slot) {
+    // Under the lock, so that a commit which sees the counter at nought is older than the watch.
+    slots.withLock { slots in
+      slots[slot.account, default: []].append(slot)
+      count.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    }
+  }
+
+  func remove(_ slot: Slot) {
+    slots.withLock { slots in
+      guard let index = slots[slot.account]?.firstIndex(where: { $0 === slot }) else { return }
+      slots[slot.account]?.remove(at: index)
+      if slots[slot.account]?.isEmpty == true { slots[slot.account] = nil }
+      count.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+    }
+  }
+
+  /// The writer's thread, after the cache has what it publishes.
+  func publish(_ publication: Publication) {
+    guard count.load(ordering: .sequentiallyConsistent) > 0 else { return }
+    var touched: [Int64: (mailboxes: [MailboxID], isReshaped: Bool)] = [:]
+    for (id, _) in publication.accounts { touched[id] = ([], true) }
+    for (ref, _) in publication.mailboxes {
+      touched[ref.account.rawValue, default: ([], false)].mailboxes.append(ref.mailbox)
+    }
+    for (account, what) in touched {
+      for slot in slots.withLock({ $0[account] ?? [] }) {
+        let isDue = slot.notes.withLock { $0.note(what.mailboxes, isReshaped: what.isReshaped) }
+        if isDue { slot.onChange() }
+      }
+    }
+    for note in publication.annotated {
+      for slot in slots.withLock({ $0[note.account] ?? [] }) where !note.authors.contains(slot.id) {
+        let isDue = slot.notes.withLock { $0.note(annotated: note.names) }
+        if isDue { slot.onChange() }
+      }
+    }
+  }
+}
+
+extension SQLStore {
+  public func watch(
+    _ account: AccountID, onChange: @escaping @Sendable () -> Void
+  ) async throws(StoreError) -> any AccountWatch {
+    let slot = AccountWatches.Slot(account, onChange)
+    views.watches.add(slot)
+    do throws(StoreError) { _ = try await published(account) } catch {
+      views.watches.remove(slot)
+      throw error
+    }
+    return SQLAccountWatch(account, slot, views.watches, cache)
+  }
+}
+
+private final class SQLAccountWatch: AccountWatch {
+  private let account: AccountID
+  private let slot: AccountWatches.Slot
+  private let watches: AccountWatches
+  private let cache: MailCache
+
+  init(_ account: AccountID, _ slot: AccountWatches.Slot, _ watches: AccountWatches, _ cache: MailCache) {
+    self.account = account
+    self.slot = slot
+    self.watches = watches
+    self.cache = cache
+  }
+
+  deinit { watches.remove(slot) }
+
+  var id: WatchID { slot.id }
+
+  func news() -> AccountNews {
+    // In this order: a commit that comes between the two tells the session again.
+    let taken = slot.take()
+    var news = AccountNews(annotated: taken.annotated, missesAnnotations: taken.missesAnnotations)
+    for mailbox in taken.annotated.compactMap(\.mailbox) {
+      news.annotatedMailboxes[mailbox] = cache.mailbox(MailboxRef(account: account, mailbox: mailbox))?.name
+    }
+    if taken.isReshaped {
+      news.listing = cache.listing(account)
+    } else {
+      news.changed = taken.mailboxes.compactMap { cache.mailbox(MailboxRef(account: account, mailbox: $0)) }
+    }
+    return news
+  }
+
+  func close() { watches.remove(slot) }
+}

@@ -1,0 +1,137 @@
+import MailStore
+import MailTestKit
+import NIOCore
+import Testing
+
+@Suite struct WatchConformance {
+  @Test(arguments: Engine.allCases)
+  func `A watch is told once until it looks, and shows what was touched as it is now`(_ engine: Engine) async throws {
+    try await withStore(engine) { store, _ in
+      let ana = try await store.add("ana")
+      let budi = try await store.add("budi")
+      let told = Gathered<Int>()
+      let watch = try await store.watch(ana.id) { told.add(1) }
+      #expect(watch.news().isEmpty)
+      try await store.put(in: "Sent", of: ana)
+      try await store.put(in: "Sent", of: ana)
+      try await store.put(of: ana)
+      try await store.put(of: budi)
+      #expect(told.values.count == 1)
+      let news = watch.news()
+      #expect(news.listing == nil)
+      #expect(Dictionary(uniqueKeysWithValues: news.changed.map { ($0.name, $0.messages) }) == ["Sent": 2, "INBOX": 1])
+      #expect(watch.news().isEmpty)
+      watch.close()
+      try await store.put(of: ana)
+      #expect(told.values.count == 1)
+    }
+  }
+
+  @Test(arguments: Engine.allCases)
+  func `A change of names or subscriptions shows the whole account`(_ engine: Engine) async throws {
+    try await withStore(engine) { store, _ in
+      let ana = try await store.add("ana")
+      let watch = try await store.watch(ana.id) {}
+      defer { watch.close() }
+      func names() -> [String]? { watch.news().listing?.mailboxes.map(\.name) }
+      _ = try await store.createMailbox("Kerja/2026", of: ana.id, specialUse: nil)
+      #expect(names()?.contains("Kerja/2026") == true)
+      try await store.renameMailbox("Kerja", to: "Kantor", of: ana.id)
+      #expect(names()?.contains("Kantor/2026") == true)
+      try await store.setSubscribed(true, "Kantor", of: ana.id)
+      #expect(watch.news().listing?.mailboxes.first { $0.name == "Kantor" }?.isSubscribed == true)
+      try await store.setSubscribed(true, "Kantor", of: ana.id)
+      #expect(watch.news().isEmpty)
+      try await store.deleteMailbox("Kantor", of: ana.id)
+      let left = try #require(watch.news().listing)
+      #expect(left.mailboxes.first { $0.name == "Kantor" }?.isSelectable == false)
+      #expect(await thrown { try await store.deleteMailbox("Tiada", of: ana.id) } != nil)
+      #expect(watch.news().isEmpty)
+    }
+  }
+
+  @Test(arguments: Engine.allCases)
+  func `More mailboxes than a watch names show the whole account`(_ engine: Engine) async throws {
+    try await withStore(engine) { store, _ in
+      let ana = try await store.add("ana")
+      for number in 0...WatchLimits.mailboxes {
+        _ = try await store.createMailbox("m\(number)", of: ana.id, specialUse: nil)
+      }
+      let watch = try await store.watch(ana.id) {}
+      defer { watch.close() }
+      for number in 0..<WatchLimits.mailboxes { try await store.put(in: "m\(number)", of: ana) }
+      #expect(watch.news().changed.count == WatchLimits.mailboxes)
+      for number in 0...WatchLimits.mailboxes { try await store.put(in: "m\(number)", of: ana) }
+      let news = watch.news()
+      #expect(news.changed.isEmpty)
+      #expect(news.listing?.mailboxes.first { $0.name == "m0" }?.messages == 2)
+    }
+  }
+
+  @Test(arguments: Engine.allCases)
+  func `Annotations are kept by mailbox, all or nothing, and end with it`(_ engine: Engine) async throws {
+    try await withStore(engine) { store, _ in
+      let ana = try await store.add("ana")
+      let inbox = try await store.info("INBOX", of: ana).id
+      func text(_ mailbox: MailboxID?) async throws -> [String: String] {
+        let all = try await store.annotations(of: ana.id)[mailbox] ?? []
+        return Dictionary(uniqueKeysWithValues: all.map { ($0.entry, String(buffer: $0.value)) })
+      }
+      func set(_ values: [String: String?], _ mailbox: MailboxID?, limit: Int = 10, octets: Int = 1000) async throws
+        -> Bool
+      {
+        try await store.setAnnotations(
+          values.map { AnnotationChange($0.key, $0.value.map { ByteBuffer(string: $0) }) }, in: mailbox, of: ana.id,
+          limits: .init(entries: limit, octets: octets), by: [])
+      }
+      #expect(try await set(["/private/comment": "a", "/shared/comment": ""], inbox))
+      #expect(try await set(["/private/comment": "b"], nil))
+      #expect(try await text(inbox) == ["/private/comment": "a", "/shared/comment": ""])
+      #expect(try await text(nil) == ["/private/comment": "b"])
+      #expect(try await !set(["/private/comment": "c", "/private/vendor/x/y": "d"], inbox, limit: 2))
+      #expect(try await set(["/private/comment": nil, "/private/vendor/x/y": "d"], inbox, limit: 2))
+      #expect(try await text(inbox) == ["/shared/comment": "", "/private/vendor/x/y": "d"])
+      // Octets are those of the whole account.
+      #expect(try await !set(["/private/comment": "bbbb"], nil, octets: 53))
+      #expect(try await set(["/private/comment": nil], nil, octets: 10))
+      #expect(try await set(["/private/comment": "b"], nil, octets: 53))
+      let work = try await store.createMailbox("Kerja", of: ana.id, specialUse: nil)
+      #expect(try await set(["/private/comment": "e"], work.id))
+      try await store.renameMailbox("Kerja", to: "Kantor", of: ana.id)
+      #expect(try await text(work.id) == ["/private/comment": "e"])
+      try await store.deleteMailbox("Kantor", of: ana.id)
+      #expect(await thrown { _ = try await set(["/private/comment": "f"], work.id) } == .mailboxGone)
+      let again = try await store.createMailbox("Kantor", of: ana.id, specialUse: nil)
+      #expect(try await text(again.id).isEmpty)
+    }
+  }
+
+  @Test(arguments: Engine.allCases)
+  func `Whoever annotates is not told of it, the others are`(_ engine: Engine) async throws {
+    try await withStore(engine) { store, _ in
+      let ana = try await store.add("ana")
+      let inbox = try await store.info("INBOX", of: ana).id
+      let author = try await store.watch(ana.id) {}
+      let other = try await store.watch(ana.id) {}
+      defer {
+        author.close()
+        other.close()
+      }
+      let change = AnnotationChange("/private/comment", ByteBuffer(string: "a"))
+      #expect(
+        try await store.setAnnotations(
+          [change], in: inbox, of: ana.id, limits: .init(entries: 10, octets: 1000), by: [author.id]))
+      #expect(author.news().annotated.isEmpty)
+      let news = other.news()
+      #expect(news.annotated == [AnnotationName(inbox, "/private/comment")])
+      #expect(news.annotatedMailboxes == [inbox: "INBOX"])
+      for number in 0...WatchLimits.annotations {
+        let change = AnnotationChange("/private/vendor/x/\(number)", ByteBuffer(string: "a"))
+        #expect(
+          try await store.setAnnotations(
+            [change], in: nil, of: ana.id, limits: .init(entries: 2000, octets: 1 << 20), by: [author.id]))
+      }
+      #expect(other.news().missesAnnotations)
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import Foundation
+import MailStore
+import MailStoreSQL
+import MailTestKit
+import NIOCore
+
+/// Both stores, for tests with models.
+enum ModelStore: String, Sendable, CaseIterable {
+  case memory, sql
+
+  /// The store, and what takes its files away.
+  func open() throws -> (store: any MailStore, remove: @Sendable () -> Void) {
+    switch self {
+    case .memory: return (FakeStore(), {})
+    case .sql:
+      let folder = FileManager.default.temporaryDirectory.appendingPathComponent("merpati-model-\(UUID().uuidString)")
+      let store = try SQLStore.open(directory: folder.path, settings: StoreSettings(upkeepInterval: 0))
+      return (store, { try? FileManager.default.removeItem(at: folder) })
+    }
+  }
+}
+
+/// How many operations, and from which seed: few and always the same, unless the environment says otherwise
+/// (MODEL_OPERATIONS, MODEL_SEED).
+enum ModelRun {
+  static let environment = ProcessInfo.processInfo.environment
+  static func operations(_ few: Int) -> Int { environment["MODEL_OPERATIONS"].flatMap { Int($0) } ?? few }
+  static let seed: UInt64 = environment["MODEL_SEED"].flatMap { UInt64($0) } ?? 5465
+
+  static func addAccount(to store: any MailStore) async throws -> Account {
+    try await store.addAccount(
+      NewAccount(name: "budi", credentials: TestServer.credentials(password: "rahasia")))
+  }
+}
+
+extension SeededRandom {
+  mutating func int(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }
+  mutating func pick<Value>(_ values: [Value]) -> Value { values[int(0...values.count - 1)] }
+  mutating func flip() -> Bool { Bool.random(using: &self) }
+}

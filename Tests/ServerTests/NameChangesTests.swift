@@ -1,0 +1,164 @@
+import IMAPCore
+import MailStore
+import MailTestKit
+import Testing
+
+@testable import IMAPServer
+
+/// Names of an account and the rules by which they change, in the plainest form.
+private struct PlainNames {
+  struct Entry {
+    var name: String
+    var isSelectable = true
+  }
+
+  var entries: [Int64: Entry] = [1: Entry(name: "INBOX")]
+  var subscribed: Set<String> = []
+  private var last: Int64 = 1
+
+  private func id(_ name: String) -> Int64? { entries.first { $0.value.name == name }?.key }
+
+  private mutating func add(_ name: String, isSelectable: Bool = true) {
+    last += 1
+    entries[last] = Entry(name: name, isSelectable: isSelectable)
+  }
+
+  private mutating func addParents(_ name: String) {
+    for parent in ListPlan.parents(of: name).reversed() where id(parent) == nil { add(parent) }
+  }
+
+  mutating func create(_ name: String) -> Bool {
+    if let old = id(name) {
+      guard entries[old]?.isSelectable == false else { return false }
+      entries[old]?.isSelectable = true
+      return true
+    }
+    addParents(name)
+    add(name)
+    return true
+  }
+
+  mutating func delete(_ name: String) -> Bool {
+    guard name != "INBOX", let old = id(name) else { return false }
+    let hasChildren = entries.values.contains { $0.name.hasPrefix(name + "/") }
+    if hasChildren, entries[old]?.isSelectable == false { return false }
+    entries[old] = nil
+    if hasChildren { add(name, isSelectable: false) }
+    return true
+  }
+
+  mutating func rename(_ old: String, _ new: String) -> Bool {
+    guard id(old) != nil, id(new) == nil, !new.hasPrefix(old + "/") else { return false }
+    addParents(new)
+    if old == "INBOX" {
+      add(new)
+      return true
+    }
+    for (id, entry) in entries where entry.name == old || entry.name.hasPrefix(old + "/") {
+      entries[id]?.name = new + entry.name.dropFirst(old.count)
+    }
+    return true
+  }
+
+  var listing: MailboxListing {
+    MailboxListing(
+      mailboxes: entries.map { id, entry in
+        MailboxInfo(
+          id: MailboxID(id), name: entry.name, isSelectable: entry.isSelectable,
+          isSubscribed: subscribed.contains(entry.name), uidValidity: UInt32(id))
+      }.sorted { $0.name < $1.name },
+      subscribedWithoutMailbox: subscribed.filter { id($0) == nil })
+  }
+
+  var before: [MailboxID: NameChanges.Before] {
+    Dictionary(
+      uniqueKeysWithValues: entries.map { id, entry in
+        (
+          MailboxID(id),
+          .init(name: entry.name, isSelectable: entry.isSelectable, isSubscribed: subscribed.contains(entry.name))
+        )
+      })
+  }
+}
+
+@Suite struct NameChangesTests {
+  private static let names = ["a", "b", "c", "a/x", "a/y", "a/x/1", "b/x", "c/y", "d/z"]
+
+  /// Several changes by others between two looks, one of the client's own among them or not.
+  @Test func `A client that carries out the lines knows all names and subscriptions`() {
+    for seed in 0..<20_000 as Range<UInt64> {
+      var random = SeededRandom(seed: seed)
+      var names = PlainNames()
+      for _ in 0..<random.int(0...8) { _ = change(&names, &random) }
+      var believed = Set(names.entries.values.filter(\.isSelectable).map(\.name))
+      var subscribed = names.subscribed
+      let before = names.before
+      let lone = Set(names.listing.subscribedWithoutMailbox)
+      let count = random.int(1...5)
+      let ownIndex = random.flip() ? random.int(0...count - 1) : -1
+      var own: OwnNameChange?
+      for index in 0..<count {
+        let made = change(&names, &random)
+        if index == ownIndex { own = made }
+      }
+      own?.apply(to: &believed)
+      if case .subscription(let name, let isOn) = own {
+        if isOn { subscribed.insert(name) } else { subscribed.remove(name) }
+      }
+      let filters = NotifyFilters([NotifyGroup(.personal, [.mailboxName, .subscriptionChange])])
+      let changes = NameChanges(from: before, lone: lone, to: names.listing, filters, own: own)
+      for line in changes.lines {
+        if let old = line.oldName { OwnNameChange.move(old, to: line.name, in: &believed) }
+        let attributes = changes.attributes(of: line.name, hasChildren: [])
+        if attributes.contains(.nonExistent) { believed.remove(line.name) } else { believed.insert(line.name) }
+        if attributes.contains(.subscribed) { subscribed.insert(line.name) } else { subscribed.remove(line.name) }
+      }
+      #expect(
+        believed == Set(names.entries.values.filter(\.isSelectable).map(\.name)), "seed \(seed): \(changes.lines)")
+      #expect(subscribed == names.subscribed, "seed \(seed): \(changes.lines)")
+      // What a client has done alone it is not told, its parents apart.
+      if own != nil, count == 1 {
+        #expect(!changes.lines.contains { $0.oldName != nil }, "seed \(seed): \(changes.lines)")
+      }
+    }
+  }
+
+  private func change(_ names: inout PlainNames, _ random: inout SeededRandom) -> OwnNameChange? {
+    let name = random.pick(Self.names)
+    switch random.int(0...4) {
+    case 0: return names.create(name) ? .create(name) : nil
+    case 1: return names.delete(name) ? .delete(name) : nil
+    case 2, 3:
+      let old = random.int(0...9) == 0 ? "INBOX" : random.pick(Self.names)
+      return names.rename(old, name) ? .rename(old, to: name) : nil
+    default:
+      let isOn = random.flip()
+      if isOn { names.subscribed.insert(name) } else { names.subscribed.remove(name) }
+      return .subscription(name, isOn)
+    }
+  }
+
+  @Test func `One line tells of a renamed mailbox and all below it`() {
+    var names = PlainNames()
+    for name in ["a/x/1", "a/y"] { _ = names.create(name) }
+    let before = names.before
+    _ = names.rename("a", "b")
+    let filters = NotifyFilters([NotifyGroup(.personal, [.mailboxName])])
+    let changes = NameChanges(from: before, lone: [], to: names.listing, filters, own: nil)
+    #expect(changes.lines == [.init(name: "b", oldName: "a")])
+    let own = NameChanges(from: before, lone: [], to: names.listing, filters, own: .rename("a", to: "b"))
+    #expect(own.lines.isEmpty)
+  }
+
+  @Test func `Filters add up, and a subtree ends at a level`() {
+    let filters = NotifyFilters([
+      NotifyGroup(.subtree([MailboxName("a")]), [.messageNew, .messageExpunge]),
+      NotifyGroup(.mailboxes([MailboxName("a/x/")]), .mailboxName), NotifyGroup(.subscribed, .subscriptionChange),
+    ])
+    #expect(
+      filters.events("a/x", isSubscribed: true) == [.messageNew, .messageExpunge, .mailboxName, .subscriptionChange])
+    #expect(filters.events("a", isSubscribed: false) == [.messageNew, .messageExpunge])
+    #expect(filters.events("ab", isSubscribed: false) == [])
+    #expect(filters.events("a/x/1", isSubscribed: false) == [.messageNew, .messageExpunge])
+  }
+}
