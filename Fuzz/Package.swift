@@ -62,6 +62,7 @@ let package = Package(
     fuzz("IMAPFramerFuzz", ["IMAPCore", "Bytes"]),
     fuzz("IMAPCommandFuzz", ["IMAPCore"]),
     fuzz("IMAPResponseFuzz", ["IMAPCore", "Bytes"]),
+    fuzz("URLFuzz", ["IMAPCore"]),
     fuzz("POP3Fuzz", ["POP3Core"]),
     fuzz("LMTPFuzz", ["LMTPCore", "Bytes"]),
     fuzz("DotFuzz", ["POP3Core", "LMTPCore", "Bytes"]),

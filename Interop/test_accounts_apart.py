@@ -32,7 +32,10 @@ NAMES = ("Rahasia", "Rahasia/Dalam", "ana", "ana/INBOX", "ana/Rahasia", "~ana/Ra
 
 #: For each row of the IMAP table what is tried; `{name}` stands for each of NAMES. Selected: budi's INBOX of one message.
 IMAP_ATTEMPTS = {
-    "append": ["APPEND \"{name}\" {{4+}}\r\nx: y"],
+    "append": ["APPEND \"{name}\" {{4+}}\r\nx: y", "APPEND Curian CATENATE (URL \"/{name}/;UID=1\")",
+               "APPEND Curian CATENATE (URL \"//ana@localhost/INBOX/;UID=1\")",
+               "APPEND Curian CATENATE (URL \"imap://ana@localhost/INBOX/;UID=1/;SECTION=TEXT\")",
+               "APPEND Curian CATENATE (URL /INBOX/;UID=2 URL /INBOX/;UID=3)"],
     "authenticate": [],  # see test_acting_as_somebody_else
     "capability": ["CAPABILITY"],
     "check": ["CHECK"],
@@ -58,6 +61,8 @@ IMAP_ATTEMPTS = {
     "namespace": ["NAMESPACE"],
     "noop": ["NOOP"],
     "rename": ["RENAME \"{name}\" Curian2", "RENAME INBOX \"{name}\""],
+    "replace": ["REPLACE 1 \"{name}\" {{4+}}\r\nx: y", "UID REPLACE 2 Curian {{4+}}\r\nx: y", "UID REPLACE 3 Curian {{4+}}\r\nx: y",
+                "REPLACE * Curian CATENATE (URL \"/{name}/;UID=1\")"],
     "search": ["SEARCH ALL", "UID SEARCH UID 1:*", "SEARCH SUBJECT " + MARK, "SEARCH TEXT " + MARK],
     "select": ["SELECT \"{name}\"", "SELECT INBOX"],
     "setQuota": ["SETQUOTA ana (STORAGE 1)", "SETQUOTA \"\" (STORAGE 999999999)"],
@@ -68,7 +73,7 @@ IMAP_ATTEMPTS = {
     "store": ["STORE 1:* +FLAGS (\\Deleted)", "UID STORE 1:* FLAGS (\\Deleted)", "UID STORE 1:4294967295 +FLAGS (curi)"],
     "subscribe": ["SUBSCRIBE \"{name}\""],
     "thread": ["THREAD REFERENCES UTF-8 ALL", "UID THREAD ORDEREDSUBJECT UTF-8 TEXT " + MARK],
-    "uid": [],  # with copy, expunge, fetch, move, search, sort, store, thread
+    "uid": [],  # with copy, expunge, fetch, move, replace, search, sort, store, thread
     "unselect": ["UNSELECT", "SELECT INBOX"],
     "unsubscribe": ["UNSUBSCRIBE \"{name}\""],
 }

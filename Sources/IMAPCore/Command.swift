@@ -56,4 +56,6 @@ public enum Command: Hashable, Sendable {
   case store(StoreCommand)
   case copy(CopyCommand)
   case move(MoveCommand)
+  /// REPLACE; as `append`.
+  case replace(AppendCommand)
 }

@@ -3,7 +3,7 @@ import Bytes
 /// The keyword of a command. `UID FETCH` has the name `fetch`; its payload says `uid`.
 public enum CommandName: UInt8, Hashable, Sendable, CaseIterable {
   case append, authenticate, capability, check, close, copy, create, delete, enable, examine, expunge, fetch
-  case getQuota, getQuotaRoot, id, idle, list, login, logout, lsub, move, namespace, noop, rename, search, select
+  case getQuota, getQuotaRoot, id, idle, list, login, logout, lsub, move, namespace, noop, rename, replace, search, select
   case setQuota, sort, startTLS, status, store, subscribe, thread, uid, unselect, unsubscribe
 
   /// As it is written, in upper case.
@@ -12,8 +12,8 @@ public enum CommandName: UInt8, Hashable, Sendable, CaseIterable {
   private static let spellings: [StaticString] = [
     "APPEND", "AUTHENTICATE", "CAPABILITY", "CHECK", "CLOSE", "COPY", "CREATE", "DELETE", "ENABLE", "EXAMINE",
     "EXPUNGE", "FETCH", "GETQUOTA", "GETQUOTAROOT", "ID", "IDLE", "LIST", "LOGIN", "LOGOUT", "LSUB", "MOVE",
-    "NAMESPACE", "NOOP", "RENAME", "SEARCH", "SELECT", "SETQUOTA", "SORT", "STARTTLS", "STATUS", "STORE", "SUBSCRIBE",
-    "THREAD", "UID", "UNSELECT", "UNSUBSCRIBE",
+    "NAMESPACE", "NOOP", "RENAME", "REPLACE", "SEARCH", "SELECT", "SETQUOTA", "SORT", "STARTTLS", "STATUS", "STORE",
+    "SUBSCRIBE", "THREAD", "UID", "UNSELECT", "UNSUBSCRIBE",
   ]
 
   static let table = KeywordTable<CommandName>(allCases.map { ($0.keyword, $0) })
@@ -57,6 +57,7 @@ extension Command {
     case .store: .store
     case .copy: .copy
     case .move: .move
+    case .replace: .replace
     }
   }
 
@@ -71,6 +72,7 @@ extension Command {
     case .store(let command): command.uid
     case .copy(let command): command.uid
     case .move(let command): command.uid
+    case .replace(let command): command.replaces?.uid == true
     default: false
     }
   }

@@ -12,6 +12,8 @@ public struct IMAPServerSettings: Sendable {
   /// Octets of all messages of one APPEND of several (RFC 3502), which are held until the last has come. Beyond: `NO
   /// [LIMIT]`.
   public var appendTogether = 16 << 20
+  /// Mailboxes that the URLs of one APPEND may name (RFC 4469). Beyond: `NO [LIMIT]`.
+  public var catenatedMailboxes = 100
   /// Bounds of lines, literals, sets and nesting; see each for what the client hears.
   public var wire = IMAPLimits()
 

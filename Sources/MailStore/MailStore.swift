@@ -64,6 +64,12 @@ public protocol MailStore: AnyObject, Sendable {
   func append(
     _ messages: [AppendedMessage], to mailbox: String, of account: AccountID, ignoringQuota: Bool
   ) async throws(StoreError) -> AssignedUIDs
+  /// Appends `message` and expunges `uid` of the mailbox `ref`, both or neither (RFC 8508 §3.4), whether it is `\Deleted` or
+  /// not. Of the quota only what is added on balance is asked for; nothing, if nothing is. Throws `expunged` when `uid` is
+  /// not there.
+  func replace(
+    _ uid: UID, in ref: MailboxRef, with message: AppendedMessage, to mailbox: String
+  ) async throws(StoreError) -> AssignedUIDs
   /// Makes the mailbox (and missing parents) if it is not there, with the numbers of the mailbox that messages are
   /// imported from. UIDVALIDITY can be set while the mailbox has never given out a UID; sessions that have it open then
   /// see its end. After that only the same value is accepted, so that an import can be run again. A value is refused if

@@ -27,7 +27,7 @@ import Testing
     Target("LMTPReplyFuzz", lmtpReplyFuzz), Target("MaildirFuzz", maildirFuzz), Target("MboxFuzz", mboxFuzz),
     Target("MessageFuzz", messageFuzz), Target("PackFuzz", packFuzz), Target("POP3Fuzz", pop3Fuzz),
     Target("POP3ResponseFuzz", pop3ResponseFuzz), Target("SASLFuzz", saslFuzz), Target("SearchFuzz", searchFuzz),
-    Target("TransferFuzz", transferFuzz),
+    Target("TransferFuzz", transferFuzz), Target("URLFuzz", urlFuzz),
   ]
 
   static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

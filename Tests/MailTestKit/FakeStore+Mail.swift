@@ -66,6 +66,13 @@ extension FakeStore {
     return try await inner.append(messages, to: mailbox, of: account, ignoringQuota: ignoringQuota)
   }
 
+  public func replace(
+    _ uid: UID, in ref: MailboxRef, with message: AppendedMessage, to mailbox: String
+  ) async throws(StoreError) -> AssignedUIDs {
+    try check(.append)
+    return try await inner.replace(uid, in: ref, with: message, to: mailbox)
+  }
+
   public func changeFlags(
     _ change: FlagChange, of uids: [UID], in ref: MailboxRef
   ) async throws(StoreError) -> FlagOutcome {

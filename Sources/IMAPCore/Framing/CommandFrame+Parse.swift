@@ -62,11 +62,12 @@ extension CommandReader {
     case .setQuota: .setQuota(try setQuotaCommand())
     case .uid: try uidCommand()
     case .expunge: .expunge(ExpungeCommand())
+    case .replace: .replace(try replaceCommand(uid: false))
     case .search, .sort, .thread, .fetch, .store, .copy, .move: try messageCommand(name, uid: false)
     }
   }
 
-  /// uid = "UID" SP (copy / move / fetch / search / sort / store / thread / uid-expunge)
+  /// uid = "UID" SP (copy / move / fetch / search / sort / store / thread / replace / uid-expunge)
   private mutating func uidCommand() throws(IMAPSyntaxError) -> Command {
     try space()
     let range = wordRange()
@@ -79,6 +80,7 @@ extension CommandReader {
     case .store: return try messageCommand(.store, uid: true)
     case .copy: return try messageCommand(.copy, uid: true)
     case .move: return try messageCommand(.move, uid: true)
+    case .replace: return .replace(try replaceCommand(uid: true))
     default: throw error("Unknown command after UID", at: range.lowerBound)
     }
   }

@@ -40,7 +40,7 @@ public struct CommandPrinter: Sendable {
     case .list(let command): print(command)
     case .lsub(let command): print(command)
     case .status(let command): print(command)
-    case .append(let command): print(command)
+    case .append(let command), .replace(let command): print(command)
     case .getQuota(let command): print(command)
     case .setQuota(let command): print(command)
     case .delete(let name), .subscribe(let name), .unsubscribe(let name), .getQuotaRoot(let name):

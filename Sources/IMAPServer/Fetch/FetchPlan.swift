@@ -120,7 +120,7 @@ struct FetchPlan: Sendable {
     sections.append(section)
   }
 
-  private static func section(_ item: FetchItem) -> Section? {
+  static func section(_ item: FetchItem) -> Section? {
     switch item {
     case .bodySection(let section, let partial, _):
       let path = section.part.map { Int($0) }

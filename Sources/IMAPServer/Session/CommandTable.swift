@@ -51,6 +51,7 @@ enum CommandTable {
     row(.namespace, .loggedIn, "RFC 9051 §6.3.10"),
     row(.noop, .any, "RFC 9051 §6.1.2"),
     row(.rename, .loggedIn, "RFC 9051 §6.3.6"),
+    row(.replace, .selected, uses: true, "RFC 8508 §3"),
     row(.search, .selected, uses: true, breaks: false, "RFC 9051 §6.4.4"),
     row(.select, .loggedIn, "RFC 9051 §6.3.2"),
     row(.setQuota, .loggedIn, "RFC 9208 §4.1.3"),

@@ -119,7 +119,7 @@ extension IMAPSession {
   }
 
   func completion(for error: CommandError, of name: CommandName) -> Completion {
-    let isDestination = name == .append || name == .copy || name == .move
+    let isDestination = name == .append || name == .copy || name == .move || name == .replace
     let reference = "\(connection.id)-\(tally.internalErrors + 1)"
     let outcome = ErrorMapper.outcome(error, isDestination: isDestination, reference: reference)
     if let story = outcome.internalStory {

@@ -95,6 +95,9 @@ final class FakeDirectory: MailStore {
   func append(
     _ messages: [AppendedMessage], to mailbox: String, of account: AccountID, ignoringQuota: Bool
   ) async throws(StoreError) -> AssignedUIDs { throw Self.absent }
+  func replace(
+    _ uid: UID, in ref: MailboxRef, with message: AppendedMessage, to mailbox: String
+  ) async throws(StoreError) -> AssignedUIDs { throw Self.absent }
   func prepareImport(_ mailbox: ImportedMailbox, of account: AccountID) async throws(StoreError) -> MailboxInfo {
     throw Self.absent
   }
