@@ -17,6 +17,11 @@ public struct IMAPServerSettings: Sendable {
   /// Bounds of lines, literals, sets and nesting; see each for what the client hears.
   public var wire = IMAPLimits()
 
+  /// What sessions that did not ask for UTF-8 get of headers with UTF-8.
+  public var utf8Fallback = HeaderFallback.asIs
+  /// Octets of all headers of a message of which a surrogate is made. Beyond: it is shown as it is.
+  public var surrogateHeaders = 1 << 20
+
   /// Time to log in. Then: `BYE`.
   public var loginTimeout: TimeAmount = .seconds(60)
   /// Silence after login, IDLE included. Then: `BYE`. RFC 9051 §5.4 demands 30 minutes at least; the seconds on top
@@ -64,4 +69,12 @@ public struct IMAPServerSettings: Sendable {
   public var now: @Sendable () -> Int64
 
   public init(now: @escaping @Sendable () -> Int64) { self.now = now }
+}
+
+/// What a session gets of internationalized messages that has enabled neither UTF8=ACCEPT nor IMAP4rev2.
+public enum HeaderFallback: String, Sendable {
+  /// Headers as they are; and as they are they are taken in.
+  case asIs = "as-is"
+  /// Surrogates (RFC 6858); and APPEND of such headers is refused (RFC 6855 §4).
+  case surrogate
 }

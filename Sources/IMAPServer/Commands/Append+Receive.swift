@@ -17,7 +17,7 @@ extension IMAPSession {
     if !isCatenated { try await admit(message.literal, &job) }
     let incoming = store.newIncomingMessage()
     do throws(CommandError) {
-      var intake = AppendIntake(incoming, isBinary: message.literal.isBinary)
+      var intake = AppendIntake(incoming, isBinary: message.literal.isBinary, refusesEightBit: showsSurrogates)
       if isCatenated {
         try await catenate(&intake, &job)
         guard job.current > 0 else { throw .no(nil, "An empty message cancels APPEND") }
@@ -94,12 +94,20 @@ struct AppendIntake {
   /// In its place for a literal8.
   private var binary: BinaryIntake?
 
-  init(_ incoming: any IncomingMessage, isBinary: Bool) {
+  /// Nil: headers may hold what they like.
+  private var watch: HeaderWatch?
+
+  init(_ incoming: any IncomingMessage, isBinary: Bool, refusesEightBit: Bool) {
     self.incoming = incoming
+    if refusesEightBit { watch = HeaderWatch() }
     if isBinary { binary = BinaryIntake() }
   }
 
   mutating func take(_ bytes: ByteBuffer) throws(CommandError) -> ByteBuffer {
+    // RFC 6855 §4
+    if watch?.findsEightBit(in: bytes) == true {
+      throw .no(nil, "Eight-bit characters in a header need ENABLE UTF8=ACCEPT")
+    }
     guard binary != nil else { return normalizer.normalize(bytes) }
     let converted = binary?.take(bytes) ?? bytes
     try checkBinary()
@@ -129,5 +137,30 @@ struct AppendIntake {
     guard binary.strayNUL == 0 else {
       throw .no(.unknownCTE, "NUL stands outside the parts whose Content-Transfer-Encoding is binary")
     }
+  }
+}
+
+/// Looks for eight-bit characters in the header of a message as it comes.
+struct HeaderWatch {
+  private var isOver = false
+  private var isLineEmpty = true
+
+  mutating func findsEightBit(in bytes: ByteBuffer) -> Bool {
+    guard !isOver else { return false }
+    for byte in bytes.readableBytesView {
+      switch byte {
+      case .cr: break
+      case .lf:
+        guard !isLineEmpty else {
+          isOver = true
+          return false
+        }
+        isLineEmpty = true
+      default:
+        if byte >= 0x80 { return true }
+        isLineEmpty = false
+      }
+    }
+    return false
   }
 }

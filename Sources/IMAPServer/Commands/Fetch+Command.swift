@@ -19,7 +19,9 @@ extension IMAPSession {
 
   /// FETCH and UID FETCH (RFC 9051 §6.4.5).
   func fetch(_ command: FetchCommand) async throws(CommandError) -> Completion {
-    let plan = FetchPlan(command, wire)
+    var plan = FetchPlan(command, wire)
+    plan.surrogates = showsSurrogates && plan.showsHeaders
+    downgraded = []
     let indexes = try resolve(command.set, uid: command.uid)
     let isWhole: Bool
     if plan.isInMemory {
@@ -32,7 +34,7 @@ extension IMAPSession {
     // RFC 2180 §4.1.2: what is there has been sent; the client learns why the rest is missing. UIDs that do not exist
     // are no error (RFC 9051 §6.4.9).
     if !isWhole, !command.uid { throw .no(.expungeIssued, "Some of the messages no longer exist") }
-    return .ok(command.uid ? "UID FETCH completed" : "FETCH completed")
+    return withDowngraded(.ok(command.uid ? "UID FETCH completed" : "FETCH completed"))
   }
 
   func shownFlags(newlySeen: ModSeq = 0) throws(CommandError) -> ShownFlags {

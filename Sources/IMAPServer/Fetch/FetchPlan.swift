@@ -11,6 +11,8 @@ struct FetchPlan: Sendable {
   private(set) var wantsFlags = false
   private(set) var setsSeen: Bool
   private(set) var needs: ContentNeeds = []
+  /// Headers with UTF-8 are shown in ASCII (RFC 6858).
+  var surrogates = false
   /// How strings are written that are not kept in the form in which they go out.
   let wire: WireOptions
 
@@ -49,6 +51,11 @@ struct FetchPlan: Sendable {
     return size > wholeMessageLimit
       || sections.count > Self.sectionsHeld
         && size * Int64(sections.count) > Int64(Self.sectionsHeld * wholeMessageLimit)
+  }
+
+  /// Something of it comes from a header.
+  var showsHeaders: Bool {
+    !sections.isEmpty || items.contains { $0 == .envelope || $0 == .body || $0 == .bodyStructure }
   }
 
   /// All of it is in the view.

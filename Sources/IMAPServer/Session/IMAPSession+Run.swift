@@ -29,7 +29,7 @@ extension IMAPSession {
     case .logout: logout(tagged.tag)
     case .id(let command): identify(command)
     case .startTLS: try startTLS(tagged.tag)
-    case .enable(let command): enable(command)
+    case .enable(let command): try enable(command)
     case .namespace: namespace()
     case .idle: try startIdle(tagged.tag)
     case .unselect: unselect()

@@ -23,6 +23,10 @@ actor IMAPSession: ConnectionSession {
   var view: MailboxView?
   /// IMAP4rev2 has been enabled (RFC 9051 §6.3.1).
   var isRev2 = false
+  /// UTF8=ACCEPT has been enabled (RFC 6855 §3).
+  var isUTF8 = false
+  /// UIDs that this FETCH gave surrogates of.
+  var downgraded: [UID] = []
   /// The command a task is working on.
   var running: RunningCommand?
   /// `launch` has not returned yet, so a command that ends now has not waited for anybody.
@@ -55,7 +59,7 @@ actor IMAPSession: ConnectionSession {
 
   var settings: IMAPServerSettings { listener.settings }
   var store: any MailStore { listener.store }
-  var wire: WireOptions { isRev2 ? .rev2 : .rev1 }
+  var wire: WireOptions { isRev2 || isUTF8 ? .rev2 : .rev1 }
   var state: SessionStates { account == nil ? .notAuthenticated : view == nil ? .authenticated : .selected }
 
   // MARK: ConnectionSession

@@ -76,6 +76,9 @@ public enum ConfigTable {
     ConfigRow("limits.shutdown-grace", .duration, "20s", "What running commands get before a shutdown cuts them."),
 
     ConfigRow("imap.idle-timeout", .duration, "30m", "At least 29 minutes (RFC 9051 §5.4 wants 30)."),
+    ConfigRow(
+      "imap.utf8-fallback", .choice(["as-is", "surrogate"]), "as-is",
+      "What a client that enabled neither UTF8=ACCEPT nor IMAP4rev2 gets of, and may put in, headers with UTF-8."),
     ConfigRow("pop3.idle-timeout", .duration, "10m", "At least 10 minutes (RFC 1939 §3)."),
     ConfigRow(
       "pop3.login-delay", .duration, "0s", "Between logins of an account (RFC 2449 §6.5). 0: none, not announced."),

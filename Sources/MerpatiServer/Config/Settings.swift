@@ -23,6 +23,8 @@ public struct Settings: Sendable {
   public var writeTimeoutSeconds: Int
   public var shutdownGraceSeconds: Int
   public var imapIdleSeconds: Int
+  /// `as-is` or `surrogate`.
+  public var imapUTF8Fallback: String
   public var pop3IdleSeconds: Int
   public var pop3LoginDelaySeconds: Int
   /// `as-is`, `surrogate` or `refuse`.
@@ -78,6 +80,7 @@ public struct Settings: Sendable {
     writeTimeoutSeconds = Self.seconds(config, "limits.write-timeout")
     shutdownGraceSeconds = Self.seconds(config, "limits.shutdown-grace")
     imapIdleSeconds = try Self.atLeast(29 * 60, config, "imap.idle-timeout")
+    imapUTF8Fallback = config["imap.utf8-fallback"]
     pop3IdleSeconds = try Self.atLeast(10 * 60, config, "pop3.idle-timeout")
     pop3LoginDelaySeconds = Self.seconds(config, "pop3.login-delay")
     pop3UTF8Fallback = config["pop3.utf8-fallback"]
