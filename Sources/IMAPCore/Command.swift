@@ -39,6 +39,9 @@ public enum Command: Hashable, Sendable {
   /// see `FramerEvent.appendMessage`.
   case append(AppendCommand)
   case idle
+  case resetKey(ResetKeyCommand)
+  case genURLAuth(GenURLAuthCommand)
+  case urlFetch(URLFetchCommand)
   case getQuota(GetQuotaCommand)
   case getQuotaRoot(MailboxName)
   case setQuota(SetQuotaCommand)

@@ -3,17 +3,17 @@ import Bytes
 /// The keyword of a command. `UID FETCH` has the name `fetch`; its payload says `uid`.
 public enum CommandName: UInt8, Hashable, Sendable, CaseIterable {
   case append, authenticate, capability, check, close, copy, create, delete, enable, examine, expunge, fetch
-  case getQuota, getQuotaRoot, id, idle, list, login, logout, lsub, move, namespace, noop, rename, replace, search, select
-  case setQuota, sort, startTLS, status, store, subscribe, thread, uid, unselect, unsubscribe
+  case genURLAuth, getQuota, getQuotaRoot, id, idle, list, login, logout, lsub, move, namespace, noop, rename, replace, resetKey, search, select
+  case setQuota, sort, startTLS, status, store, subscribe, thread, uid, unselect, unsubscribe, urlFetch
 
   /// As it is written, in upper case.
   public var keyword: StaticString { Self.spellings[Int(rawValue)] }
 
   private static let spellings: [StaticString] = [
     "APPEND", "AUTHENTICATE", "CAPABILITY", "CHECK", "CLOSE", "COPY", "CREATE", "DELETE", "ENABLE", "EXAMINE",
-    "EXPUNGE", "FETCH", "GETQUOTA", "GETQUOTAROOT", "ID", "IDLE", "LIST", "LOGIN", "LOGOUT", "LSUB", "MOVE",
-    "NAMESPACE", "NOOP", "RENAME", "REPLACE", "SEARCH", "SELECT", "SETQUOTA", "SORT", "STARTTLS", "STATUS", "STORE",
-    "SUBSCRIBE", "THREAD", "UID", "UNSELECT", "UNSUBSCRIBE",
+    "EXPUNGE", "FETCH", "GENURLAUTH", "GETQUOTA", "GETQUOTAROOT", "ID", "IDLE", "LIST", "LOGIN", "LOGOUT", "LSUB", "MOVE",
+    "NAMESPACE", "NOOP", "RENAME", "REPLACE", "RESETKEY", "SEARCH", "SELECT", "SETQUOTA", "SORT", "STARTTLS", "STATUS", "STORE",
+    "SUBSCRIBE", "THREAD", "UID", "UNSELECT", "UNSUBSCRIBE", "URLFETCH",
   ]
 
   static let table = KeywordTable<CommandName>(allCases.map { ($0.keyword, $0) })
@@ -43,6 +43,9 @@ extension Command {
     case .status: .status
     case .append: .append
     case .idle: .idle
+    case .resetKey: .resetKey
+    case .genURLAuth: .genURLAuth
+    case .urlFetch: .urlFetch
     case .getQuota: .getQuota
     case .getQuotaRoot: .getQuotaRoot
     case .setQuota: .setQuota

@@ -41,6 +41,7 @@ struct Capability: Sendable {
     row("REPLACE", "RFC 8508", .afterLogin),
     row("CATENATE", "RFC 4469", .afterLogin),
     row("URL-PARTIAL", "RFC 5550 §5.7.1", .afterLogin),
+    row("URLAUTH", "RFC 4467", .afterLogin),
     row("UTF8=ACCEPT", "RFC 6855", .afterLogin),
     row("QUOTA", "RFC 9208", .afterLogin),
     row("QUOTA=RES-STORAGE", "RFC 9208 §5.1", .afterLogin),

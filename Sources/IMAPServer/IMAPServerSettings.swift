@@ -17,6 +17,8 @@ public struct IMAPServerSettings: Sendable {
   /// Bounds of lines, literals, sets and nesting; see each for what the client hears.
   public var wire = IMAPLimits()
 
+  /// Accounts that act for submission servers: who may fetch `submit+` URLs (RFC 4467 §3).
+  public var submissionAccounts: [String] = []
   /// What sessions that did not ask for UTF-8 get of headers with UTF-8.
   public var utf8Fallback = HeaderFallback.asIs
   /// Octets of all headers of a message of which a surrogate is made. Beyond: it is shown as it is.

@@ -106,6 +106,14 @@ public protocol MailStore: AnyObject, Sendable {
   /// Nil: no such message, or its bytes are gone.
   func openMessage(_ uid: UID, in ref: MailboxRef) async throws(StoreError) -> (any MessageReader)?
 
+  // MARK: Access keys
+
+  /// The key under which URLs of a mailbox are authorized (RFC 4467 §2.2), as it is after the call; nil: there is none. It
+  /// stays with the mailbox when it is renamed and goes when it is deleted.
+  func accessKey(_ use: AccessKeyUse, of ref: MailboxRef) async throws(StoreError) -> [UInt8]?
+  /// Of all mailboxes of the account.
+  func removeAccessKeys(of account: AccountID) async throws(StoreError)
+
   // MARK: POP3
 
   /// The INBOX as it stands now, for one POP3 session; its messages stay readable until `close`, expunged or not. While it

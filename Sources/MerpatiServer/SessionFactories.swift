@@ -44,6 +44,7 @@ extension Settings {
     result.appendLimit = maximumMessageOctets
     result.loginTimeout = .seconds(Int64(loginTimeoutSeconds))
     result.idleTimeout = .seconds(Int64(imapIdleSeconds))
+    result.submissionAccounts = submissionAccounts
     result.utf8Fallback = imapUTF8Fallback == "surrogate" ? .surrogate : .asIs
     return result
   }

@@ -221,7 +221,7 @@ struct CommandGenerator {
   }
 
   mutating func command() -> Command {
-    switch int(0...26) {
+    switch int(0...29) {
     case 0: pick([.capability, .noop, .logout, .startTLS, .namespace, .idle, .close, .unselect, .check])
     case 1: .id(IDCommand(maybe { IDParameters($0.some(0...4) { .init($0.atom(), $0.maybe { $0.text() }) }) }))
     case 2: .authenticate(AuthenticateCommand(mechanism: atom().uppercased(), initialResponse: maybe { $0.octets() }))
@@ -260,6 +260,9 @@ struct CommandGenerator {
           modifiers: modifiers()))
     case 22: .sort(sort())
     case 23: .thread(thread())
+    case 27: .resetKey(flip() ? ResetKeyCommand() : ResetKeyCommand(mailbox(), mechanisms: some(0...2) { _ in "INTERNAL" }))
+    case 28: .genURLAuth(GenURLAuthCommand(some(1...3) { .init($0.octets(), mechanism: $0.pick(["INTERNAL", "X-A.1"])) }))
+    case 29: .urlFetch(URLFetchCommand(some(1...3) { $0.octets() }))
     case 26: .replace(replace())
     case 24: .copy(CopyCommand(uid: flip(), set: set(), mailbox: mailbox()))
     default: flip() ? .move(MoveCommand(uid: flip(), set: set(), mailbox: mailbox())) : .getQuotaRoot(mailbox())

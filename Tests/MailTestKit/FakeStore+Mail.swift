@@ -94,6 +94,14 @@ extension FakeStore {
     return try await inner.expunge(uids, in: ref)
   }
 
+  public func accessKey(_ use: AccessKeyUse, of ref: MailboxRef) async throws(StoreError) -> [UInt8]? {
+    try await inner.accessKey(use, of: ref)
+  }
+
+  public func removeAccessKeys(of account: AccountID) async throws(StoreError) {
+    try await inner.removeAccessKeys(of: account)
+  }
+
   public func visit(
     _ ref: MailboxRef, _ uids: ArraySlice<UID>, needs: ContentNeeds,
     _ visitor: @escaping @Sendable (any MessageRow) throws(StoreError) -> VisitControl

@@ -8,7 +8,7 @@ import Testing
 extension TestServer.Kind {
   /// `@set`: `append-limit`, `idle-milliseconds`, `login-milliseconds`, `bad-commands`, `commands-before-login`,
   /// `whole-message-limit`, `search-whole-message-limit`, `messages-on-loop`, `output-chunk`, `line`,
-  /// `line-before-login`, `swallowed-literal`, `utf8-fallback`.
+  /// `line-before-login`, `swallowed-literal`, `utf8-fallback`, `submission-accounts`.
   static let imap = TestServer.Kind(name: "imap") { parts in
     let clock = parts.clock
     var settings = IMAPServerSettings(now: { clock.now })
@@ -26,6 +26,7 @@ extension TestServer.Kind {
     settings.wire.lineBeforeLogin = parts.number("line-before-login", or: settings.wire.lineBeforeLogin)
     settings.wire.line = parts.number("line", or: settings.wire.line)
     settings.wire.swallowedLiteral = Int64(parts.number("swallowed-literal", or: 16 << 20))
+    settings.submissionAccounts = (parts.settings["submission-accounts"] ?? "").split(separator: ",").map(String.init)
     settings.utf8Fallback = parts.settings["utf8-fallback"].flatMap { HeaderFallback(rawValue: $0) } ?? .asIs
     let listener = IMAPListener(
       store: parts.store, authenticator: parts.authenticator, settings: settings, logger: parts.logger)

@@ -41,6 +41,9 @@ public struct CommandPrinter: Sendable {
     case .lsub(let command): print(command)
     case .status(let command): print(command)
     case .append(let command), .replace(let command): print(command)
+    case .resetKey(let command): print(command)
+    case .genURLAuth(let command): print(command)
+    case .urlFetch(let command): print(command)
     case .getQuota(let command): print(command)
     case .setQuota(let command): print(command)
     case .delete(let name), .subscribe(let name), .unsubscribe(let name), .getQuotaRoot(let name):

@@ -19,6 +19,8 @@ extension IMAPSession {
     }
     let view = MailboxView(mailbox: mailbox, snapshot: snapshot, isReadOnly: command.readOnly)
     self.view = view
+    hasKeyNews = false
+    listener.keyWatchers.add(self, mailbox.ref)
     writeSelectData(view)
     return command.readOnly
       ? .ok("EXAMINE completed", code: .readOnly) : .ok("SELECT completed", code: .readWrite)
@@ -37,6 +39,7 @@ extension IMAPSession {
     }
     connection.out.writeUntagged(.ok, .uidValidity(info.uidValidity), "UIDs valid")
     connection.out.writeUntagged(.ok, .uidNext(view.told.uidNext), "Predicted next UID")
+    connection.out.writeUntagged(.ok, Self.mechanisms, "Mechanisms of URLAUTH")
     if isRev2 {
       // RFC 9051 §6.3.2: its attributes MUST be accurate.
       var attributes = ListPlan.attributes(of: info, hasChildren: nil)
@@ -58,6 +61,7 @@ extension IMAPSession {
   func leaveMailbox() -> Bool {
     guard let view else { return false }
     view.mailbox.close()
+    listener.keyWatchers.remove(self, of: view.mailbox.ref.account)
     self.view = nil
     return true
   }

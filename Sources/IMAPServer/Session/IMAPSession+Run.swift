@@ -57,6 +57,9 @@ extension IMAPSession {
     case .status(let command): try await status(command)
     case .getQuota(let command): try await getQuota(command)
     case .getQuotaRoot(let name): try await getQuotaRoot(name)
+    case .resetKey(let command): try await resetKey(command)
+    case .genURLAuth(let command): try await genURLAuth(command)
+    case .urlFetch(let command): try await urlFetch(command)
     case .close: try await closeMailbox()
     case .expunge(let command): try await expunge(command)
     case .search(let command): try await search(command, tag: tagged.tag)
@@ -114,6 +117,7 @@ extension IMAPSession {
       case .bad: .bad
       }
     if completion.status == .bad { tally.bad += 1 }
+    if hasKeyNews { tellKey() }
     connection.out.writeTagged(command.tag, condition, completion.code, completion.text)
     if account == nil, listener.authenticator.hasFailedTooOften(connection) { bye("Too many failed logins") }
   }

@@ -25,6 +25,8 @@ actor IMAPSession: ConnectionSession {
   var isRev2 = false
   /// UTF8=ACCEPT has been enabled (RFC 6855 §3).
   var isUTF8 = false
+  /// The selected mailbox has a new access key, and the client has not been told (RFC 4467 §7).
+  var hasKeyNews = false
   /// UIDs that this FETCH gave surrogates of.
   var downgraded: [UID] = []
   /// The command a task is working on.
@@ -117,8 +119,7 @@ actor IMAPSession: ConnectionSession {
 
   private func ended(_ why: CloseReason) {
     isOver = true
-    view?.mailbox.close()
-    view = nil
+    leaveMailbox()
     inputWaiter?.resume(returning: false)
     inputWaiter = nil
     if let account { listener.authenticator.sessionEnded(account: account.id, connection: connection) }

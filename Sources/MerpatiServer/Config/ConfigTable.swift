@@ -77,6 +77,9 @@ public enum ConfigTable {
 
     ConfigRow("imap.idle-timeout", .duration, "30m", "At least 29 minutes (RFC 9051 §5.4 wants 30)."),
     ConfigRow(
+      "imap.submission-accounts", .text, "",
+      "Accounts of submission servers, parted by commas: they may fetch what URLs say submit+ of (RFC 4467 §3)."),
+    ConfigRow(
       "imap.utf8-fallback", .choice(["as-is", "surrogate"]), "as-is",
       "What a client that enabled neither UTF8=ACCEPT nor IMAP4rev2 gets of, and may put in, headers with UTF-8."),
     ConfigRow("pop3.idle-timeout", .duration, "10m", "At least 10 minutes (RFC 1939 §3)."),

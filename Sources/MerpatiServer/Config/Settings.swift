@@ -23,6 +23,7 @@ public struct Settings: Sendable {
   public var writeTimeoutSeconds: Int
   public var shutdownGraceSeconds: Int
   public var imapIdleSeconds: Int
+  public var submissionAccounts: [String]
   /// `as-is` or `surrogate`.
   public var imapUTF8Fallback: String
   public var pop3IdleSeconds: Int
@@ -80,6 +81,9 @@ public struct Settings: Sendable {
     writeTimeoutSeconds = Self.seconds(config, "limits.write-timeout")
     shutdownGraceSeconds = Self.seconds(config, "limits.shutdown-grace")
     imapIdleSeconds = try Self.atLeast(29 * 60, config, "imap.idle-timeout")
+    submissionAccounts = config["imap.submission-accounts"].split(separator: ",").map {
+      String($0.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+    }
     imapUTF8Fallback = config["imap.utf8-fallback"]
     pop3IdleSeconds = try Self.atLeast(10 * 60, config, "pop3.idle-timeout")
     pop3LoginDelaySeconds = Self.seconds(config, "pop3.login-delay")
