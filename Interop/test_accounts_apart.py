@@ -48,6 +48,8 @@ IMAP_ATTEMPTS = {
     "expunge": ["EXPUNGE", "UID EXPUNGE 1:*"],
     "fetch": ["FETCH 1:* (UID FLAGS ENVELOPE BODY[])", "UID FETCH 1:* (UID FLAGS ENVELOPE BODY.PEEK[])",
               "UID FETCH 1:4294967295 BODY.PEEK[]", "FETCH 2 BODY[]", "FETCH 3 BODY[]"],
+    "genURLAuth": ["GENURLAUTH \"imap://ana@localhost/INBOX/;UID=1;URLAUTH=authuser\" INTERNAL",
+                   "GENURLAUTH \"imap://budi@localhost/{name}/;UID=1;URLAUTH=user+budi\" INTERNAL"],
     "getQuota": ["GETQUOTA \"\"", "GETQUOTA ana", "GETQUOTA \"ana\"", "GETQUOTA \"User quota:ana\""],
     "getQuotaRoot": ["GETQUOTAROOT \"{name}\""],
     "id": ["ID (\"name\" \"ana\" \"user\" \"ana\")"],
@@ -63,6 +65,7 @@ IMAP_ATTEMPTS = {
     "rename": ["RENAME \"{name}\" Curian2", "RENAME INBOX \"{name}\""],
     "replace": ["REPLACE 1 \"{name}\" {{4+}}\r\nx: y", "UID REPLACE 2 Curian {{4+}}\r\nx: y", "UID REPLACE 3 Curian {{4+}}\r\nx: y",
                 "REPLACE * Curian CATENATE (URL \"/{name}/;UID=1\")"],
+    "resetKey": ["RESETKEY \"{name}\"", "RESETKEY"],
     "search": ["SEARCH ALL", "UID SEARCH UID 1:*", "SEARCH SUBJECT " + MARK, "SEARCH TEXT " + MARK],
     "select": ["SELECT \"{name}\"", "SELECT INBOX"],
     "setQuota": ["SETQUOTA ana (STORAGE 1)", "SETQUOTA \"\" (STORAGE 999999999)"],
@@ -75,6 +78,9 @@ IMAP_ATTEMPTS = {
     "thread": ["THREAD REFERENCES UTF-8 ALL", "UID THREAD ORDEREDSUBJECT UTF-8 TEXT " + MARK],
     "uid": [],  # with copy, expunge, fetch, move, replace, search, sort, store, thread
     "unselect": ["UNSELECT", "SELECT INBOX"],
+    "urlFetch": ["URLFETCH \"imap://ana@localhost/{name}/;UID=1;URLAUTH=authuser:INTERNAL:01" + 64 * "0" + "\"",
+                 "URLFETCH \"imap://ana@localhost/INBOX/;UID=1;URLAUTH=user+budi:INTERNAL:01" + 64 * "0" + "\"",
+                 "URLFETCH \"imap://ana@localhost/INBOX/;UID=1\" \"/INBOX/;UID=1\""],
     "unsubscribe": ["UNSUBSCRIBE \"{name}\""],
 }
 

@@ -3,7 +3,8 @@ import Bytes
 /// The keyword of a command. `UID FETCH` has the name `fetch`; its payload says `uid`.
 public enum CommandName: UInt8, Hashable, Sendable, CaseIterable {
   case append, authenticate, capability, check, close, copy, create, delete, enable, examine, expunge, fetch
-  case genURLAuth, getQuota, getQuotaRoot, id, idle, list, login, logout, lsub, move, namespace, noop, rename, replace, resetKey, search, select
+  case genURLAuth, getQuota, getQuotaRoot, id, idle, list, login, logout, lsub, move, namespace, noop, rename, replace,
+    resetKey, search, select
   case setQuota, sort, startTLS, status, store, subscribe, thread, uid, unselect, unsubscribe, urlFetch
 
   /// As it is written, in upper case.
@@ -11,8 +12,10 @@ public enum CommandName: UInt8, Hashable, Sendable, CaseIterable {
 
   private static let spellings: [StaticString] = [
     "APPEND", "AUTHENTICATE", "CAPABILITY", "CHECK", "CLOSE", "COPY", "CREATE", "DELETE", "ENABLE", "EXAMINE",
-    "EXPUNGE", "FETCH", "GENURLAUTH", "GETQUOTA", "GETQUOTAROOT", "ID", "IDLE", "LIST", "LOGIN", "LOGOUT", "LSUB", "MOVE",
-    "NAMESPACE", "NOOP", "RENAME", "REPLACE", "RESETKEY", "SEARCH", "SELECT", "SETQUOTA", "SORT", "STARTTLS", "STATUS", "STORE",
+    "EXPUNGE", "FETCH", "GENURLAUTH", "GETQUOTA", "GETQUOTAROOT", "ID", "IDLE", "LIST", "LOGIN", "LOGOUT", "LSUB",
+    "MOVE",
+    "NAMESPACE", "NOOP", "RENAME", "REPLACE", "RESETKEY", "SEARCH", "SELECT", "SETQUOTA", "SORT", "STARTTLS", "STATUS",
+    "STORE",
     "SUBSCRIBE", "THREAD", "UID", "UNSELECT", "UNSUBSCRIBE", "URLFETCH",
   ]
 

@@ -47,14 +47,15 @@ public struct MessageSurrogate: Sendable {
     var patches: [Patch] = []
     var shown = blocks
     for (number, place) in places.enumerated() where number < blocks.count {
-      guard UTF8Surrogate.isNeeded(blocks[number].readableBytesSpan) else { continue }
-      let bytes = UTF8Surrogate.header(for: blocks[number].readableBytesSpan)
+      let block = blocks[number]
+      guard UTF8Surrogate.isNeeded(block.readableBytesSpan) else { continue }
+      let bytes = UTF8Surrogate.header(for: block.readableBytesSpan)
       shown[number] = bytes
       let last = patches.last
       patches.append(
         Patch(
           place: place, bytes: bytes, growth: (last?.growth ?? 0) + bytes.readableBytes - place.count,
-          lines: (last?.lines ?? 0) + Self.lines(bytes) - Self.lines(blocks[number])))
+          lines: (last?.lines ?? 0) + Self.lines(bytes) - Self.lines(block)))
     }
     guard !patches.isEmpty, blocks.count == places.count else { return nil }
     self.patches = patches

@@ -208,13 +208,17 @@ struct CommandGenerator {
     var message = IMAPURL.Message(uid: UInt32(int(1...4_294_967_295)))
     message.section = maybe { $0.section() }
     if case .whole? = message.section?.text, message.section?.part.isEmpty == true { message.section = nil }
-    message.partial = maybe { .init(offset: Int64($0.int(0...Int.max)), count: $0.maybe { Int64($0.int(1...Int.max)) }) }
+    message.partial = maybe {
+      .init(offset: Int64($0.int(0...Int.max)), count: $0.maybe { Int64($0.int(1...Int.max)) })
+    }
     message.authorization = maybe { generator in
       let user = generator.text() + "x"
       return .init(
         expires: generator.maybe { Int64($0.int(-60_000_000_000...250_000_000_000)) },
         access: generator.pick([.submit(user), .user(user), .authuser, .anonymous]),
-        proof: generator.maybe { .init(mechanism: "X-" + $0.pick(["A", "B.9"]), token: String(repeating: "0aF9", count: $0.int(8...20))) })
+        proof: generator.maybe {
+          .init(mechanism: "X-" + $0.pick(["A", "B.9"]), token: String(repeating: "0aF9", count: $0.int(8...20)))
+        })
     }
     url.message = message
     return url
@@ -260,8 +264,10 @@ struct CommandGenerator {
           modifiers: modifiers()))
     case 22: .sort(sort())
     case 23: .thread(thread())
-    case 27: .resetKey(flip() ? ResetKeyCommand() : ResetKeyCommand(mailbox(), mechanisms: some(0...2) { _ in "INTERNAL" }))
-    case 28: .genURLAuth(GenURLAuthCommand(some(1...3) { .init($0.octets(), mechanism: $0.pick(["INTERNAL", "X-A.1"])) }))
+    case 27:
+      .resetKey(flip() ? ResetKeyCommand() : ResetKeyCommand(mailbox(), mechanisms: some(0...2) { _ in "INTERNAL" }))
+    case 28:
+      .genURLAuth(GenURLAuthCommand(some(1...3) { .init($0.octets(), mechanism: $0.pick(["INTERNAL", "X-A.1"])) }))
     case 29: .urlFetch(URLFetchCommand(some(1...3) { $0.octets() }))
     case 26: .replace(replace())
     case 24: .copy(CopyCommand(uid: flip(), set: set(), mailbox: mailbox()))

@@ -104,11 +104,13 @@ private let end: Seen = .event(.appendEnd(tag: "a"))
   }
 
   @Test(arguments: [
-    "a APPEND x CATENATE ()", "a APPEND x CATENATE (URL)", "a APPEND x CATENATE (URL /a", "a APPEND x CATENATE (FOO /a)",
+    "a APPEND x CATENATE ()", "a APPEND x CATENATE (URL)", "a APPEND x CATENATE (URL /a",
+    "a APPEND x CATENATE (FOO /a)",
     "a APPEND x CATENATE (URL /a) y", "a APPEND x CATENATE (URL /aURL /b)", "a REPLACE x y", "a REPLACE 0 x {1+}\r\n1",
     "a REPLACE 1 x", "a REPLACE 1:2 x {1+}\r\n1", "a UID REPLACE $ x {1+}\r\n1",
     "a APPEND x CATENATE (TEXT {1+}\r\n1 BLA)", "a APPEND x UTF8 ({1+}\r\n1)", "a APPEND x UTF8 (~{1+}\r\n1",
-    "a APPEND x CATENATE (URL /a TEXT \"x\")", "a APPEND x CATENATE (UTF8 {1+}\r\n1)", "a APPEND x CATENATE (TEXT ~{1+}\r\n1)",
+    "a APPEND x CATENATE (URL /a TEXT \"x\")", "a APPEND x CATENATE (UTF8 {1+}\r\n1)",
+    "a APPEND x CATENATE (TEXT ~{1+}\r\n1)",
   ])
   func `What is malformed is refused, and the next command is read`(input: String) {
     for split in everySplit(bytes(input + "\r\nb NOOP\r\n")) {

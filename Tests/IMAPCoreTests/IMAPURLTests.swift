@@ -31,15 +31,20 @@ private func parse(_ text: String) -> IMAPURL? { IMAPURL.parse(bytes(text)) }
           server: .init(mechanism: "*", host: "minbari.example.org"), mailbox: MailboxName("gray council"),
           search: "SUBJECT shadows"))
     #expect(
-      parse("imap://joe@example.com/INBOX/;uid=20/;section=1.2;urlauth=submit+fred:internal:91354a473744909de610943775f92038")
+      parse(
+        "imap://joe@example.com/INBOX/;uid=20/;section=1.2;urlauth=submit+fred:internal:91354a473744909de610943775f92038"
+      )
         == IMAPURL(
           server: .init(user: "joe", host: "example.com"), mailbox: .inbox,
           message: .init(
             uid: 20, section: BodySection(part: [1, 2]),
             authorization: .init(
-              access: .submit("fred"), proof: .init(mechanism: "INTERNAL", token: "91354a473744909de610943775f92038")))))
+              access: .submit("fred"), proof: .init(mechanism: "INTERNAL", token: "91354a473744909de610943775f92038"))))
+    )
     #expect(
-      parse("/a/b/;UID=1/;SECTION=HEADER.FIELDS%20(Subject%20%22To%22)/;PARTIAL=7;EXPIRE=1970-01-02T01:00:00.5+01:00;URLAUTH=anonymous")
+      parse(
+        "/a/b/;UID=1/;SECTION=HEADER.FIELDS%20(Subject%20%22To%22)/;PARTIAL=7;EXPIRE=1970-01-02T01:00:00.5+01:00;URLAUTH=anonymous"
+      )
         == IMAPURL(
           mailbox: MailboxName("a/b"),
           message: .init(
@@ -51,10 +56,12 @@ private func parse(_ text: String) -> IMAPURL? { IMAPURL.parse(bytes(text)) }
   }
 
   @Test(arguments: [
-    ";UID=20", "INBOX/;UID=20", "/;UID=20", "//", "http://x/y", "/INBOX;UID=20", "/INBOX/;UID=0", "/INBOX/;UID=4294967296",
+    ";UID=20", "INBOX/;UID=20", "/;UID=20", "//", "http://x/y", "/INBOX;UID=20", "/INBOX/;UID=0",
+    "/INBOX/;UID=4294967296",
     "/INBOX/;UID=1/", "/INBOX/;UID=1/;SECTION=", "/INBOX/;UID=1/;SECTION=0", "/INBOX/;UID=1/;SECTION=MIME",
     "/INBOX/;UID=1/;SECTION=1]x", "/INBOX/;UID=1/;PARTIAL=", "/INBOX/;UID=1/;PARTIAL=1.0", "/INBOX/;UID=1/;PARTIAL=-1",
-    "/INBOX/;UID=1 ", "/IN BOX/;UID=1", "/IN%2/;UID=1", "/IN%zz/;UID=1", "/%ff/;UID=1", "/%00/;UID=1", "/a%0d%0ab/;UID=1",
+    "/INBOX/;UID=1 ", "/IN BOX/;UID=1", "/IN%2/;UID=1", "/IN%zz/;UID=1", "/%ff/;UID=1", "/%00/;UID=1",
+    "/a%0d%0ab/;UID=1",
     "/../x/;UID=1", "/a/./b/;UID=1", "/a;UIDVALIDITY=0/;UID=1", "/a;UIDVALIDITY=/;UID=1", "/a;UIDVALIDITY=1;UID=1",
     "/Entwürfe/;UID=1", "/a/;UID=1;URLAUTH=", "/a/;UID=1;URLAUTH=somebody", "/a/;UID=1;URLAUTH=user+",
     "/a/;UID=1;URLAUTH=authuser:INTERNAL", "/a/;UID=1;URLAUTH=authuser:INTERNAL:0123", "/a/;UID=1;EXPIRE=2020-01-01",

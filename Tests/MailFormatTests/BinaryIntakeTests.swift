@@ -66,7 +66,8 @@ import Testing
 
   @Test func `The first of several encodings counts`() {
     let data: [UInt8] = [0, 1]
-    let both = "Content-Type: a/b\r\nContent-Transfer-Encoding: binary\r\nContent-Transfer-Encoding: 7bit\r\nX: y\r\n\r\n"
+    let both =
+      "Content-Type: a/b\r\nContent-Transfer-Encoding: binary\r\nContent-Transfer-Encoding: 7bit\r\nX: y\r\n\r\n"
     #expect(decoded(taken(lines(both) + data).bytes, [1]) == data)
     let other = "Content-Type: a/b\r\nContent-Transfer-Encoding: 7bit\r\nContent-Transfer-Encoding: binary\r\n\r\n"
     let (bytes, intake) = taken(lines(other) + data)
@@ -75,7 +76,9 @@ import Testing
   }
 
   @Test func `What cannot be kept is known`() {
-    #expect(taken(lines("Content-Type: multipart/x\r\nContent-Transfer-Encoding: binary\r\n\r\n")).intake.failure == .noBoundary)
+    #expect(
+      taken(lines("Content-Type: multipart/x\r\nContent-Transfer-Encoding: binary\r\n\r\n")).intake.failure
+        == .noBoundary)
     let long = "Content-Type: a/b; x=" + String(repeating: "y", count: BinaryIntake.longestField) + "\r\n\r\n"
     #expect(taken(lines(long)).intake.failure == .fieldTooLong)
     #expect(taken(lines("X" + long)).intake.failure == nil)
@@ -119,7 +122,8 @@ import Testing
   private static func multipart(
     _ random: inout SeededRandom, path: [Int], level: Int, into parts: inout [(path: [Int], data: [UInt8])]
   ) -> [UInt8] {
-    let boundary = ["b", "bb", "--", "x-\(level)", String(repeating: "q", count: 70)].randomElement(using: &random) ?? "b"
+    let boundary =
+      ["b", "bb", "--", "x-\(level)", String(repeating: "q", count: 70)].randomElement(using: &random) ?? "b"
     let name = "\(boundary)\(level)"
     var result = Array(
       "Content-Type: multipart/mixed; boundary=\"\(name)\"\r\nContent-Transfer-Encoding: binary\r\n\r\n".utf8)
@@ -133,7 +137,9 @@ import Testing
         result += Array("Content-Type: message/rfc822\r\n\r\n".utf8)
         result += multipart(&random, path: place, level: level + 1, into: &parts)
       default:
-        let pieces: [[UInt8]] = [[0], [13], [10], [13, 10], [13, 10, 45, 45], [45, 45], [255], Array("b".utf8), [13, 13, 10]]
+        let pieces: [[UInt8]] = [
+          [0], [13], [10], [13, 10], [13, 10, 45, 45], [45, 45], [255], Array("b".utf8), [13, 13, 10],
+        ]
         var data: [UInt8] = []
         for _ in 0..<Int.random(in: 0...90, using: &random) { data += pieces.randomElement(using: &random) ?? [] }
         // No boundary may stand in it (RFC 2046 §5.1.1).
@@ -157,7 +163,8 @@ import Testing
   @Test func `A long binary part costs no more memory than a piece of it`() {
     var intake = BinaryIntake()
     _ = intake.take(
-      ByteBuffer(string: "Content-Type: multipart/x; boundary=b\r\n\r\n--b\r\nContent-Transfer-Encoding: binary\r\n\r\n"))
+      ByteBuffer(
+        string: "Content-Type: multipart/x; boundary=b\r\n\r\n--b\r\nContent-Transfer-Encoding: binary\r\n\r\n"))
     let chunk = ByteBuffer(repeating: 0x0D, count: 30_000)
     var octets = 0
     for _ in 0..<1000 {
@@ -171,5 +178,7 @@ import Testing
 
 extension String {
   /// How often `text` stands in it.
-  fileprivate func components(_ text: String) -> Int { split(separator: text, omittingEmptySubsequences: false).count - 1 }
+  fileprivate func components(_ text: String) -> Int {
+    split(separator: text, omittingEmptySubsequences: false).count - 1
+  }
 }

@@ -20,7 +20,8 @@ extension IMAPSession {
   }
 
   /// Octets go from the store to the store a piece at a time, unchanged (RFC 4469 §3), and no flag is set.
-  private func copy(_ url: ByteBuffer, _ intake: inout AppendIntake, _ job: inout AppendJob) async throws(CommandError) {
+  private func copy(_ url: ByteBuffer, _ intake: inout AppendIntake, _ job: inout AppendJob) async throws(CommandError)
+  {
     guard let section = try await source(url, &job) else {
       // RFC 4469 §4.1: the first URL that fails is named.
       throw .no(.other("BADURL \(IMAPURL.responseText(url))"), "The URL names no part of a message here")
@@ -38,7 +39,8 @@ extension IMAPSession {
   /// What a URL names in this account; nil: nothing.
   private func source(_ url: ByteBuffer, _ job: inout AppendJob) async throws(CommandError) -> SectionSource? {
     // RFC 4469 §3: only relative URLs, of this server and this user.
-    guard let parsed = IMAPURL.parse(url, limits: settings.wire), parsed.server == nil, let name = parsed.mailbox?.string,
+    guard let parsed = IMAPURL.parse(url, limits: settings.wire), parsed.server == nil,
+      let name = parsed.mailbox?.string,
       let message = parsed.message, message.authorization == nil
     else { return nil }
     let account = try accountID()

@@ -14,7 +14,9 @@ extension IMAPSession {
       listener.keyWatchers.tell(account: account, mailbox: nil, but: self)
       return .ok("All keys removed")
     }
-    guard command.mechanisms.allSatisfy({ $0 == "INTERNAL" }) else { throw .no(.cannot, "The only mechanism is INTERNAL") }
+    guard command.mechanisms.allSatisfy({ $0 == "INTERNAL" }) else {
+      throw .no(.cannot, "The only mechanism is INTERNAL")
+    }
     let info = try await storeCall { store throws(StoreError) in try await store.mailbox(named: name, of: account) }
     guard let info else { throw .store(.noSuchMailbox(name)) }
     let ref = MailboxRef(account: account, mailbox: info.id)
@@ -136,7 +138,8 @@ extension IMAPSession {
     }
     guard !isOver else { throw .connectionClosed }
     guard let reader else { return .nothing }
-    return SectionSource(reader, message.section ?? BodySection(), message.partial).map { .section($0) } ?? .empty
+    return SectionSource(reader, message.section ?? BodySection(), message.partial).map { Found.section($0) }
+      ?? Found.empty
   }
 
   /// RFC 4467 §3: until when, and to whom.
