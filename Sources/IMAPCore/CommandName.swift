@@ -13,10 +13,8 @@ public enum CommandName: UInt8, Hashable, Sendable, CaseIterable {
   private static let spellings: [StaticString] = [
     "APPEND", "AUTHENTICATE", "CAPABILITY", "CHECK", "CLOSE", "COPY", "CREATE", "DELETE", "ENABLE", "EXAMINE",
     "EXPUNGE", "FETCH", "GENURLAUTH", "GETQUOTA", "GETQUOTAROOT", "ID", "IDLE", "LIST", "LOGIN", "LOGOUT", "LSUB",
-    "MOVE",
-    "NAMESPACE", "NOOP", "RENAME", "REPLACE", "RESETKEY", "SEARCH", "SELECT", "SETQUOTA", "SORT", "STARTTLS", "STATUS",
-    "STORE",
-    "SUBSCRIBE", "THREAD", "UID", "UNSELECT", "UNSUBSCRIBE", "URLFETCH",
+    "MOVE", "NAMESPACE", "NOOP", "RENAME", "REPLACE", "RESETKEY", "SEARCH", "SELECT", "SETQUOTA", "SORT", "STARTTLS",
+    "STATUS", "STORE", "SUBSCRIBE", "THREAD", "UID", "UNSELECT", "UNSUBSCRIBE", "URLFETCH",
   ]
 
   static let table = KeywordTable<CommandName>(allCases.map { ($0.keyword, $0) })

@@ -26,7 +26,7 @@ public struct BinaryIntake: Sendable {
   public internal(set) var encodedParts = 0
 
   /// Octets of a header field that is looked at.
-  public static let longestField = 65_536
+  public static let longestField = MIMELimits.convertedFieldBytes
   /// Octets of a line that are held before they go out in pieces.
   static let longestLine = 2 * longestField
   /// RFC 2045 §6.8: lines of 76 characters.
