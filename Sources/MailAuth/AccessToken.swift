@@ -15,7 +15,7 @@ public enum AccessToken {
   }
 
   public static func make(of rump: ByteBuffer, key: [UInt8]) -> String {
-    let code = HMAC<SHA256>.authenticationCode(for: rump.readableBytesView, using: SymmetricKey(data: key))
+    let code = HMAC<SHA256>.authenticationCode(for: Array(rump.readableBytesView), using: SymmetricKey(data: key))
     let digits = Array("0123456789abcdef".utf8)
     var hex = Array(algorithm.utf8)
     for byte in code { hex += [digits[Int(byte >> 4)], digits[Int(byte & 15)]] }
