@@ -1,6 +1,7 @@
 import Bytes
 import LMTPCore
 import Logging
+import MailFormat
 import MailNet
 import MailStore
 import NIOCore
