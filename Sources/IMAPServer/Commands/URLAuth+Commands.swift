@@ -1,3 +1,4 @@
+import Bytes
 import IMAPCore
 import MailAuth
 import MailNet

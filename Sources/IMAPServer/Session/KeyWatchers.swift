@@ -1,4 +1,7 @@
+import IMAPCore
+import MailNet
 import MailStore
+import NIOCore
 import Synchronization
 
 /// Sessions that have a mailbox selected, to be told of its new key: "any current IMAP session logged in as the user that
