@@ -70,7 +70,7 @@ import Testing
         await thrown {
           _ = try await store.replace(1, in: ref, with: try await message(store, "x", keywords: keywords), to: "INBOX")
         } == .tooManyKeywords(limit: 64))
-      try await store.createMailbox("Gone", of: ana.id, specialUse: nil)
+      _ = try await store.createMailbox("Gone", of: ana.id, specialUse: nil)
       let gone = try await store.ref("Gone", of: ana)
       try await store.deleteMailbox("Gone", of: ana.id)
       #expect(
