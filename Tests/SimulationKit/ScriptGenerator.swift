@@ -295,9 +295,10 @@ public struct ScriptGenerator {
       arrive(client.account, target)
       let more = chance(5) ? " (\(flags())) {message \(messageNumber())}" : ""
       if chance(9) {
-        let url = "URL /\(pick(["INBOX", "Sent", "Trash"]))/;UID=\(1 + upTo(40))"
-        return
-          "APPEND \(target) CATENATE (\(url)\(pick(["", "/;SECTION=HEADER", "/;SECTION=1", "/;SECTION=TEXT/;PARTIAL=3.50"])) TEXT {message \(messageNumber())} \(url)/;SECTION=HEADER.FIELDS%20(Subject))"
+        let url = "/\(pick(["INBOX", "Sent", "Trash"]))/;UID=\(1 + upTo(40))"
+        let part = pick(["", "/;SECTION=HEADER", "/;SECTION=1", "/;SECTION=TEXT/;PARTIAL=3.50"])
+        let fields = "URL \"\(url)/;SECTION=HEADER.FIELDS%20(Subject)\""
+        return "APPEND \(target) CATENATE (URL \(url)\(part) TEXT {message \(messageNumber())} \(fields))"
       }
       let date = chance(4) ? " \"1\(upTo(9))-Aug-2025 10:0\(upTo(9)):00 +0\(upTo(9))30\"" : ""
       return "APPEND \(target)\(chance(3) ? "" : " (\(flags()))")\(date) {message \(messageNumber())}\(more)"
