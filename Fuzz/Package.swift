@@ -68,6 +68,7 @@ let package = Package(
     fuzz("DotFuzz", ["POP3Core", "LMTPCore", "Bytes"]),
     fuzz("SASLFuzz", ["SASL"]),
     fuzz("CredentialsFuzz", ["SASL"]),
+    fuzz("BinaryFuzz", ["MailFormat", "Bytes"]),
     fuzz("BytesFuzz", ["Bytes"]),
     fuzz("TransferFuzz", ["MailFormat", "Bytes"]),
     fuzz("SearchFuzz", ["IMAPServer", "SearchText", "IMAPCore", "Bytes"]),

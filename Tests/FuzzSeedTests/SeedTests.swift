@@ -19,7 +19,8 @@ import Testing
   }
 
   static let targets = [
-    Target("BytesFuzz", bytesFuzz), Target("ControlFuzz", controlFuzz), Target("CredentialsFuzz", credentialsFuzz),
+    Target("BinaryFuzz", binaryFuzz), Target("BytesFuzz", bytesFuzz), Target("ControlFuzz", controlFuzz),
+    Target("CredentialsFuzz", credentialsFuzz),
     Target("DeflateFuzz", deflateFuzz), Target("DotFuzz", dotFuzz), Target("FlagChunkFuzz", flagChunkFuzz),
     Target("HeaderFuzz", headerFuzz),
     Target("IMAPCommandFuzz", imapCommandFuzz), Target("IMAPFramerFuzz", imapFramerFuzz),
