@@ -32,7 +32,10 @@ NAMES = ("Rahasia", "Rahasia/Dalam", "ana", "ana/INBOX", "ana/Rahasia", "~ana/Ra
 
 #: For each row of the IMAP table what is tried; `{name}` stands for each of NAMES. Selected: budi's INBOX of one message.
 IMAP_ATTEMPTS = {
-    "append": ["APPEND \"{name}\" {{4+}}\r\nx: y"],
+    "append": ["APPEND \"{name}\" {{4+}}\r\nx: y", "APPEND Curian CATENATE (URL \"/{name}/;UID=1\")",
+               "APPEND Curian CATENATE (URL \"//ana@localhost/INBOX/;UID=1\")",
+               "APPEND Curian CATENATE (URL \"imap://ana@localhost/INBOX/;UID=1/;SECTION=TEXT\")",
+               "APPEND Curian CATENATE (URL /INBOX/;UID=2 URL /INBOX/;UID=3)"],
     "authenticate": [],  # see test_acting_as_somebody_else
     "cancelUpdate": ["CANCELUPDATE \"a\""],
     "capability": ["CAPABILITY"],
@@ -49,6 +52,8 @@ IMAP_ATTEMPTS = {
     "fetch": ["FETCH 1:* (UID FLAGS ENVELOPE BODY[])", "UID FETCH 1:* (UID FLAGS ENVELOPE BODY.PEEK[])",
               "UID FETCH 1:4294967295 BODY.PEEK[]", "FETCH 2 BODY[]", "FETCH 3 BODY[]",
               "UID FETCH 1:4294967295 (EMAILID THREADID MODSEQ) (CHANGEDSINCE 1)"],
+    "genURLAuth": ["GENURLAUTH \"imap://ana@localhost/INBOX/;UID=1;URLAUTH=authuser\" INTERNAL",
+                   "GENURLAUTH \"imap://budi@localhost/{name}/;UID=1;URLAUTH=user+budi\" INTERNAL"],
     "getMetadata": ["GETMETADATA (DEPTH infinity) \"{name}\" (/private /shared)", "GETMETADATA (DEPTH infinity) \"\" (/private /shared)"],
     "getQuota": ["GETQUOTA \"\"", "GETQUOTA ana", "GETQUOTA \"ana\"", "GETQUOTA \"User quota:ana\""],
     "getQuotaRoot": ["GETQUOTAROOT \"{name}\""],
@@ -66,6 +71,9 @@ IMAP_ATTEMPTS = {
                "NOTIFY SET STATUS (subtree \"{name}\" (MessageNew MessageExpunge)) (personal (MailboxName SubscriptionChange))",
                "NOTIFY NONE"],
     "rename": ["RENAME \"{name}\" Curian2", "RENAME INBOX \"{name}\""],
+    "replace": ["REPLACE 1 \"{name}\" {{4+}}\r\nx: y", "UID REPLACE 2 Curian {{4+}}\r\nx: y", "UID REPLACE 3 Curian {{4+}}\r\nx: y",
+                "REPLACE * Curian CATENATE (URL \"/{name}/;UID=1\")"],
+    "resetKey": ["RESETKEY \"{name}\"", "RESETKEY"],
     "search": ["SEARCH ALL", "UID SEARCH UID 1:*", "SEARCH EMAILID M1-1", "SEARCH THREADID T1-1", "SEARCH MODSEQ 1",
                "SEARCH SUBJECT " + MARK, "SEARCH TEXT " + MARK],
     "select": ["SELECT \"{name}\"", "ENABLE QRESYNC", "SELECT \"{name}\" (QRESYNC (1 1))", "SELECT INBOX"],
@@ -79,8 +87,11 @@ IMAP_ATTEMPTS = {
     "subscribe": ["SUBSCRIBE \"{name}\""],
     "thread": ["THREAD REFERENCES UTF-8 ALL", "UID THREAD ORDEREDSUBJECT UTF-8 TEXT " + MARK],
     "unauthenticate": [],  # see test_compressed_and_unauthenticated
-    "uid": [],  # with copy, expunge, fetch, move, search, sort, store, thread
+    "uid": [],  # with copy, expunge, fetch, move, replace, search, sort, store, thread
     "unselect": ["UNSELECT", "SELECT INBOX"],
+    "urlFetch": ["URLFETCH \"imap://ana@localhost/{name}/;UID=1;URLAUTH=authuser:INTERNAL:01" + 64 * "0" + "\"",
+                 "URLFETCH \"imap://ana@localhost/INBOX/;UID=1;URLAUTH=user+budi:INTERNAL:01" + 64 * "0" + "\"",
+                 "URLFETCH \"imap://ana@localhost/INBOX/;UID=1\" \"/INBOX/;UID=1\""],
     "unsubscribe": ["UNSUBSCRIBE \"{name}\""],
 }
 

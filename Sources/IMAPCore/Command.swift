@@ -45,6 +45,9 @@ public enum Command: Hashable, Sendable {
   case notify(NotifyCommand)
   case getMetadata(GetMetadataCommand)
   case setMetadata(SetMetadataCommand)
+  case resetKey(ResetKeyCommand)
+  case genURLAuth(GenURLAuthCommand)
+  case urlFetch(URLFetchCommand)
   case getQuota(GetQuotaCommand)
   case getQuotaRoot(MailboxName)
   case setQuota(SetQuotaCommand)
@@ -65,4 +68,6 @@ public enum Command: Hashable, Sendable {
   case store(StoreCommand)
   case copy(CopyCommand)
   case move(MoveCommand)
+  /// REPLACE; as `append`.
+  case replace(AppendCommand)
 }

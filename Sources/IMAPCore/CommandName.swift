@@ -2,21 +2,20 @@ import Bytes
 
 /// The keyword of a command. `UID FETCH` has the name `fetch`; its payload says `uid`.
 public enum CommandName: UInt8, Hashable, Sendable, CaseIterable {
-  case append, authenticate, capability, check, close, compress, copy, create, delete, enable, examine, expunge, fetch
-  case getQuota, getQuotaRoot, id, idle, list, login, logout, lsub, move, namespace, noop, rename, search, select
-  case setQuota, sort, startTLS, status, store, subscribe, thread, uid, unauthenticate, unselect
-  case unsubscribe
-  case notify, cancelUpdate, esearch, getMetadata, setMetadata
+  case append, authenticate, cancelUpdate, capability, check, close, compress, copy, create, delete, enable, esearch
+  case examine, expunge, fetch, genURLAuth, getMetadata, getQuota, getQuotaRoot, id, idle, list, login, logout, lsub
+  case move, namespace, noop, notify, rename, replace, resetKey, search, select, setMetadata, setQuota, sort, startTLS
+  case status, store, subscribe, thread, uid, unauthenticate, unselect, unsubscribe, urlFetch
 
   /// As it is written, in upper case.
   public var keyword: StaticString { Self.spellings[Int(rawValue)] }
 
   private static let spellings: [StaticString] = [
-    "APPEND", "AUTHENTICATE", "CAPABILITY", "CHECK", "CLOSE", "COMPRESS", "COPY", "CREATE", "DELETE", "ENABLE",
-    "EXAMINE", "EXPUNGE", "FETCH", "GETQUOTA", "GETQUOTAROOT", "ID", "IDLE", "LIST", "LOGIN", "LOGOUT", "LSUB", "MOVE",
-    "NAMESPACE", "NOOP", "RENAME", "SEARCH", "SELECT", "SETQUOTA", "SORT", "STARTTLS", "STATUS", "STORE", "SUBSCRIBE",
-    "THREAD", "UID", "UNAUTHENTICATE", "UNSELECT", "UNSUBSCRIBE",
-    "NOTIFY", "CANCELUPDATE", "ESEARCH", "GETMETADATA", "SETMETADATA",
+    "APPEND", "AUTHENTICATE", "CANCELUPDATE", "CAPABILITY", "CHECK", "CLOSE", "COMPRESS", "COPY", "CREATE", "DELETE",
+    "ENABLE", "ESEARCH", "EXAMINE", "EXPUNGE", "FETCH", "GENURLAUTH", "GETMETADATA", "GETQUOTA", "GETQUOTAROOT", "ID",
+    "IDLE", "LIST", "LOGIN", "LOGOUT", "LSUB", "MOVE", "NAMESPACE", "NOOP", "NOTIFY", "RENAME", "REPLACE", "RESETKEY",
+    "SEARCH", "SELECT", "SETMETADATA", "SETQUOTA", "SORT", "STARTTLS", "STATUS", "STORE", "SUBSCRIBE", "THREAD", "UID",
+    "UNAUTHENTICATE", "UNSELECT", "UNSUBSCRIBE", "URLFETCH",
   ]
 
   static let table = KeywordTable<CommandName>(allCases.map { ($0.keyword, $0) })
@@ -51,6 +50,9 @@ extension Command {
     case .notify: .notify
     case .getMetadata: .getMetadata
     case .setMetadata: .setMetadata
+    case .resetKey: .resetKey
+    case .genURLAuth: .genURLAuth
+    case .urlFetch: .urlFetch
     case .getQuota: .getQuota
     case .getQuotaRoot: .getQuotaRoot
     case .setQuota: .setQuota
@@ -67,6 +69,7 @@ extension Command {
     case .store: .store
     case .copy: .copy
     case .move: .move
+    case .replace: .replace
     }
   }
 
@@ -81,6 +84,7 @@ extension Command {
     case .store(let command): command.uid
     case .copy(let command): command.uid
     case .move(let command): command.uid
+    case .replace(let command): command.replaces?.uid == true
     default: false
     }
   }

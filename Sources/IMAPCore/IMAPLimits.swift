@@ -15,6 +15,12 @@ public struct IMAPLimits: Hashable, Sendable {
   public var literalsPerCommand = 1000
   /// Messages in one APPEND (RFC 3502). Beyond: `NO [MESSAGELIMIT]` (RFC 9738 §3.1).
   public var messagesPerAppend = 1000
+  /// Parts of one catenated message (RFC 4469). Beyond: `NO [LIMIT]`.
+  public var catenatedParts = 1000
+  /// Octets of an IMAP URL (RFC 5092). Beyond: `BAD [TOOBIG]`.
+  public var url = 4096
+  /// URLs of one GENURLAUTH or URLFETCH (RFC 4467). Beyond: `BAD [LIMIT]`.
+  public var urls = 100
   /// Octets of a refused non-synchronizing literal that are read and thrown away to stay in step (RFC 7888 §4). Beyond:
   /// `BYE [TOOBIG]` and the connection is closed.
   public var swallowedLiteral: Int64 = 16_777_216

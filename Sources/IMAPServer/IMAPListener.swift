@@ -12,6 +12,8 @@ public final class IMAPListener: Sendable {
   let logger: Logger
   /// Keys for SORT and THREAD.
   let order = OrderCache()
+  /// Who is told of new keys (RFC 4467).
+  let keyWatchers = KeyWatchers()
 
   public init(
     store: any MailStore, authenticator: Authenticator, settings: IMAPServerSettings, logger: Logger

@@ -16,8 +16,17 @@ public struct IMAPServerSettings: Sendable {
   /// (RFC 9738). 0: as many as there are, and what bounds COPY and APPEND is announced as SAVELIMIT. Beyond: the last ones,
   /// and `OK [MESSAGELIMIT]`; of COPY and APPEND none, and `NO [MESSAGELIMIT]`.
   public var messageLimit = 0
+  /// Mailboxes that the URLs of one APPEND may name (RFC 4469). Beyond: `NO [LIMIT]`.
+  public var catenatedMailboxes = 100
   /// Bounds of lines, literals, sets and nesting; see each for what the client hears.
   public var wire = IMAPLimits()
+
+  /// Accounts that act for submission servers: who may fetch `submit+` URLs (RFC 4467 §3).
+  public var submissionAccounts: [String] = []
+  /// What sessions that did not ask for UTF-8 get of headers with UTF-8.
+  public var utf8Fallback = HeaderFallback.asIs
+  /// Octets of all headers of a message of which a surrogate is made. Beyond: it is shown as it is.
+  public var surrogateHeaders = 1 << 20
 
   /// Time to log in. Then: `BYE`.
   public var loginTimeout: TimeAmount = .seconds(60)
@@ -91,4 +100,12 @@ public struct IMAPServerSettings: Sendable {
   public var now: @Sendable () -> Int64
 
   public init(now: @escaping @Sendable () -> Int64) { self.now = now }
+}
+
+/// What a session gets of internationalized messages that has enabled neither UTF8=ACCEPT nor IMAP4rev2.
+public enum HeaderFallback: String, Sendable {
+  /// Headers as they are; and as they are they are taken in.
+  case asIs = "as-is"
+  /// Surrogates (RFC 6858); and APPEND of such headers is refused (RFC 6855 §4).
+  case surrogate
 }

@@ -6,12 +6,14 @@ public struct LMTPSender: Sendable, Hashable {
   public enum Body: Sendable, Hashable {
     case sevenBit
     case eightBitMIME
+    /// RFC 3030 §3: for BDAT only.
+    case binaryMIME
   }
 
   public var path: LMTPPath
   /// SIZE= (RFC 1870); a number beyond 63 bits is `Int64.max`.
   public var size: Int64?
-  /// BODY= (RFC 6152)
+  /// BODY= (RFC 6152, RFC 3030 §3)
   public var body: Body?
   /// RFC 6531 §3.4
   public var isSMTPUTF8: Bool
@@ -146,7 +148,7 @@ extension LMTPCommand {
         switch value.uppercased() {
         case "7BIT": sender.body = .sevenBit
         case "8BITMIME": sender.body = .eightBitMIME
-        case "BINARYMIME": throw .unknownParameter("BODY=BINARYMIME")
+        case "BINARYMIME": sender.body = .binaryMIME
         default: throw .badParameter(name)
         }
       case ("SMTPUTF8", nil): sender.isSMTPUTF8 = true

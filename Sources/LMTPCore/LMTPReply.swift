@@ -115,6 +115,11 @@ extension LMTPReply {
   public static func tooBig(limit: Int64) -> LMTPReply {
     LMTPReply(552, EnhancedStatus(5, 3, 4), "Message is bigger than \(limit) octets")
   }
+  /// RFC 3463 §3.7: what is labelled binary cannot be made anything else.
+  public static let cannotConvert = LMTPReply(
+    554, EnhancedStatus(5, 6, 3), "The message has binary content that cannot be converted")
+  /// RFC 3030 §3: BODY=BINARYMIME with DATA.
+  public static let binaryNeedsBDAT = LMTPReply(503, EnhancedStatus(5, 5, 1), "BINARYMIME needs BDAT")
   public static let tooManyRecipients = LMTPReply(452, EnhancedStatus(4, 5, 3), "Too many recipients")
   /// RFC 1870 §6.1: no room on the disk just now.
   public static let noRoom = LMTPReply(452, EnhancedStatus(4, 3, 1), "Insufficient storage, try again later")
@@ -138,8 +143,10 @@ public enum LMTPCapability: Sendable, Hashable {
   case eightBitMIME
   /// RFC 6531
   case smtpUTF8
-  /// RFC 3030 (without BINARYMIME)
+  /// RFC 3030 §2
   case chunking
+  /// RFC 3030 §3
+  case binaryMIME
   /// RFC 2034
   case enhancedStatusCodes
   /// RFC 3207
@@ -152,6 +159,7 @@ public enum LMTPCapability: Sendable, Hashable {
     case .eightBitMIME: "8BITMIME"
     case .smtpUTF8: "SMTPUTF8"
     case .chunking: "CHUNKING"
+    case .binaryMIME: "BINARYMIME"
     case .enhancedStatusCodes: "ENHANCEDSTATUSCODES"
     case .startTLS: "STARTTLS"
     }

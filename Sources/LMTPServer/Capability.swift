@@ -15,6 +15,7 @@ struct Capability: Sendable {
     Capability(name: "8BITMIME", rfc: "RFC 6152") { _ in .eightBitMIME },
     Capability(name: "SMTPUTF8", rfc: "RFC 6531") { _ in .smtpUTF8 },
     Capability(name: "CHUNKING", rfc: "RFC 3030") { _ in .chunking },
+    Capability(name: "BINARYMIME", rfc: "RFC 3030 §3") { _ in .binaryMIME },
     Capability(name: "ENHANCEDSTATUSCODES", rfc: "RFC 2034") { _ in .enhancedStatusCodes },
     // RFC 3207 §4.2: not after TLS has begun.
     Capability(name: "STARTTLS", rfc: "RFC 3207") { session in

@@ -21,6 +21,8 @@ struct DeliveryRules: Sendable {
     case tooBig(limit: Int)
     /// The disk is full, not the account.
     case noRoom
+    /// Binary content that cannot be kept otherwise.
+    case cannotConvert
     /// Ours; the story went to the log.
     case trouble
   }
@@ -76,6 +78,7 @@ struct DeliveryRules: Sendable {
     case .full: .mailboxFull(recipient, isPermanent: !settings.quotaFullIsTemporary)
     case .tooBig(let limit): .tooBig(limit: Int64(limit))
     case .noRoom: .noRoom
+    case .cannotConvert: .cannotConvert
     case .trouble: .temporaryFailure(recipient)
     }
   }

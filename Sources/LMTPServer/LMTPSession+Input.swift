@@ -1,6 +1,7 @@
 import Bytes
 import LMTPCore
 import Logging
+import MailFormat
 import MailNet
 import MailStore
 import NIOCore
@@ -77,8 +78,10 @@ extension LMTPSession {
   /// Content of the message. Without a transaction, or after a failure, it is swallowed.
   private func add(_ piece: ByteBuffer) {
     guard transaction != nil, transaction?.failure == nil else { return }
-    let clean = transaction?.normalizer.normalize(piece) ?? piece
-    transaction?.size += clean.readableBytes
+    let isBinary = transaction?.binary != nil
+    let clean = (isBinary ? transaction?.binary?.take(piece) : transaction?.normalizer.normalize(piece)) ?? piece
+    transaction?.size += isBinary ? piece.readableBytes : clean.readableBytes
+    if transaction?.binary?.failure != nil { return fail(.cannotConvert) }
     if let size = transaction?.size, size > settings.maxMessageBytes {
       fail(.tooBig(limit: settings.maxMessageBytes))
     } else if transaction?.pending.readableBytes == 0 {
@@ -123,7 +126,12 @@ extension LMTPSession {
   /// DATA or BDAT LAST is complete: one reply for each recipient (RFC 2033 §4.2, §4.3).
   func finishMessage() {
     guard var transaction else { return }
-    transaction.normalizer.finish(into: &transaction.pending)
+    if transaction.binary != nil, transaction.failure == nil {
+      if let rest = transaction.binary?.finish() { transaction.pending.writeImmutableBuffer(rest) }
+      if transaction.binary?.failure != nil { transaction.failure = .cannotConvert }
+    } else {
+      transaction.normalizer.finish(into: &transaction.pending)
+    }
     self.transaction = transaction
     if let failure = transaction.failure { return refuseAll(failure) }
     whileBusy { session in

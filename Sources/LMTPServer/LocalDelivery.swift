@@ -130,7 +130,8 @@ public struct LocalDelivery: Sendable {
     case .full: .full(isTemporary: settings.quotaFullIsTemporary)
     case .tooBig(let limit): .tooBig(limit: limit)
     case .noRoom: .noRoom
-    case .trouble: .trouble
+    // Nothing binary comes this way.
+    case .trouble, .cannotConvert: .trouble
     }
   }
 

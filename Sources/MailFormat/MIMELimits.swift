@@ -23,6 +23,8 @@ public struct MIMELimits: Sendable, Equatable {
   static let stepBytes = 1 << 20
   /// Parts visited between two such calls.
   static let stepParts = 16
+  /// Bytes of a Content-Type or Content-Transfer-Encoding that is read while binary parts are encoded on their way in.
+  public static let convertedFieldBytes = 65_536
   /// Addresses of one kind (To, Cc, ...) in an envelope.
   static let addresses = 10_000
   /// Strings longer than this are sent as literals, so that response lines stay short.

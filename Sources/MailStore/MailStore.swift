@@ -79,6 +79,12 @@ public protocol MailStore: AnyObject, Sendable {
   func append(
     _ messages: [AppendedMessage], to mailbox: String, of account: AccountID, ignoringQuota: Bool
   ) async throws(StoreError) -> AssignedUIDs
+  /// Appends `message` and expunges `uid` of the mailbox `ref`, both or neither (RFC 8508 §3.4), whether it is `\Deleted` or
+  /// not. Of the quota only what is added on balance is asked for; nothing, if nothing is. Throws `expunged` when `uid` is
+  /// not there.
+  func replace(
+    _ uid: UID, in ref: MailboxRef, with message: AppendedMessage, to mailbox: String
+  ) async throws(StoreError) -> AssignedUIDs
   /// Makes the mailbox (and missing parents) if it is not there, with the numbers of the mailbox that messages are
   /// imported from. UIDVALIDITY can be set while the mailbox has never given out a UID; sessions that have it open then
   /// see its end. After that only the same value is accepted, so that an import can be run again. A value is refused if
@@ -120,6 +126,14 @@ public protocol MailStore: AnyObject, Sendable {
 
   /// Nil: no such message, or its bytes are gone.
   func openMessage(_ uid: UID, in ref: MailboxRef) async throws(StoreError) -> (any MessageReader)?
+
+  // MARK: Access keys
+
+  /// The key under which URLs of a mailbox are authorized (RFC 4467 §2.2), as it is after the call; nil: there is none. It
+  /// stays with the mailbox when it is renamed and goes when it is deleted.
+  func accessKey(_ use: AccessKeyUse, of ref: MailboxRef) async throws(StoreError) -> [UInt8]?
+  /// Of all mailboxes of the account.
+  func removeAccessKeys(of account: AccountID) async throws(StoreError)
 
   // MARK: POP3
 

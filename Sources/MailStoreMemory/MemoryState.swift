@@ -174,6 +174,7 @@ struct KnownMailbox: Hashable, Sendable {
 struct MemoryState: Sendable {
   var accounts: [AccountID: MemoryAccount] = [:]
   var ghosts: [MailboxRef: [UID: MemoryGhost]] = [:]
+  var accessKeys: [MailboxRef: [UInt8]] = [:]
   var nextAccount: Int64 = 1
   var nextBlob: Int64 = 1
   /// Of all accounts, removed ones too.

@@ -107,6 +107,15 @@ extension MemoryState {
   }
 
   /// The last octet fits. What adds nothing is never refused.
+  /// A message takes the place of another, and is `bytes` larger.
+  func checkNet(_ id: AccountID, bytes: Int64, _ defaults: QuotaLimits) throws(StoreError) {
+    guard bytes > 0, let limit = try limits(id, defaults).bytes else { return }
+    let usage = try usage(id)
+    guard usage.bytes + bytes <= limit else {
+      throw .overQuota(OverQuota(resource: .storage, limit: limit, usage: usage.bytes))
+    }
+  }
+
   func checkRoom(_ id: AccountID, bytes: Int64, messages: Int64, _ defaults: QuotaLimits) throws(StoreError) {
     let usage = try usage(id)
     let limits = try limits(id, defaults)

@@ -46,19 +46,23 @@ extension MemoryStore {
         try state.checkRoom(
           id, bytes: prepared.reduce(0) { $0 + Int64($1.size) }, messages: Int64(prepared.count), defaults)
       }
-      try state.checkUIDLs(messages.compactMap(\.uidl), of: id)
-      var uids: [UID] = []
-      for (message, bytes) in zip(messages, prepared) {
-        let content = try state.content(bytes, trace: ByteBuffer(), blob: state.nextBlob, of: id)
-        state.nextBlob += 1
-        var new = MemoryMessage(
-          uid: message.uid ?? 0, flags: message.flags, content: content,
-          date: message.date ?? InternalDate(seconds: state.now), uidl: message.uidl ?? "")
-        if message.uidl == nil { new.uidl = try state.newUIDL(id) }
-        uids.append(try state.insert(new, keywords: message.keywords, into: ref))
-      }
-      return AssignedUIDs(
-        destination: ref.mailbox, uidValidity: try state.mailbox(ref).uidValidity, assigned: uids)
+      return try state.append(messages, prepared, to: ref)
+    }
+  }
+
+  public func replace(
+    _ uid: UID, in ref: MailboxRef, with message: AppendedMessage, to name: String
+  ) async throws(StoreError) -> AssignedUIDs {
+    let prepared = try Self.own(message.message)
+    let defaults = settings.defaultQuota
+    return try await write { state throws(StoreError) in
+      let source = try state.mailbox(ref)
+      guard let index = source.index(of: uid) else { throw .expunged(uid) }
+      let target = try state.target(name, of: ref.account)
+      let added = Int64(prepared.size) - source.messages[index].size
+      try state.checkNet(ref.account, bytes: added, defaults)
+      _ = try state.remove([uid], from: ref)
+      return try state.append([message], [prepared], to: target)
     }
   }
 
@@ -71,6 +75,24 @@ extension MemoryStore {
 }
 
 extension MemoryState {
+  fileprivate mutating func append(
+    _ messages: [AppendedMessage], _ prepared: [MemoryPrepared], to ref: MailboxRef
+  ) throws(StoreError) -> AssignedUIDs {
+    let id = ref.account
+    try checkUIDLs(messages.compactMap(\.uidl), of: id)
+    var uids: [UID] = []
+    for (message, bytes) in zip(messages, prepared) {
+      let content = try content(bytes, trace: ByteBuffer(), blob: nextBlob, of: id)
+      nextBlob += 1
+      var new = MemoryMessage(
+        uid: message.uid ?? 0, flags: message.flags, content: content,
+        date: message.date ?? InternalDate(seconds: now), uidl: message.uidl ?? "")
+      if message.uidl == nil { new.uidl = try newUIDL(id) }
+      uids.append(try insert(new, keywords: message.keywords, into: ref))
+    }
+    return AssignedUIDs(destination: ref.mailbox, uidValidity: try mailbox(ref).uidValidity, assigned: uids)
+  }
+
   fileprivate mutating func deliver(
     _ message: MemoryPrepared, to target: DeliveryTarget, date: InternalDate, blob: Int64
   ) throws(StoreError) -> Delivered {

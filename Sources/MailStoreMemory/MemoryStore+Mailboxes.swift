@@ -189,6 +189,7 @@ extension MemoryState {
   mutating func bury(_ ref: MailboxRef) {
     guard let mailbox = accounts[ref.account]?.mailboxes[ref.mailbox] else { return }
     keepKnown(mailbox, ref.account)
+    accessKeys[ref] = nil
     let modSeq = modSeq(ref.account)
     for message in mailbox.messages {
       ghosts[ref, default: [:]][message.uid] = MemoryGhost(message: message, modSeq: modSeq, time: now)

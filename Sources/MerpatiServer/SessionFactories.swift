@@ -47,6 +47,8 @@ extension Settings {
     result.offersUnauthenticate = imapUnauthenticates
     result.idleTimeout = .seconds(Int64(imapIdleSeconds))
     result.messageLimit = imapMessageLimit
+    result.submissionAccounts = submissionAccounts
+    result.utf8Fallback = imapUTF8Fallback == "surrogate" ? .surrogate : .asIs
     return result
   }
 

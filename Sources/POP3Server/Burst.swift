@@ -1,4 +1,5 @@
 import Bytes
+import MailFormat
 import MailStore
 import NIOCore
 import POP3Core

@@ -19,7 +19,8 @@ import Testing
   }
 
   static let targets = [
-    Target("AuthLineFuzz", authLineFuzz), Target("BytesFuzz", bytesFuzz), Target("ControlFuzz", controlFuzz),
+    Target("AuthLineFuzz", authLineFuzz), Target("BinaryFuzz", binaryFuzz), Target("BytesFuzz", bytesFuzz),
+    Target("ControlFuzz", controlFuzz),
     Target("CredentialsFuzz", credentialsFuzz),
     Target("DeflateFuzz", deflateFuzz), Target("DotFuzz", dotFuzz), Target("FlagChunkFuzz", flagChunkFuzz),
     Target("HeaderFuzz", headerFuzz),
@@ -28,7 +29,7 @@ import Testing
     Target("LMTPReplyFuzz", lmtpReplyFuzz), Target("MaildirFuzz", maildirFuzz), Target("MboxFuzz", mboxFuzz),
     Target("MessageFuzz", messageFuzz), Target("PackFuzz", packFuzz), Target("POP3Fuzz", pop3Fuzz),
     Target("POP3ResponseFuzz", pop3ResponseFuzz), Target("SASLFuzz", saslFuzz), Target("SearchFuzz", searchFuzz),
-    Target("TokenFuzz", tokenFuzz), Target("TransferFuzz", transferFuzz),
+    Target("TokenFuzz", tokenFuzz), Target("TransferFuzz", transferFuzz), Target("URLFuzz", urlFuzz),
   ]
 
   static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

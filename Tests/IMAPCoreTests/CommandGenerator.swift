@@ -227,17 +227,68 @@ struct CommandGenerator {
   }
 
   mutating func append() -> AppendCommand {
-    AppendCommand(
-      mailbox(),
-      messages: some(1...3) { generator in
-        .init(
-          ByteBuffer(bytes: generator.some(0...40) { UInt8($0.int(0...255)) }), flags: generator.flags(),
-          date: generator.maybe { $0.date() }, isBinary: generator.flip())
-      })
+    AppendCommand(mailbox(), messages: some(1...3) { $0.appended() })
+  }
+
+  mutating func replace() -> AppendCommand {
+    let number = int(0...4) == 0 ? MessageSet.star : UInt32(int(1...4_294_967_295))
+    return AppendCommand(mailbox(), replaces: ReplacedMessage(uid: flip(), number: number), messages: [appended()])
+  }
+
+  mutating func appended() -> AppendCommand.Message {
+    let (flags, date) = (flags(), maybe { $0.date() })
+    switch int(0...3) {
+    case 0:
+      let parts = some(1...4) { generator -> AppendCommand.Part in
+        switch generator.int(0...3) {
+        case 0: .text(generator.anything())
+        case 1: .utf8(generator.anything())
+        default: .url(generator.octets())
+        }
+      }
+      return .init(ByteBuffer(), flags: flags, date: date, parts: parts)
+    case 1: return .init(anything(), flags: flags, date: date, isUTF8: true)
+    default: return .init(anything(), flags: flags, date: date, isBinary: flip())
+    }
+  }
+
+  mutating func anything() -> ByteBuffer { ByteBuffer(bytes: some(0...40) { UInt8($0.int(0...255)) }) }
+
+  mutating func url() -> IMAPURL {
+    var url = IMAPURL()
+    if flip() {
+      let host = pick(["example.org", "[2001:db8::1]", "10.0.0.1"])
+      url.server = .init(user: maybe { $0.text() + "x" }, host: host, port: maybe { UInt16($0.int(0...65_535)) })
+      url.server?.mechanism = maybe { $0.flip() ? "*" : $0.atom() }
+    }
+    guard int(0...9) > 0 else { return url }
+    url.mailbox = mailbox()
+    url.uidValidity = maybe { UInt32($0.int(1...4_294_967_295)) }
+    guard int(0...4) > 0 else {
+      url.search = maybe { $0.text() + "x" }
+      return url
+    }
+    var message = IMAPURL.Message(uid: UInt32(int(1...4_294_967_295)))
+    message.section = maybe { $0.section() }
+    if case .whole? = message.section?.text, message.section?.part.isEmpty == true { message.section = nil }
+    message.partial = maybe {
+      .init(offset: Int64($0.int(0...Int.max)), count: $0.maybe { Int64($0.int(1...Int.max)) })
+    }
+    message.authorization = maybe { generator in
+      let user = generator.text() + "x"
+      return .init(
+        expires: generator.maybe { Int64($0.int(-60_000_000_000...250_000_000_000)) },
+        access: generator.pick([.submit(user), .user(user), .authuser, .anonymous]),
+        proof: generator.maybe {
+          .init(mechanism: "X-" + $0.pick(["A", "B.9"]), token: String(repeating: "0aF9", count: $0.int(8...20)))
+        })
+    }
+    url.message = message
+    return url
   }
 
   mutating func command() -> Command {
-    switch int(0...25) {
+    switch int(0...29) {
     case 0:
       pick([.capability, .noop, .logout, .startTLS, .namespace, .idle, .close, .unselect, .check, .unauthenticate])
     case 1: .id(IDCommand(maybe { IDParameters($0.some(0...4) { .init($0.atom(), $0.maybe { $0.text() }) }) }))
@@ -277,6 +328,12 @@ struct CommandGenerator {
           unchangedSince: rarely { $0.modSeq() }, modifiers: modifiers()))
     case 22: .sort(sort())
     case 23: .thread(thread())
+    case 27:
+      .resetKey(flip() ? ResetKeyCommand() : ResetKeyCommand(mailbox(), mechanisms: some(0...2) { _ in "INTERNAL" }))
+    case 28:
+      .genURLAuth(GenURLAuthCommand(some(1...3) { .init($0.octets(), mechanism: $0.pick(["INTERNAL", "X-A.1"])) }))
+    case 29: .urlFetch(URLFetchCommand(some(1...3) { $0.octets() }))
+    case 26: .replace(replace())
     case 24: .copy(CopyCommand(uid: flip(), set: set(), mailbox: mailbox()))
     default: flip() ? .move(MoveCommand(uid: flip(), set: set(), mailbox: mailbox())) : .getQuotaRoot(mailbox())
     }

@@ -28,11 +28,35 @@ import Testing
       var whole = CommandFramer(options: options, isLoggedIn: true)
       let expected = drive(&whole, [printer.buffer])
       #expect(whole.isIdle)
-      if case .append(let append) = command.command {
-        #expect(expected.count == append.messages.count * 2 + 1)
+      let appended: AppendCommand? =
+        switch command.command {
+        case .append(let command), .replace(let command): command
+        default: nil
+        }
+      if let appended {
+        let parts = appended.messages.flatMap { message in message.parts ?? [.text(message.bytes)] }
+        // URLs that need a literal are asked for like any argument, but not by a client that does not wait.
         #expect(
-          expected.compactMap { if case .message(let bytes) = $0 { bytes } else { nil } }
-            == append.messages.map(\.bytes))
+          expected.compactMap { seen -> AppendCommand.Part? in
+            switch seen {
+            case .message(let bytes): .text(bytes)
+            case .event(.appendURL(let url)): .url(url)
+            default: nil
+            }
+          }
+            == parts.map { part in
+              switch part {
+              case .url: part
+              case .text(let bytes), .utf8(let bytes): .text(bytes)
+              }
+            })
+        #expect(expected.last == .event(.appendEnd(tag: "t")))
+        let announced = expected.compactMap { seen -> AppendMessage? in
+          if case .event(.appendMessage(let message)) = seen { message } else { nil }
+        }
+        #expect(announced.map(\.flags) == appended.messages.map(\.flags))
+        #expect(announced.map(\.index) == Array(appended.messages.indices))
+        #expect(announced.allSatisfy { $0.replaces == appended.replaces && $0.mailbox == appended.mailbox })
       } else {
         #expect(expected.count == 1)
       }

@@ -56,6 +56,9 @@ func drive(
       case .appendMessage:
         seen.append(.event(event))
         if append == .refuse { framer.refuseCommand() } else { framer.acceptMessage() }
+      case .appendText:
+        seen.append(.event(event))
+        framer.acceptMessage()
       case .appendBytes(var bytes):
         message.writeBuffer(&bytes)
         if append == .refuseAfterFirstOctets { framer.refuseCommand() }

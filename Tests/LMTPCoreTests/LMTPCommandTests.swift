@@ -52,7 +52,7 @@ private let budi = LMTPPath(localPart: "budi", domain: "contoh.id")
       ("MAIL TO:<budi@contoh.id>", .badSender, "501 5.1.7"), ("RCPT TO:<>", .badRecipient, "501 5.1.3"),
       ("RCPT FROM:<budi@contoh.id>", .badRecipient, "501 5.1.3"),
       ("MAIL FROM:<> FOO=1", .unknownParameter("FOO"), "555 5.5.4"),
-      ("MAIL FROM:<> BODY=BINARYMIME", .unknownParameter("BODY=BINARYMIME"), "555 5.5.4"),
+      ("MAIL FROM:<> BODY=TERNARY", .badParameter("BODY"), "501 5.5.4"),
       ("RCPT TO:<budi@contoh.id> NOTIFY=NEVER", .unknownParameter("NOTIFY"), "555 5.5.4"),
       ("MAIL FROM:<> BODY=9BIT", .badParameter("BODY"), "501 5.5.4"),
       ("MAIL FROM:<> SIZE", .badParameter("SIZE"), "501 5.5.4"),

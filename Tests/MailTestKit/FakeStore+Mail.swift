@@ -83,6 +83,13 @@ extension FakeStore {
     return try await inner.append(messages, to: mailbox, of: account, ignoringQuota: ignoringQuota)
   }
 
+  public func replace(
+    _ uid: UID, in ref: MailboxRef, with message: AppendedMessage, to mailbox: String
+  ) async throws(StoreError) -> AssignedUIDs {
+    try check(.append)
+    return try await inner.replace(uid, in: ref, with: message, to: mailbox)
+  }
+
   public func changeFlags(
     _ change: FlagChange, of uids: [UID], in ref: MailboxRef
   ) async throws(StoreError) -> FlagOutcome {
@@ -108,6 +115,14 @@ extension FakeStore {
     _ range: ClosedRange<UID>, since modSeq: ModSeq, in ref: MailboxRef
   ) async throws(StoreError) -> [UID]? {
     try await inner.vanished(range, since: modSeq, in: ref)
+  }
+
+  public func accessKey(_ use: AccessKeyUse, of ref: MailboxRef) async throws(StoreError) -> [UInt8]? {
+    try await inner.accessKey(use, of: ref)
+  }
+
+  public func removeAccessKeys(of account: AccountID) async throws(StoreError) {
+    try await inner.removeAccessKeys(of: account)
   }
 
   public func visit(

@@ -10,7 +10,7 @@ extension TestServer.Kind {
   /// `whole-message-limit`, `search-whole-message-limit`, `messages-on-loop`, `output-chunk`, `line`,
   /// `notify-lines`, `notify-messages`, `search-contexts`, `context-results`, `metadata-entries`, `metadata-value`,
   /// `line-before-login`, `swallowed-literal`, `message-limit`, `progress-milliseconds`, `compress` and `unauthenticate`
-  /// (`off`).
+  /// (`off`), `utf8-fallback`, `submission-accounts`.
   static let imap = TestServer.Kind(name: "imap") { parts in
     let clock = parts.clock
     var settings = IMAPServerSettings(now: { clock.now })
@@ -38,6 +38,8 @@ extension TestServer.Kind {
     settings.progressInterval = .milliseconds(Int64(parts.number("progress-milliseconds", or: 10_000)))
     settings.offersCompression = parts.settings["compress"] != "off"
     settings.offersUnauthenticate = parts.settings["unauthenticate"] != "off"
+    settings.submissionAccounts = (parts.settings["submission-accounts"] ?? "").split(separator: ",").map(String.init)
+    settings.utf8Fallback = parts.settings["utf8-fallback"].flatMap { HeaderFallback(rawValue: $0) } ?? .asIs
     let listener = IMAPListener(
       store: parts.store, authenticator: parts.authenticator, settings: settings, logger: parts.logger)
     return { listener.makeSession($0) }

@@ -20,7 +20,8 @@ import Testing
     let answers = try await peer.untilClosed().split(separator: "\r\n").map { $0.prefix(3) }
     #expect(
       answers == [
-        "220", "250", "250", "250", "250", "250", "250", "250", "250", "250", "250", "354", "250", "250", "250", "250",
+        "220", "250", "250", "250", "250", "250", "250", "250", "250", "250", "250", "250", "354", "250", "250", "250",
+        "250",
         "250", "221",
       ])
     #expect(try await contents(store, 1) == "A: b\r\n\r\n.\r\n")

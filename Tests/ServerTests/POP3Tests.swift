@@ -1,4 +1,5 @@
 import MailAuth
+import MailFormat
 import MailStore
 import MailTestKit
 import NIOCore

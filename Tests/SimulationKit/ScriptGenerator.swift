@@ -237,6 +237,11 @@ public struct ScriptGenerator {
     case 25, 26:
       guess.isIdle = true
       return "IDLE"
+    case 29 where chance(2):
+      let target = chance(2) ? guess.selected ?? "INBOX" : name(client.account)
+      arrive(client.account, target)
+      return
+        "\(uid)REPLACE \(chance(6) ? "*" : "\(max(1, count - upTo(25)))") \(target) (\(flags())) {message \(messageNumber())}"
     case 27: return "\(uid)STORE 1:* +FLAGS.SILENT (\\Deleted)"
     case 28:
       guess.selected = nil
@@ -323,6 +328,12 @@ public struct ScriptGenerator {
       let target = name(client.account)
       arrive(client.account, target)
       let more = chance(5) ? " (\(flags())) {message \(messageNumber())}" : ""
+      if chance(9) {
+        let url = "/\(pick(["INBOX", "Sent", "Trash"]))/;UID=\(1 + upTo(40))"
+        let part = pick(["", "/;SECTION=HEADER", "/;SECTION=1", "/;SECTION=TEXT/;PARTIAL=3.50"])
+        let fields = "URL \"\(url)/;SECTION=HEADER.FIELDS%20(Subject)\""
+        return "APPEND \(target) CATENATE (URL \(url)\(part) TEXT {message \(messageNumber())} \(fields))"
+      }
       let date = chance(4) ? " \"1\(upTo(9))-Aug-2025 10:0\(upTo(9)):00 +0\(upTo(9))30\"" : ""
       return "APPEND \(target)\(chance(3) ? "" : " (\(flags()))")\(date) {message \(messageNumber())}\(more)"
     case 10...12:

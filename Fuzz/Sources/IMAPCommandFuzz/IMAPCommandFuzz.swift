@@ -44,18 +44,32 @@ private func hasPossibleNames(_ command: Command) -> Bool {
 private func checkFraming(of command: TaggedCommand, _ printed: ByteBuffer, _ options: WireOptions) {
   var framer = CommandFramer(options: options, isLoggedIn: true)
   framer.receive(printed)
-  if case .append(let append) = command.command {
-    for message in append.messages {
+  let appended: AppendCommand? =
+    switch command.command {
+    case .append(let command), .replace(let command): command
+    default: nil
+    }
+  if let appended {
+    for message in appended.messages {
       guard case .appendMessage(let header) = framer.next() else { return must(false, "a message is not announced") }
       must(header.flags == message.flags && header.date == message.date, "a message is announced otherwise")
-      // RFC 3502 §6.3.11: an empty one cancels.
-      framer.acceptMessage()
-      var event = framer.next()
-      if !message.bytes.readableBytesView.isEmpty {
-        must(event == .appendBytes(message.bytes), "a message is handed over otherwise")
-        event = framer.next()
+      must(header.replaces == appended.replaces, "a REPLACE is announced otherwise")
+      guard let parts = message.parts else {
+        checkOctets(message.bytes, &framer)
+        continue
       }
-      must(event == .appendMessageEnd, "a message does not end")
+      for part in parts {
+        switch part {
+        case .url(let url):
+          var event = framer.next()
+          while event == .sendContinuation { event = framer.next() }
+          must(event == .appendURL(url), "a URL is handed over otherwise")
+        case .text(let bytes), .utf8(let bytes):
+          guard case .appendText = framer.next() else { return must(false, "a part is not announced") }
+          checkOctets(bytes, &framer)
+        }
+      }
+      must(framer.next() == .appendCatenated, "a list of parts does not end")
     }
     must(framer.next() == .appendEnd(tag: command.tag), "an APPEND does not end")
   } else {
@@ -66,4 +80,14 @@ private func checkFraming(of command: TaggedCommand, _ printed: ByteBuffer, _ op
     must((try? frame.parse(options: options)) == command, "framed as something else")
   }
   must(framer.isIdle, "something is left behind the command")
+}
+
+private func checkOctets(_ bytes: ByteBuffer, _ framer: inout CommandFramer) {
+  framer.acceptMessage()
+  var event = framer.next()
+  if bytes.readableBytes > 0 {
+    must(event == .appendBytes(bytes), "octets are handed over otherwise")
+    event = framer.next()
+  }
+  must(event == .appendMessageEnd, "octets do not end")
 }

@@ -1,7 +1,7 @@
 // The input is a byte that sets the framer up and what a client sends. Invariants:
 // - However the bytes are cut, the same commands, messages, lines and refusals come out (their words may differ).
 // - What is held while more is awaited stays within the limits.
-// - The octets of a message add up to the size that was announced, or the message has not ended.
+// - The octets of a message, or of a part of one, add up to the size that was announced, or the message has not ended.
 // - Every frame can be read or refused, and a refusal can be written on one line.
 import Bytes
 import FuzzKit
@@ -60,6 +60,8 @@ private struct Setup {
     limits.tag = 8
     limits.mailboxName = 20
     limits.keyword = 10
+    limits.catenatedParts = 3
+    limits.url = 24
     return limits
   }
 
@@ -93,6 +95,14 @@ private func drive(_ setup: Setup, _ chunks: [ByteBuffer]) -> [Seen] {
         message = ByteBuffer()
         seen.append(.event(event))
         if setup.refusesMessages { framer.refuseCommand() } else { framer.acceptMessage() }
+      case .appendText(let literal):
+        announced = literal.size
+        message = ByteBuffer()
+        seen.append(.event(event))
+        framer.acceptMessage()
+      case .appendURL(let url):
+        must(url.readableBytes <= setup.limits.url, "a URL is longer than allowed")
+        seen.append(.event(event))
       case .appendBytes(var bytes):
         must(bytes.readableBytes > 0, "octets of a message that are none")
         message.writeBuffer(&bytes)
@@ -111,7 +121,7 @@ private func drive(_ setup: Setup, _ chunks: [ByteBuffer]) -> [Seen] {
         must(framer.next() == event, "a closed framer changes its mind")
         seen.append(.closed)
         return seen
-      case .line, .sendContinuation, .appendEnd:
+      case .line, .sendContinuation, .appendEnd, .appendCatenated:
         seen.append(.event(event))
       }
     }

@@ -64,16 +64,20 @@ extension CommandReader {
     case .lsub: .lsub(try lsubCommand())
     case .status: .status(try statusCommand())
     case .append: .append(try appendCommand())
+    case .resetKey: .resetKey(try resetKeyCommand())
+    case .genURLAuth: .genURLAuth(try genURLAuthCommand())
+    case .urlFetch: .urlFetch(try urlFetchCommand())
     case .getQuota: .getQuota(try getQuotaCommand())
     case .getQuotaRoot: .getQuotaRoot(try spaceAndMailbox())
     case .setQuota: .setQuota(try setQuotaCommand())
     case .uid: try uidCommand()
     case .expunge: .expunge(ExpungeCommand())
+    case .replace: .replace(try replaceCommand(uid: false))
     case .search, .sort, .thread, .fetch, .store, .copy, .move: try messageCommand(name, uid: false)
     }
   }
 
-  /// uid = "UID" SP (copy / move / fetch / search / sort / store / thread / uid-expunge)
+  /// uid = "UID" SP (copy / move / fetch / search / sort / store / thread / replace / uid-expunge)
   private mutating func uidCommand() throws(IMAPSyntaxError) -> Command {
     try space()
     let range = wordRange()
@@ -88,6 +92,7 @@ extension CommandReader {
     case .store: return try messageCommand(.store, uid: true)
     case .copy: return try messageCommand(.copy, uid: true)
     case .move: return try messageCommand(.move, uid: true)
+    case .replace: return .replace(try replaceCommand(uid: true))
     default: throw error("Unknown command after UID", at: range.lowerBound)
     }
   }

@@ -2,11 +2,14 @@ import Bytes
 import NIOCore
 
 extension CommandFramer {
-  enum AppendHeader {
-    /// The literal is a message. `literal` is still to be filled in.
-    case message(AppendMessage)
-    /// The literal is an argument (the mailbox name).
-    case inner
+  /// A command whose messages stream by, as far as it stands before the first of them.
+  enum AppendStart {
+    /// Some other command.
+    case other
+    /// The literal that ends the line is an argument (the mailbox name).
+    case argument
+    /// What follows is read from `offset` on.
+    case messages(AppendMessage, offset: Int)
     case failed(IMAPSyntaxError)
   }
 
@@ -17,29 +20,121 @@ extension CommandFramer {
     return reader.tagIfValid()
   }
 
-  var isAppend: Bool {
-    let view = input.readableBytesSpan
-    var reader = CommandReader(view, options: options, limits: limits)
-    return reader.tagIfValid() != nil && reader.cursor.takeIgnoringCase("APPEND ")
-  }
-
-  /// Reads the part of an APPEND that stands before a literal.
-  func appendHeader(upTo length: Int) -> AppendHeader {
-    guard let frame = input.getSlice(at: input.readerIndex, length: length) else { return .inner }
+  /// Reads the beginning of an APPEND or REPLACE.
+  func appendStart(upTo length: Int) -> AppendStart {
+    guard mayBeAppend, let frame = input.getSlice(at: input.readerIndex, length: length) else { return .other }
     let view = frame.readableBytesSpan
     var reader = CommandReader(view, options: options, limits: limits)
     do {
-      let tag = try reader.tag()
-      _ = reader.cursor.takeIgnoringCase("APPEND ")
-      if reader.isUnfinishedLiteral { return .inner }
+      guard let tag = reader.tagIfValid() else { return .other }
+      var replaces: ReplacedMessage?
+      if !reader.cursor.takeIgnoringCase("APPEND ") {
+        let uid = reader.cursor.takeIgnoringCase("UID ")
+        guard reader.cursor.takeIgnoringCase("REPLACE ") else { return .other }
+        replaces = try reader.replacedMessage(uid: uid)
+        try reader.space()
+      }
+      if reader.isUnfinishedLiteral { return .argument }
       let mailbox = try reader.mailbox()
-      let (flags, date) = try reader.appendOptions()
-      let none = LiteralHeader(size: 0, isSynchronizing: true)
-      return .message(
-        AppendMessage(tag: tag, mailbox: mailbox, index: 0, flags: flags, date: date, literal: none))
+      let none = LiteralHeader(size: 0, isSynchronizing: false)
+      return .messages(
+        AppendMessage(
+          tag: tag, replaces: replaces, mailbox: mailbox, index: -1, flags: FlagList(), date: nil, literal: none),
+        offset: reader.cursor.position)
     } catch {
       return .failed(error.tagged(frameTag))
     }
+  }
+
+  /// False is certain: other commands are not read twice.
+  private var mayBeAppend: Bool {
+    let view = input.readableBytesSpan
+    var cursor = ByteCursor(view)
+    cursor.skip { $0 != .space && $0 != .lf }
+    guard cursor.take(.space) else { return false }
+    return cursor.takeIgnoringCase("APPEND ") || cursor.takeIgnoringCase("REPLACE ")
+      || cursor.takeIgnoringCase("UID REPLACE ")
+  }
+
+  /// Reads what stands before, between or behind messages: `length` octets from the reader index on, the last line of them
+  /// ended by `end`, beginning at `offset`.
+  mutating func readSegment(
+    _ progress: AppendProgress, from offset: Int, length: Int, _ end: LineEnd
+  ) -> FramerEvent? {
+    var literal: LiteralHeader?
+    if case .literal(let header) = LiteralHeader.atEnd(
+      of: input, start: input.readerIndex + collected, length: length - collected)
+    {
+      literal = header
+    }
+    do {
+      var progress = progress
+      let (events, segmentEnd) = try readEvents(&progress, from: offset, length: length, literal)
+      if let literal { try checkLiteral(literal, segmentEnd) }
+      steps = events[...]
+      switch (segmentEnd, literal) {
+      case (.argument(let from), let literal?):
+        input.moveReaderIndex(forwardBy: from)
+        collected = length + end.terminator - from
+        scanned = 0
+        literalOctets = 0
+        state = .steps(progress, .argument(literal))
+      case (.octets, let literal?):
+        dropSegment(length, end)
+        state = .steps(progress, .octets(literal))
+      default:
+        dropSegment(length, end)
+        state = .steps(progress, .command)
+      }
+      return nil
+    } catch {
+      dropSegment(length, end)
+      if let literal { refuse(literal: literal) } else { state = .command }
+      return .rejected(error.tagged(progress.message.tag))
+    }
+  }
+
+  private func readEvents(
+    _ progress: inout AppendProgress, from offset: Int, length: Int, _ literal: LiteralHeader?
+  ) throws(IMAPSyntaxError) -> ([FramerEvent], CommandReader.SegmentEnd) {
+    let frame = input.getSlice(at: input.readerIndex, length: length) ?? ByteBuffer()
+    let view = frame.readableBytesSpan
+    var reader = CommandReader(view, options: options, limits: limits)
+    reader.cursor.position = offset
+    var events: [FramerEvent] = []
+    let end = try reader.appendSegment(&progress.message, &progress.place, literal: literal, into: &events)
+    return (events, end)
+  }
+
+  private func checkLiteral(_ literal: LiteralHeader, _ end: CommandReader.SegmentEnd) throws(IMAPSyntaxError) {
+    if let most = limits.nonSynchronizingLiteral, !literal.isSynchronizing, literal.size > most {
+      throw IMAPSyntaxError(code: .tooBig, "A non-synchronizing literal may not be that large", at: 0)
+    }
+    if case .argument = end, literal.size > Int64(limits.url) {
+      throw IMAPSyntaxError(code: .tooBig, "A URL is longer than \(limits.url) octets", at: 0)
+    }
+  }
+
+  private mutating func dropSegment(_ length: Int, _ end: LineEnd) {
+    input.moveReaderIndex(forwardBy: length + end.terminator)
+    trimInput()
+    resetFrame()
+  }
+
+  /// Gives out what was read of a segment, then goes on with what ends it.
+  mutating func nextStep(_ progress: AppendProgress, _ end: StepsEnd) -> FramerEvent? {
+    if let event = steps.popFirst() {
+      guard steps.isEmpty else { return event }
+      switch end {
+      case .command: state = .command
+      case .octets(let literal): state = .decision(progress, event, literal)
+      case .argument: break
+      }
+      return event
+    }
+    guard case .argument(let literal) = end else { return nil }
+    state = .argument(progress, literal)
+    return literal.isSynchronizing ? .sendContinuation : nil
   }
 
   mutating func nextInMessage(_ progress: AppendProgress, left: Int64) -> FramerEvent {
@@ -60,63 +155,24 @@ extension CommandFramer {
     return .appendBytes(bytes)
   }
 
-  /// Behind a message: the line end, or the next message (RFC 3502).
+  /// Behind a literal: the line end, the next part or the next message (RFC 3502, RFC 4469).
   mutating func nextAfterMessage(_ progress: AppendProgress) -> FramerEvent? {
+    func tooLong() -> IMAPSyntaxError {
+      IMAPSyntaxError(tag: progress.message.tag, code: .tooBig, "The command line is too long", at: 0)
+    }
     guard let end = findLineEnd() else {
-      guard scanned > lineLimit + 1 else { return .needMore }
+      guard lineOctets(upTo: scanned) > lineLimit + 1 else { return .needMore }
+      input.moveReaderIndex(forwardBy: collected)
       startSwallowing(0)
-      return .rejected(appendError(progress, .tooBig, "The command line is too long"))
+      return .rejected(tooLong())
     }
-    let header = LiteralHeader.atEnd(of: input, start: input.readerIndex, length: end.length)
-    guard let line = input.readSlice(length: end.length) else { return .needMore }
-    input.moveReaderIndex(forwardBy: end.terminator)
-    trimInput()
-    resetFrame()
-    switch header {
-    case .none:
-      state = .command
-      if end.length == 0 { return .appendEnd(tag: progress.message.tag) }
-      return .rejected(appendError(progress, nil, "Unexpected text after the message"))
-    case .literal(let literal):
-      return startNextMessage(progress, line, literal, lineLength: end.length)
+    guard lineOctets(upTo: end.length) <= lineLimit else {
+      let header = LiteralHeader.atEnd(of: input, start: input.readerIndex + collected, length: end.length)
+      dropSegment(collected + end.length, end)
+      if case .literal(let literal) = header { refuse(literal: literal) } else { state = .command }
+      return .rejected(tooLong())
     }
-  }
-
-  private mutating func startNextMessage(
-    _ progress: AppendProgress, _ line: ByteBuffer, _ literal: LiteralHeader, lineLength: Int
-  ) -> FramerEvent? {
-    func rejected(_ error: IMAPSyntaxError) -> FramerEvent {
-      refuse(literal: literal)
-      return .rejected(error)
-    }
-    guard lineLength <= lineLimit else {
-      return rejected(appendError(progress, .tooBig, "The command line is too long"))
-    }
-    guard progress.message.index + 1 < limits.messagesPerAppend else {
-      var error = appendError(
-        progress, .messageLimit(UInt32(clamping: limits.messagesPerAppend)), "Too many messages in one APPEND")
-      error.answer = .no
-      return rejected(error)
-    }
-    if let most = limits.nonSynchronizingLiteral, !literal.isSynchronizing, literal.size > most {
-      return rejected(appendError(progress, .tooBig, "A non-synchronizing literal may not be that large"))
-    }
-    let view = line.readableBytesSpan
-    var reader = CommandReader(view, options: options, limits: limits)
-    do {
-      var message = progress.message
-      (message.flags, message.date) = try reader.appendOptions()
-      message.index += 1
-      message.literal = literal
-      state = .decision(AppendProgress(message: message))
-      return nil
-    } catch {
-      return rejected(error.tagged(progress.message.tag))
-    }
-  }
-
-  private func appendError(_ progress: AppendProgress, _ code: ResponseCode?, _ reason: String) -> IMAPSyntaxError {
-    IMAPSyntaxError(tag: progress.message.tag, code: code, reason, at: 0)
+    return readSegment(progress, from: 0, length: collected + end.length, end)
   }
 
   mutating func nextLine() -> FramerEvent {

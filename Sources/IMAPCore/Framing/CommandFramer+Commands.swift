@@ -56,10 +56,20 @@ extension CommandFramer {
         resetFrame()
         return nil
       }
-      return giveOut(frameLength, end)
+      return startCatenation(frameLength, end) ? nil : giveOut(frameLength, end)
     case .literal(let literal):
       return startLiteral(literal, end)
     }
+  }
+
+  /// An APPEND of nothing but URLs has no literal to be known by. False: it is something else, or cannot be read, which the
+  /// reader of its frame says.
+  private mutating func startCatenation(_ length: Int, _ end: LineEnd) -> Bool {
+    guard case .messages(let message, let offset) = appendStart(upTo: length) else { return false }
+    let before = self
+    if readSegment(AppendProgress(message: message), from: offset, length: length, end) == nil { return true }
+    self = before
+    return false
   }
 
   private mutating func giveOut(_ length: Int, _ end: LineEnd) -> FramerEvent? {
@@ -80,21 +90,13 @@ extension CommandFramer {
   }
 
   private mutating func startLiteral(_ literal: LiteralHeader, _ end: LineEnd) -> FramerEvent? {
-    if isAppend {
-      switch appendHeader(upTo: collected + end.length) {
-      case .message(var message):
-        message.literal = literal
-        if let limit = limits.nonSynchronizingLiteral, !literal.isSynchronizing, literal.size > limit {
-          return rejectLiteral(literal, end, tooBigForLiteralMinus(end))
-        }
-        consumeLine(end)
-        state = .decision(AppendProgress(message: message))
-        return nil
-      case .failed(let error):
-        return rejectLiteral(literal, end, error)
-      case .inner:
-        break
-      }
+    switch appendStart(upTo: collected + end.length) {
+    case .messages(let message, let offset):
+      return readSegment(AppendProgress(message: message), from: offset, length: collected + end.length, end)
+    case .failed(let error):
+      return rejectLiteral(literal, end, error)
+    case .argument, .other:
+      break
     }
     let limit = isLoggedIn ? limits.literals : limits.literalsBeforeLogin
     literalCount += 1

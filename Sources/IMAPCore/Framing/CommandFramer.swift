@@ -28,16 +28,22 @@ public struct CommandFramer: Sendable {
   var literalOctets: Int64 = 0
   var literalCount = 0
   var state = State.command
+  /// Events of an APPEND, read and not yet given out.
+  var steps: ArraySlice<FramerEvent> = []
 
   enum State: Hashable, Sendable {
     /// Looking for the end of a line of a command.
     case command
     /// A literal of a command is on its way; `collected` stands behind its header.
     case literal(size: Int)
-    /// `appendMessage` was given out.
-    case decision(AppendProgress)
+    /// What was read of an APPEND's line is given out, `steps` first.
+    case steps(AppendProgress, StepsEnd)
+    /// A literal of such a line that is an argument is on its way; `collected` stands behind its header.
+    case argument(AppendProgress, LiteralHeader)
+    /// The event was given out; it announces octets.
+    case decision(AppendProgress, FramerEvent, LiteralHeader)
     case message(AppendProgress, left: Int64)
-    /// Between messages of an APPEND, or before its line end.
+    /// Between messages or parts of an APPEND, or before its line end.
     case afterMessage(AppendProgress)
     case line
     /// Throwing away the rest of a command: octets of a literal, then a line.
@@ -48,7 +54,16 @@ public struct CommandFramer: Sendable {
   }
 
   struct AppendProgress: Hashable, Sendable {
+    /// The last one announced; its index is -1 before the first.
     var message: AppendMessage
+    var place = CommandReader.AppendPlace.message
+  }
+
+  /// What follows when all `steps` are given out.
+  enum StepsEnd: Hashable, Sendable {
+    case command
+    case octets(LiteralHeader)
+    case argument(LiteralHeader)
   }
 
   public init(limits: IMAPLimits = .standard, options: WireOptions = .rev1, isLoggedIn: Bool = false) {
@@ -76,6 +91,7 @@ public struct CommandFramer: Sendable {
     let count = input.readableBytes
     input.clear()
     resetFrame()
+    steps = []
     state = .command
     return count
   }
@@ -94,19 +110,26 @@ public struct CommandFramer: Sendable {
     state = .line
   }
 
-  /// Takes the message just announced: its octets follow.
+  /// Takes the message or part just announced: its octets follow. Nothing to do for a catenated message as a whole.
   public mutating func acceptMessage() {
-    guard case .decision(let progress) = state else { return }
-    needsContinuation = progress.message.literal.isSynchronizing
-    state = .message(progress, left: progress.message.literal.size)
+    guard case .decision(let progress, _, let literal) = state else { return }
+    needsContinuation = literal.isSynchronizing
+    state = .message(progress, left: literal.size)
   }
 
   /// Ends an APPEND that is under way; the caller answers its tag with NO. Octets still on their way are thrown away,
   /// or the connection must be closed if they are too many (RFC 7888 §4).
   public mutating func refuseCommand() {
+    steps = []
     switch state {
-    case .decision(let progress):
-      refuse(literal: progress.message.literal)
+    case .decision(_, _, let literal), .steps(_, .octets(let literal)):
+      refuse(literal: literal)
+    case .steps(_, .command):
+      state = .command
+    case .steps(_, .argument(let literal)), .argument(_, let literal):
+      input.moveReaderIndex(forwardBy: min(collected, input.readableBytes))
+      resetFrame()
+      refuse(literal: literal)
     case .message(_, let left):
       // If the client still waits to be asked for the literal it takes the tagged NO instead (RFC 9051 §4.3).
       if needsContinuation {
@@ -136,8 +159,16 @@ public struct CommandFramer: Sendable {
         collected += size
         literalOctets += Int64(size)
         state = .command
-      case .decision(let progress):
-        return .appendMessage(progress.message)
+      case .steps(let progress, let end):
+        if let event = nextStep(progress, end) { return event }
+      case .argument(let progress, let literal):
+        // No more than `limits.url`.
+        guard input.readableBytes - collected >= Int(literal.size) else { return .needMore }
+        collected += Int(literal.size)
+        literalOctets += literal.size
+        state = .afterMessage(progress)
+      case .decision(_, let event, _):
+        return event
       case .message(let progress, let left):
         return nextInMessage(progress, left: left)
       case .afterMessage(let progress):

@@ -9,14 +9,20 @@ public enum FramerEvent: Hashable, Sendable {
   case sendContinuation
   /// A whole command, to be read by `CommandFrame.parse`.
   case command(CommandFrame)
-  /// The next message of an APPEND. Call `acceptMessage()` or `refuseCommand()` before the next `next()`. One of size 0
+  /// The next message of an APPEND, or the one of a REPLACE. Call `acceptMessage()` or `refuseCommand()` before the next `next()`. One of size 0
   /// cancels the whole APPEND: it is to be answered NO (RFC 3502 §6.3.11).
   case appendMessage(AppendMessage)
-  /// The next octets of the accepted message. They add up to exactly `AppendMessage.literal.size`.
+  /// The next part of a catenated message: an IMAP URL (RFC 4469 §3).
+  case appendURL(ByteBuffer)
+  /// The next part of a catenated message: octets, to be accepted as a message is. The list may end with it.
+  case appendText(LiteralHeader)
+  /// The catenated message has no more parts.
+  case appendCatenated
+  /// The next octets of the accepted message or part. They add up to exactly its literal's size.
   case appendBytes(ByteBuffer)
-  /// The accepted message is complete. (Comes at once for an empty literal.)
+  /// The accepted message or part is complete. (Comes at once for an empty literal.)
   case appendMessageEnd
-  /// The line of the APPEND is over: store the messages and answer the tag.
+  /// The line of the APPEND or REPLACE is over: store the messages and answer the tag.
   case appendEnd(tag: String)
   /// A line asked for by `expectLine()`, without its line end: an AUTHENTICATE answer or IDLE's DONE.
   case line(ByteBuffer)

@@ -263,7 +263,7 @@ extension ByteBuffer {
     }
   }
 
-  private mutating func writeSection(_ section: BodySection) {
+  mutating func writeSection(_ section: BodySection) {
     writePart(section.part)
     if case .whole = section.text { return }
     if !section.part.isEmpty { writeStaticString(".") }

@@ -130,6 +130,8 @@ extension CommandReader {
   mutating func mailbox() throws(IMAPSyntaxError) -> MailboxName {
     let wire = try wireAString("a mailbox name")
     guard let name = decodedMailbox(wire) else {
+      // RFC 6855 §3: octets that are no UTF-8 are BAD.
+      if options.utf8 { _ = try text(wire, "mailbox name") }
       // RFC 3501 §5.1.3: names with '&' should be verified.
       let form = options.utf8 ? "UTF-8" : "modified UTF-7"
       throw IMAPSyntaxError(

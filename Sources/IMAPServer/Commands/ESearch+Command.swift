@@ -7,6 +7,8 @@ extension IMAPSession {
   /// ESEARCH (RFC 7377): one mailbox after the other, each as SEARCH would search it.
   func esearch(_ command: ESearchCommand, tag: String) async throws(CommandError) -> Completion {
     let account = try accountID()
+    // RFC 6855 §3
+    if isUTF8, command.search.charset != nil { throw .bad("No CHARSET after ENABLE UTF8=ACCEPT") }
     var command = command
     command.search = try await expandingFilters(command.search)
     let sources = command.sources ?? [.selected]

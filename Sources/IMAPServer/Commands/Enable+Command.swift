@@ -4,12 +4,18 @@ import NIOCore
 
 extension IMAPSession {
   /// ENABLE (RFC 9051 §6.3.1). What is not known, or need not be enabled, is passed over.
-  func enable(_ command: EnableCommand, and others: [String] = []) -> Completion {
+  func enable(_ command: EnableCommand, and others: [String] = []) throws(CommandError) -> Completion {
+    try checkEnable(command)
     var names = others
     if command.capabilities.contains("IMAP4REV2"), !isRev2 {
       isRev2 = true
       framer.options = .rev2
       names.append("IMAP4rev2")
+    }
+    if command.capabilities.contains("UTF8=ACCEPT"), !isUTF8 {
+      isUTF8 = true
+      framer.options = .rev2
+      names.append("UTF8=ACCEPT")
     }
     var wanted: EnabledExtensions = []
     if command.capabilities.contains("CONDSTORE") { wanted.insert(.condStore) }
@@ -29,12 +35,22 @@ extension IMAPSession {
   private static let switches: [(EnabledExtensions, String)] = [
     (.condStore, "CONDSTORE"), (.qResync, "QRESYNC"), (.uidOnly, "UIDONLY"),
   ]
+
+  /// What refuses the whole command, before any of it is done.
+  private func checkEnable(_ command: EnableCommand) throws(CommandError) {
+    // RFC 6855 §3: only valid in the authenticated state.
+    guard !command.capabilities.contains("UTF8=ACCEPT") || view == nil else {
+      throw .bad("UTF8=ACCEPT cannot be enabled while a mailbox is selected")
+    }
+  }
+
   /// The same with METADATA or METADATA-SERVER among them, for which the store has to be asked (RFC 5464 §4.4).
   func enableWithMetadata(_ command: EnableCommand) async throws(CommandError) -> Completion {
+    try checkEnable(command)
     let isNew = metadata == nil
     try await enableMetadata()
     guard !isOver else { throw .connectionClosed }
-    return enable(command, and: isNew ? command.capabilities.filter { $0.hasPrefix("METADATA") } : [])
+    return try enable(command, and: isNew ? command.capabilities.filter { $0.hasPrefix("METADATA") } : [])
   }
 }
 

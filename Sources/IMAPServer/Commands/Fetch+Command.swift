@@ -54,7 +54,9 @@ extension IMAPSession {
 
   /// FETCH and UID FETCH (RFC 9051 §6.4.5).
   func fetch(_ command: FetchCommand) async throws(CommandError) -> Completion {
-    let plan = FetchPlan(command, wire, enabled)
+    var plan = FetchPlan(command, wire, enabled)
+    plan.surrogates = showsSurrogates && plan.showsHeaders
+    downgraded = []
     try await tellVanished(command)
     var indexes = try resolve(command.set, uid: command.uid)
     if let partial = command.partial { indexes = indexes.part(partial.places(of: indexes.count)) }
@@ -78,7 +80,7 @@ extension IMAPSession {
       if let code { connection.out.writeUntagged(.no, code, "Only the last messages were looked at") }
       throw .no(.expungeIssued, "Some of the messages no longer exist")
     }
-    return .ok(command.uid ? "UID FETCH completed" : "FETCH completed", code: code)
+    return withDowngraded(.ok(command.uid ? "UID FETCH completed" : "FETCH completed", code: code))
   }
 
   func shownFlags(newlySeen: ModSeq = 0) throws(CommandError) -> ShownFlags {

@@ -11,6 +11,8 @@ extension IMAPSession {
   /// SEARCH by flags and numbers in a mailbox of moderate size. Nil: it needs the store, or takes too long for the loop.
   func searchMemory(_ command: SearchCommand, tag: String) throws(CommandError) -> Completion? {
     try checkContext(command, tag)
+    // RFC 6855 §3
+    if isUTF8, command.charset != nil { throw .bad("No CHARSET after ENABLE UTF8=ACCEPT") }
     tell(expunge: false, includeUID: isRev2 || command.uid)
     guard !isOver else { throw .connectionClosed }
     guard !command.key.hasFilter else { return nil }

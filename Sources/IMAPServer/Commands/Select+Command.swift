@@ -24,6 +24,8 @@ extension IMAPSession {
     let view = MailboxView(mailbox: mailbox, snapshot: snapshot, isReadOnly: command.readOnly)
     self.view = view
     if command.condStore { enabled.insert(.condStore) }
+    hasKeyNews = false
+    listener.keyWatchers.add(self, mailbox.ref)
     writeSelectData(view)
     if let resync = command.resync {
       do throws(CommandError) { try await tellChanges(since: resync, view) } catch {
@@ -54,6 +56,7 @@ extension IMAPSession {
     // RFC 8474 §4.2
     let id = ObjectIdentifiers.mailbox(info, of: view.mailbox.ref.account)
     connection.out.writeUntagged(.ok, .mailboxID(id), "Mailbox's own")
+    connection.out.writeUntagged(.ok, Self.mechanisms, "Mechanisms of URLAUTH")
     if isRev2 {
       // RFC 9051 §6.3.2: its attributes MUST be accurate.
       var attributes = ListPlan.attributes(of: info, hasChildren: nil)
@@ -75,6 +78,7 @@ extension IMAPSession {
   func leaveMailbox() -> Bool {
     guard let view else { return false }
     view.mailbox.close()
+    listener.keyWatchers.remove(self, of: view.mailbox.ref.account)
     self.view = nil
     contexts = nil
     notify?.left(view)

@@ -36,6 +36,8 @@ extension IMAPSession {
     metadata = nil
     account = nil
     isRev2 = false
+    isUTF8 = false
+    hasKeyNews = false
     enabled = []
     enabledByName = []
     hasToldExpunge = false

@@ -10,13 +10,13 @@ import NIOCore
 /// and the session looks at it again only when the visit has returned; it is never in two places at once, and no call comes
 /// in while another is at work.
 final class FetchEncoder: @unchecked Sendable {
-  private let plan: FetchPlan
+  let plan: FetchPlan
   private let shown: ShownFlags
   private let quick: FetchPlan.Quick?
   /// The sections' names as the response gives them, a space behind each.
   private let names: [ByteBuffer]
   private let chunk: Int
-  private let wholeMessageLimit: Int
+  let wholeMessageLimit: Int
 
   @exclusivity(unchecked) var out: ByteBuffer
   @exclusivity(unchecked) private(set) var visited = 0
@@ -33,6 +33,8 @@ final class FetchEncoder: @unchecked Sendable {
     /// `* n FETCH (` and the items that need no message, without the closing parenthesis.
     var head: ByteBuffer
     var headHasItems: Bool
+    /// The same without what is made of headers, if a surrogate may have to be shown.
+    var bare: (head: ByteBuffer, hasItems: Bool)?
   }
 
   init(_ plan: FetchPlan, _ shown: ShownFlags, chunk: Int, wholeMessageLimit: Int, out: ByteBuffer) {
@@ -56,10 +58,17 @@ final class FetchEncoder: @unchecked Sendable {
     if plan.opensMessage, out.readableBytes > 0, out.readableBytes + row.size > chunk { return .stopBefore }
     visited += 1
     guard let (index, entry) = cursor.find(row.uid) else { return .next }
-    if plan.streams(messageOf: Int64(row.size), wholeMessageLimit: wholeMessageLimit) || lacksLines(row) {
+    let showsSurrogate = plan.surrogates && mayNeedSurrogate(row)
+    let streams = plan.streams(messageOf: Int64(row.size), wholeMessageLimit: wholeMessageLimit)
+    if showsSurrogate || streams || lacksLines(row) {
       var head = ByteBuffer()
       let line = writeItems(row, index, entry, into: &head)
       large = LargeMessage(uid: row.uid, head: head, headHasItems: line.hasItems)
+      if showsSurrogate {
+        var bare = ByteBuffer()
+        let line = writeItems(row, index, entry, withHeaders: false, into: &bare)
+        large?.bare = (bare, line.hasItems)
+      }
       return .stop
     }
     // Held here while it is written to.
@@ -91,7 +100,7 @@ final class FetchEncoder: @unchecked Sendable {
 
   /// `* n FETCH (` and all items but the sections.
   private func writeItems(
-    _ row: any MessageRow, _ index: Int, _ entry: MessageEntry, into buffer: inout ByteBuffer
+    _ row: any MessageRow, _ index: Int, _ entry: MessageEntry, withHeaders: Bool = true, into buffer: inout ByteBuffer
   ) -> FetchLine {
     var next = 0
     var hasItems = false
@@ -139,6 +148,7 @@ final class FetchEncoder: @unchecked Sendable {
     var line = FetchLine(continuing: hasItems)
     for item in plan.items[next...] {
       switch item {
+      case .envelope where !withHeaders, .body where !withHeaders, .bodyStructure where !withHeaders: continue
       case .internalDate:
         let date = row.internalDate
         line.writeInternalDate(IMAPDateTime(seconds: date.seconds, zoneMinutes: date.zoneMinutes), into: &buffer)

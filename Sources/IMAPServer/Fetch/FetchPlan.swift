@@ -12,6 +12,8 @@ struct FetchPlan: Sendable {
   private(set) var wantsModSeq: Bool
   private(set) var setsSeen: Bool
   private(set) var needs: ContentNeeds = []
+  /// Headers with UTF-8 are shown in ASCII (RFC 6858).
+  var surrogates = false
   /// How strings are written that are not kept in the form in which they go out.
   let wire: WireOptions
 
@@ -50,6 +52,11 @@ struct FetchPlan: Sendable {
     return size > wholeMessageLimit
       || sections.count > Self.sectionsHeld
         && size * Int64(sections.count) > Int64(Self.sectionsHeld * wholeMessageLimit)
+  }
+
+  /// Something of it comes from a header.
+  var showsHeaders: Bool {
+    !sections.isEmpty || items.contains { $0 == .envelope || $0 == .body || $0 == .bodyStructure }
   }
 
   /// All of it is in the view.
@@ -136,7 +143,7 @@ struct FetchPlan: Sendable {
     sections.append(section)
   }
 
-  private static func section(_ item: FetchItem) -> Section? {
+  static func section(_ item: FetchItem) -> Section? {
     switch item {
     case .bodySection(let section, let partial, _):
       let path = section.part.map { Int($0) }

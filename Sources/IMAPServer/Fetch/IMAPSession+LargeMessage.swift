@@ -32,18 +32,31 @@ extension IMAPSession {
       return .sent(unknownEncoding: false, damage: error)
     }
     guard !isOver else { throw .connectionClosed }
-    guard let reader else { return .gone }
+    guard var reader else { return .gone }
+    var head = (bytes: large.head, hasItems: large.headHasItems)
+    if let bare = large.bare {
+      do throws(CommandError) {
+        if let surrogate = try await surrogate(of: reader) {
+          noteDowngraded(large.uid)
+          head = surrogateHead(bare, plan, surrogate.surrogate)
+          reader = surrogate
+        }
+      } catch {
+        guard case .store(.corrupt(let what)) = error else { throw error }
+        return .sent(unknownEncoding: false, damage: .corrupt(what: what))
+      }
+    }
     let index = reader.index
     let trace = reader.trace.readableBytes
     var unknownEncoding = false
     var damage: StoreError?
-    connection.out.writeImmutableBuffer(large.head)
+    connection.out.writeImmutableBuffer(head.bytes)
     // A part is measured once, however often it is asked for.
     var measures: [[Int]: Measure] = [:]
     for (number, section) in plan.sections.enumerated() {
       // Sections of little each may be many.
       guard await drained() else { throw .connectionClosed }
-      if number > 0 || large.headHasItems { connection.out.writeSpace() }
+      if number > 0 || head.hasItems { connection.out.writeSpace() }
       connection.out.writeFetchItem(section.item, isResponse: true)
       connection.out.writeSpace()
       switch section.kind {
@@ -75,6 +88,29 @@ extension IMAPSession {
     }
     connection.out.writeStaticString(")\r\n")
     return .sent(unknownEncoding: unknownEncoding, damage: damage)
+  }
+
+  /// The items that come from headers, of the surrogate.
+  private func surrogateHead(
+    _ bare: (head: ByteBuffer, hasItems: Bool), _ plan: FetchPlan, _ surrogate: MessageSurrogate
+  ) -> (bytes: ByteBuffer, hasItems: Bool) {
+    var out = bare.head
+    var line = FetchLine(continuing: bare.hasItems)
+    for item in plan.items {
+      switch item {
+      case .envelope:
+        line.writeName("ENVELOPE", into: &out)
+        surrogate.appendEnvelope(to: &out)
+      case .body:
+        line.writeName("BODY", into: &out)
+        surrogate.appendBody(extensible: false, to: &out)
+      case .bodyStructure:
+        line.writeName("BODYSTRUCTURE", into: &out)
+        surrogate.appendBody(extensible: true, to: &out)
+      default: break
+      }
+    }
+    return (out, line.hasItems)
   }
 
   /// Sends octets of a message whose literal has been announced. Nothing can be taken back: if they cannot be read the

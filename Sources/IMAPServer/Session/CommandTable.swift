@@ -45,6 +45,7 @@ enum CommandTable {
     row(.examine, .loggedIn, "RFC 9051 §6.3.3"),
     row(.expunge, .selected, "RFC 9051 §6.4.3, §6.4.9"),
     row(.fetch, .selected, uses: true, breaks: false, "RFC 9051 §6.4.5"),
+    row(.genURLAuth, .loggedIn, "RFC 4467 §7"),
     row(.getMetadata, .loggedIn, "RFC 5464 §4.2"),
     row(.getQuota, .loggedIn, "RFC 9208 §4.1.1"),
     row(.getQuotaRoot, .loggedIn, "RFC 9208 §4.1.2"),
@@ -59,6 +60,8 @@ enum CommandTable {
     row(.noop, .any, "RFC 9051 §6.1.2"),
     row(.notify, .loggedIn, "RFC 5465 §3.1"),
     row(.rename, .loggedIn, "RFC 9051 §6.3.6"),
+    row(.replace, .selected, uses: true, "RFC 8508 §3"),
+    row(.resetKey, .loggedIn, "RFC 4467 §7"),
     row(.search, .selected, uses: true, breaks: false, "RFC 9051 §6.4.4"),
     row(.select, .loggedIn, "RFC 9051 §6.3.2"),
     row(.setMetadata, .loggedIn, "RFC 5464 §4.3"),
@@ -73,6 +76,7 @@ enum CommandTable {
     row(.unauthenticate, .loggedIn, "RFC 8437 §3"),
     row(.unselect, .selected, "RFC 9051 §6.4.2"),
     row(.unsubscribe, .loggedIn, "RFC 9051 §6.3.8"),
+    row(.urlFetch, .loggedIn, "RFC 4467 §7"),
   ]
 
   private static let byName: [CommandRow?] = {

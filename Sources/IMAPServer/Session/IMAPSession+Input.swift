@@ -19,7 +19,7 @@ extension IMAPSession {
       case .line(let line): endIdle(line)
       case .rejected(let error): reject(error)
       case .close(let code, let reason): bye(reason, code: code)
-      case .appendBytes, .appendMessageEnd, .appendEnd:
+      case .appendBytes, .appendMessageEnd, .appendEnd, .appendURL, .appendText, .appendCatenated:
         // Only `append(_:)` asks for these.
         assertionFailure("octets of an APPEND that nobody reads")
       }
@@ -115,7 +115,7 @@ extension IMAPSession {
   func finishTask(_ completion: Completion) async {
     guard let command = running else { return }
     endProgress()
-    if view != nil, [.append, .copy, .move].contains(command.name) { await othersFirst() }
+    if view != nil, [.append, .copy, .move, .replace].contains(command.name) { await othersFirst() }
     if !isOver {
       await finishSlowly(command, completion)
     }

@@ -29,7 +29,7 @@ extension IMAPSession {
     case .logout: logout(tagged.tag)
     case .id(let command): identify(command)
     case .startTLS: try startTLS(tagged.tag)
-    case .enable(let command): command.enablesMetadata ? nil : enable(command)
+    case .enable(let command): command.enablesMetadata ? nil : try enable(command)
     case .cancelUpdate(let command): try cancelUpdate(command)
     case .compress(let command): try compress(command, tagged.tag)
     case .unauthenticate: try unauthenticate(tagged.tag)
@@ -64,6 +64,9 @@ extension IMAPSession {
     case .setMetadata(let command): try await setMetadata(command)
     case .getQuota(let command): try await getQuota(command)
     case .getQuotaRoot(let name): try await getQuotaRoot(name)
+    case .resetKey(let command): try await resetKey(command)
+    case .genURLAuth(let command): try await genURLAuth(command)
+    case .urlFetch(let command): try await urlFetch(command)
     case .close: try await closeMailbox()
     case .expunge(let command): try await expunge(command)
     case .search(let command): try await search(command, tag: tagged.tag)
@@ -134,6 +137,7 @@ extension IMAPSession {
       case .bad: .bad
       }
     if completion.status == .bad { tally.bad += 1 }
+    if hasKeyNews { tellKey() }
     var code = completion.code
     if !enabled.isEmpty, let modSeq = dueModSeq() {
       if completion.status == .ok, code == nil || code?.isMessageLimit == true {
@@ -149,7 +153,7 @@ extension IMAPSession {
   }
 
   func completion(for error: CommandError, of name: CommandName) -> Completion {
-    let isDestination = name == .append || name == .copy || name == .move
+    let isDestination = name == .append || name == .copy || name == .move || name == .replace
     let reference = "\(connection.id)-\(tally.internalErrors + 1)"
     let outcome = ErrorMapper.outcome(error, isDestination: isDestination, reference: reference)
     if let story = outcome.internalStory {

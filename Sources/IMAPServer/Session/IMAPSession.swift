@@ -35,6 +35,12 @@ actor IMAPSession: ConnectionSession {
   var enabledByName: EnabledExtensions = []
   /// EXPUNGE or VANISHED has gone out since HIGHESTMODSEQ did last.
   var hasToldExpunge = false
+  /// UTF8=ACCEPT has been enabled (RFC 6855 §3).
+  var isUTF8 = false
+  /// The selected mailbox has a new access key, and the client has not been told (RFC 4467 §7).
+  var hasKeyNews = false
+  /// UIDs that this FETCH gave surrogates of.
+  var downgraded: [UID] = []
   /// The command a task is working on.
   var running: RunningCommand?
   /// `launch` has not returned yet, so a command that ends now has not waited for anybody.
@@ -71,7 +77,7 @@ actor IMAPSession: ConnectionSession {
 
   var settings: IMAPServerSettings { listener.settings }
   var store: any MailStore { listener.store }
-  var wire: WireOptions { isRev2 ? .rev2 : .rev1 }
+  var wire: WireOptions { isRev2 || isUTF8 ? .rev2 : .rev1 }
   var state: SessionStates { account == nil ? .notAuthenticated : view == nil ? .authenticated : .selected }
 
   // MARK: ConnectionSession
@@ -130,8 +136,7 @@ actor IMAPSession: ConnectionSession {
 
   private func ended(_ why: CloseReason) {
     isOver = true
-    view?.mailbox.close()
-    view = nil
+    leaveMailbox()
     notify?.stop()
     metadata?.close()
     inputWaiter?.resume(returning: false)

@@ -32,6 +32,7 @@ extension LMTPSession {
     switch failure {
     case .tooBig(let limit): reply(.tooBig(limit: Int64(limit)))
     case .noRoom: reply(.noRoom)
+    case .cannotConvert: reply(.cannotConvert)
     default: reply(.temporaryFailure())
     }
   }

@@ -7,6 +7,7 @@ extension LMTPSession {
     guard let transaction else { return bad(.mailFirst) }
     // RFC 3030 §2: DATA after BDAT MUST be refused.
     guard !transaction.hasBDAT else { return bad(.badSequence) }
+    guard transaction.sender.body != .binaryMIME else { return bad(.binaryNeedsBDAT) }
     // RFC 2033 §4.2: without a good recipient DATA MUST fail.
     guard !transaction.recipients.isEmpty else { return bad(.noRecipients) }
     reply(.startInput)

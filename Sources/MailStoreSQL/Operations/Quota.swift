@@ -17,6 +17,13 @@ extension Transaction {
     account.counters.messages += messages
   }
 
+  /// A message takes the place of another, and is `bytes` larger. What adds nothing is not refused.
+  func checkNet(_ account: AccountBox, bytes: Int64, usage: Int64) throws(StoreError) {
+    let limits = QuotaLimits(of: directory.account(account.id), default: settings.defaultQuota)
+    guard bytes > 0, let limit = limits.bytes, usage + bytes > limit else { return }
+    throw .overQuota(OverQuota(resource: .storage, limit: limit, usage: usage))
+  }
+
   func refund(_ account: AccountBox, bytes: Int64, messages: Int64) {
     touch(account)
     account.counters.bytes -= bytes

@@ -67,6 +67,15 @@ extension SQLStore {
     }
   }
 
+  public func replace(
+    _ uid: UID, in ref: MailboxRef, with message: AppendedMessage, to mailbox: String
+  ) async throws(StoreError) -> AssignedUIDs {
+    let prepared = try Self.own(message.message)
+    return try await writer.write { transaction throws(StoreError) in
+      try transaction.replace(uid, in: ref, with: message, prepared, to: mailbox)
+    }
+  }
+
   private static func own(_ message: any PreparedMessage) throws(StoreError) -> PreparedSQLMessage {
     guard let message = message as? PreparedSQLMessage else {
       throw .database(message: "the message was prepared by another store")
@@ -144,6 +153,26 @@ extension Transaction {
   ) throws(StoreError) -> AssignedUIDs {
     let account = try account(id)
     let mailbox = try target(name, in: account)
+    return try append(messages, prepared, to: mailbox, of: account, ignoringQuota: ignoringQuota)
+  }
+
+  /// Both or neither (RFC 8508 §3.4): what is thrown takes the whole job back.
+  func replace(
+    _ uid: UID, in ref: MailboxRef, with message: AppendedMessage, _ prepared: PreparedSQLMessage, to name: String
+  ) throws(StoreError) -> AssignedUIDs {
+    let (account, source) = try mailbox(ref)
+    let target = try target(name, in: account)
+    let before = account.counters.bytes
+    guard try !remove([uid...uid], from: source, of: account, onlyDeleted: false).isEmpty else { throw .expunged(uid) }
+    let removed = before - account.counters.bytes
+    try checkNet(account, bytes: Int64(prepared.size) - removed, usage: before)
+    return try append([message], [prepared], to: target, of: account, ignoringQuota: true)
+  }
+
+  private func append(
+    _ messages: [AppendedMessage], _ prepared: [PreparedSQLMessage], to mailbox: MailboxBox, of account: AccountBox,
+    ignoringQuota: Bool
+  ) throws(StoreError) -> AssignedUIDs {
     try freeSpace.take(prepared.reduce(0) { $0 + Int64($1.size) })
     var uids: [UID] = []
     try charge(

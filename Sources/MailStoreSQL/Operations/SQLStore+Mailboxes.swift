@@ -200,6 +200,7 @@ extension Transaction {
     row.bind(3, modSeq(account))
     try row.run()
     try schedulePurge(1...UID.max, of: mailbox, account)
+    try removeAccessKey(of: account.ref(mailbox))
     account.mailboxes[mailbox.state.id] = nil
     account.names[mailbox.state.name] = nil
   }

@@ -26,6 +26,9 @@ enum VolumeSchema {
     migrator.registerMigration("6 flag chunks") { db in
       for statement in flagChunks { try db.execute(sql: statement) }
     }
+    migrator.registerMigration("9 access keys") { db in
+      for statement in accessKeys { try db.execute(sql: statement) }
+    }
     return migrator
   }
 
@@ -272,6 +275,18 @@ enum VolumeSchema {
       found INTEGER NOT NULL,
       what TEXT NOT NULL,
       PRIMARY KEY (pack, offset)
+    ) STRICT, WITHOUT ROWID
+    """
+  ]
+
+  private static let accessKeys = [
+    // Of URLAUTH (RFC 4467 §2.2).
+    """
+    CREATE TABLE access_key (
+      account INTEGER NOT NULL,
+      mailbox INTEGER NOT NULL,
+      key BLOB NOT NULL,
+      PRIMARY KEY (account, mailbox)
     ) STRICT, WITHOUT ROWID
     """
   ]

@@ -250,6 +250,7 @@ extension Transaction {
       try db("DELETE FROM subscription WHERE account = ?"),
       try db("DELETE FROM imported_uidvalidity WHERE account = ?"),
       try db("DELETE FROM annotation WHERE account = ?"),
+      try db("DELETE FROM access_key WHERE account = ?"),
       try db("DELETE FROM account_state WHERE account = ?"),
     ] {
       statement.bind(1, account)

@@ -105,6 +105,12 @@ public enum ConfigTable {
     ConfigRow(
       "imap.unauthenticate", .flag, "true",
       "UNAUTHENTICATE is offered (RFC 8437). Turn it off behind a proxy that lets a logged-in connection pass."),
+    ConfigRow(
+      "imap.submission-accounts", .text, "",
+      "Accounts of submission servers, parted by commas: they may fetch what URLs say submit+ of (RFC 4467 §3)."),
+    ConfigRow(
+      "imap.utf8-fallback", .choice(["as-is", "surrogate"]), "as-is",
+      "What a client that enabled neither UTF8=ACCEPT nor IMAP4rev2 gets of, and may put in, headers with UTF-8."),
     ConfigRow("pop3.idle-timeout", .duration, "10m", "At least 10 minutes (RFC 1939 §3)."),
     ConfigRow(
       "pop3.login-delay", .duration, "0s", "Between logins of an account (RFC 2449 §6.5). 0: none, not announced."),

@@ -35,6 +35,9 @@ public struct Settings: Sendable {
   public var imapMessageLimit: Int
   public var imapCompresses: Bool
   public var imapUnauthenticates: Bool
+  public var submissionAccounts: [String]
+  /// `as-is` or `surrogate`.
+  public var imapUTF8Fallback: String
   public var pop3IdleSeconds: Int
   public var pop3LoginDelaySeconds: Int
   /// `as-is`, `surrogate` or `refuse`.
@@ -104,6 +107,10 @@ public struct Settings: Sendable {
     }
     imapCompresses = ConfigValues.flag(config["imap.compress"]) ?? true
     imapUnauthenticates = ConfigValues.flag(config["imap.unauthenticate"]) ?? true
+    submissionAccounts = config["imap.submission-accounts"].split(separator: ",").map {
+      String($0.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+    }
+    imapUTF8Fallback = config["imap.utf8-fallback"]
     pop3IdleSeconds = try Self.atLeast(10 * 60, config, "pop3.idle-timeout")
     pop3LoginDelaySeconds = Self.seconds(config, "pop3.login-delay")
     pop3UTF8Fallback = config["pop3.utf8-fallback"]

@@ -103,6 +103,11 @@ final class FakeDirectory: MailStore {
   func append(
     _ messages: [AppendedMessage], to mailbox: String, of account: AccountID, ignoringQuota: Bool
   ) async throws(StoreError) -> AssignedUIDs { throw Self.absent }
+  func accessKey(_ use: AccessKeyUse, of ref: MailboxRef) async throws(StoreError) -> [UInt8]? { throw Self.absent }
+  func removeAccessKeys(of account: AccountID) async throws(StoreError) { throw Self.absent }
+  func replace(
+    _ uid: UID, in ref: MailboxRef, with message: AppendedMessage, to mailbox: String
+  ) async throws(StoreError) -> AssignedUIDs { throw Self.absent }
   func prepareImport(_ mailbox: ImportedMailbox, of account: AccountID) async throws(StoreError) -> MailboxInfo {
     throw Self.absent
   }

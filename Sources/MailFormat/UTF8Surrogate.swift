@@ -1,10 +1,10 @@
 import Bytes
-import NIOCore
+public import NIOCore
 
-/// The header of a message with UTF-8 in its header, for a client that has not said UTF8 (RFC 6856 §2.1): what RFC 6858
-/// §2 makes of it. Bodies stay as they are, and so do headers with eight-bit octets that are not UTF-8: those are old
+/// The header of a message with UTF-8 in its header, for a client that has not asked for UTF-8 (RFC 6856 §2.1, RFC 6855
+/// §7): what RFC 6858 §2 makes of it. Bodies stay as they are, and so do headers with eight-bit octets that are not UTF-8: those are old
 /// mail, no internationalized mail, and no one rule would make them better.
-enum UTF8Surrogate {
+public enum UTF8Surrogate {
   /// Where an internationalized address stood (RFC 6858 §2.1).
   private static let noAddress = "<invalid@internationalized-address.invalid>"
 
@@ -13,14 +13,14 @@ enum UTF8Surrogate {
     "to",
   ]
 
-  /// Whether these header octets need the UTF8 command: there is a non-ASCII character in valid UTF-8.
-  static func isNeeded(_ header: RawSpan) -> Bool {
+  /// Whether these header octets need a client that takes UTF-8: there is a non-ASCII character in valid UTF-8.
+  public static func isNeeded(_ header: RawSpan) -> Bool {
     header.withUnsafeBytes { bytes in
       bytes.contains { $0 >= 0x80 } && String(validating: bytes, as: UTF8.self) != nil
     }
   }
 
-  static func isASCII(_ bytes: UnsafeRawBufferPointer) -> Bool {
+  public static func isASCII(_ bytes: UnsafeRawBufferPointer) -> Bool {
     var high: UInt64 = 0
     var index = 0
     while index + 8 <= bytes.count {
@@ -35,7 +35,7 @@ enum UTF8Surrogate {
   }
 
   /// The ASCII header for `header`, which `isNeeded` and ends with its empty line.
-  static func header(for header: RawSpan) -> ByteBuffer {
+  public static func header(for header: RawSpan) -> ByteBuffer {
     var result = ByteBuffer()
     for field in fields(header.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }) {
       if field.utf8.allSatisfy({ $0 < 0x80 }) {

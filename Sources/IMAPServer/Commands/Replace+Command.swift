@@ -1,0 +1,53 @@
+import IMAPCore
+import MailNet
+import MailStore
+import NIOCore
+
+/// A message that a REPLACE under way will remove.
+struct ReplacedUID: Sendable {
+  var uid: UID
+  var ref: MailboxRef
+  /// RFC822.SIZE.
+  var size: Int
+}
+
+/// REPLACE and UID REPLACE (RFC 8508): an APPEND (`Append+Command.swift`) that ends here.
+extension IMAPSession {
+  /// The message that goes, before any literal is asked for.
+  func find(_ replaces: ReplacedMessage) async throws(CommandError) -> ReplacedUID {
+    _ = try writableView()
+    let indexes = try resolve(MessageSet([.init(replaces.number)]), uid: replaces.uid)
+    let view = try selectedView()
+    guard let uid = indexes.uids(in: view.told).first else { throw .no(.nonExistent, "No message has that UID") }
+    guard !view.isGhost(uid) else { throw .store(.expunged(uid)) }
+    let size = ReplacedSize()
+    _ = try await storeCall { store throws(StoreError) in
+      try await store.visit(view.mailbox.ref, [uid], needs: .dates) { row throws(StoreError) in
+        size.octets = row.size
+        return .stop
+      }
+    }
+    guard !isOver else { throw .connectionClosed }
+    return ReplacedUID(uid: uid, ref: view.mailbox.ref, size: size.octets)
+  }
+
+  func replace(
+    _ replaced: ReplacedUID, with message: AppendedMessage, to destination: MailboxName
+  ) async throws(CommandError) -> Completion {
+    let name = destination.string
+    let assigned = try await longStoreCall("Appending") { store throws(StoreError) in
+      try await store.replace(replaced.uid, in: replaced.ref, with: message, to: name)
+    }
+    guard !isOver else { throw .connectionClosed }
+    noteOwn(assigned, in: destination)
+    // RFC 8508 §4.3: APPENDUID goes before the EXISTS and EXPUNGE, which the end of the command brings.
+    connection.out.writeUntagged(
+      .ok, .appendUID(validity: assigned.uidValidity, assigned: assigned.assigned), "Replacement message ready")
+    return .ok("REPLACE completed")
+  }
+}
+
+/// `@unchecked Sendable`: written by the visitor, read when the visit has returned.
+private final class ReplacedSize: @unchecked Sendable {
+  var octets = 0
+}

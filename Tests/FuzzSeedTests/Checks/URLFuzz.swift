@@ -1,0 +1,1 @@
+../../../Fuzz/Sources/URLFuzz/URLFuzz.swift
