@@ -59,6 +59,8 @@ struct Capability: Sendable {
     row("URL-PARTIAL", "RFC 5550 §5.7.1", .afterLogin),
     row("URLAUTH", "RFC 4467", .afterLogin),
     row("UTF8=ACCEPT", "RFC 6855", .afterLogin),
+    // RFC 5255 §4.3: whoever speaks level 2 holds level 1, and names 2 alone.
+    row("I18NLEVEL=2", "RFC 5255 §4", .afterLogin),
     row("QUOTA", "RFC 9208", .afterLogin),
     row("QUOTA=RES-STORAGE", "RFC 9208 §5.1", .afterLogin),
     row("QUOTA=RES-MESSAGE", "RFC 9208 §5.2", .afterLogin),

@@ -38,6 +38,7 @@ extension IMAPSession {
     isRev2 = false
     isUTF8 = false
     hasKeyNews = false
+    comparator = .default
     enabled = []
     enabledByName = []
     hasToldExpunge = false

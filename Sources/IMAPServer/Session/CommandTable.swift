@@ -36,6 +36,7 @@ enum CommandTable {
     row(.capability, .any, "RFC 9051 §6.1.1"),
     row(.check, .selected, "RFC 3501 §6.4.1"),
     row(.close, .selected, "RFC 9051 §6.4.1"),
+    row(.comparator, .loggedIn, "RFC 5255 §4.7"),
     row(.compress, .loggedIn, "RFC 4978 §3"),
     row(.copy, .selected, uses: true, "RFC 9051 §6.4.7"),
     row(.create, .loggedIn, "RFC 9051 §6.3.4, RFC 6154 §3"),

@@ -34,6 +34,7 @@ extension IMAPSession {
     case .compress(let command): try compress(command, tagged.tag)
     case .unauthenticate: try unauthenticate(tagged.tag)
     case .namespace: namespace()
+    case .comparator(let command): try comparator(command)
     case .idle: try startIdle(tagged.tag)
     case .unselect: unselect()
     case .setQuota: throw .no(.noPerm, "Quotas are set by the administrator")

@@ -39,6 +39,8 @@ actor IMAPSession: ConnectionSession {
   var isUTF8 = false
   /// The selected mailbox has a new access key, and the client has not been told (RFC 4467 §7).
   var hasKeyNews = false
+  /// SEARCH, SORT and THREAD compare texts by it (RFC 5255 §4.7).
+  var comparator = Comparator.default
   /// UIDs that this FETCH gave surrogates of.
   var downgraded: [UID] = []
   /// The command a task is working on.
