@@ -19,6 +19,7 @@ struct Capability: Sendable {
     row("ENABLE", "RFC 5161", .always),
     row("ID", "RFC 2971", .always),
     row("IDLE", "RFC 2177", .always),
+    row("LANGUAGE", "RFC 5255 §3", .always),
     row("NAMESPACE", "RFC 2342", .afterLogin),
     row("UIDPLUS", "RFC 4315", .afterLogin),
     row("MOVE", "RFC 6851", .afterLogin),

@@ -15,7 +15,7 @@ extension CommandReader {
   }
 
   /// *(SP astring), to the end of the command.
-  mutating func astrings(_ what: String, _ all: String) throws(IMAPSyntaxError) -> [String] {
+  mutating func astrings(_ what: Sentence, _ all: Sentence) throws(IMAPSyntaxError) -> [String] {
     var strings: [String] = []
     while !cursor.isAtEnd {
       try space()

@@ -38,7 +38,7 @@ extension IMAPSession {
     guard !isOver else { throw .connectionClosed }
     if let view, view.mailbox.current == nil {
       leaveMailbox()
-      connection.out.writeUntagged(.ok, .closed, "The selected mailbox was deleted")
+      say(.ok, .closed, "The selected mailbox was deleted")
     }
     return .ok("DELETE completed")
   }

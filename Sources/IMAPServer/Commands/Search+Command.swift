@@ -245,10 +245,10 @@ extension IMAPSession {
         connection.out.writeSearch(numbers(), modSeq: modSeq)
       }
     }
-    let done = command.uid ? "UID SEARCH completed" : "SEARCH completed"
+    let done: Sentence = command.uid ? "UID SEARCH completed" : "SEARCH completed"
     guard hasGhosts else { return .ok(done, code: code) }
     // RFC 9738 §3.1
-    if let code { connection.out.writeUntagged(.no, code, "Only the last messages were looked at") }
+    if let code { say(.no, code, "Only the last messages were looked at") }
     return .ok(done, code: .expungeIssued)
   }
 

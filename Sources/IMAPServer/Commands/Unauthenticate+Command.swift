@@ -16,7 +16,7 @@ extension IMAPSession {
       return nil
     }
     forgetLogin()
-    connection.out.writeTagged(tag, .ok, nil, "UNAUTHENTICATE completed")
+    say(tag, .ok, nil, "UNAUTHENTICATE completed")
     connection.endCompression()
     return nil
   }
@@ -39,6 +39,7 @@ extension IMAPSession {
     isUTF8 = false
     hasKeyNews = false
     comparator = .default
+    language = .neutral
     enabled = []
     enabledByName = []
     hasToldExpunge = false

@@ -29,11 +29,11 @@ extension IMAPSession {
     self.contexts = contexts
   }
 
-  func refuseUpdates(_ tag: String, _ why: String) {
+  func refuseUpdates(_ tag: String, _ why: Sentence) {
     var code = ByteBuffer()
     code.writeStaticString("NOUPDATE ")
     code.writeQuoted(tag)
-    connection.out.writeUntagged(.no, .other(String(buffer: code)), why)
+    say(.no, .other(String(buffer: code)), why)
   }
 
   /// CANCELUPDATE (RFC 5267 §4.3.5).
@@ -112,7 +112,7 @@ extension IMAPSession {
     }
   }
 
-  private func end(_ tag: String, _ why: String) {
+  private func end(_ tag: String, _ why: Sentence) {
     guard let contexts, contexts.remove(tag) else { return }
     if contexts.list.isEmpty { self.contexts = nil }
     refuseUpdates(tag, why)

@@ -52,6 +52,7 @@ enum CommandTable {
     row(.getQuotaRoot, .loggedIn, "RFC 9208 §4.1.2"),
     row(.id, .any, "RFC 2971 §3.1"),
     row(.idle, .loggedIn, "RFC 9051 §6.3.13"),
+    row(.language, .any, "RFC 5255 §3.2"),
     row(.list, .loggedIn, "RFC 9051 §6.3.9, RFC 5258"),
     row(.login, .notAuthenticated, "RFC 9051 §6.2.3"),
     row(.logout, .any, "RFC 9051 §6.1.3"),

@@ -28,6 +28,7 @@ extension IMAPSession {
     case .check: .ok("CHECK completed")
     case .logout: logout(tagged.tag)
     case .id(let command): identify(command)
+    case .language(let command): try language(command)
     case .startTLS: try startTLS(tagged.tag)
     case .enable(let command): command.enablesMetadata ? nil : try enable(command)
     case .cancelUpdate(let command): try cancelUpdate(command)
@@ -143,13 +144,13 @@ extension IMAPSession {
     if !enabled.isEmpty, let modSeq = dueModSeq() {
       if completion.status == .ok, code == nil || code?.isMessageLimit == true {
         // One code fits before a text: RFC 9738 §3.1 shows where its own goes then.
-        if let code { connection.out.writeUntagged(.no, code, completion.text) }
+        if let code { say(.no, code, completion.text) }
         code = .highestModSeq(modSeq)
       } else {
-        connection.out.writeUntagged(.ok, .highestModSeq(modSeq), "Highest")
+        say(.ok, .highestModSeq(modSeq), "Highest")
       }
     }
-    connection.out.writeTagged(command.tag, condition, code, completion.text)
+    say(command.tag, condition, code, completion.text)
     if account == nil, listener.authenticator.hasFailedTooOften(connection) { bye("Too many failed logins") }
   }
 

@@ -38,6 +38,8 @@ public struct Settings: Sendable {
   public var submissionAccounts: [String]
   /// `as-is` or `surrogate`.
   public var imapUTF8Fallback: String
+  public var imapLanguage: String
+  public var quotaAdministrators: [String]
   public var pop3IdleSeconds: Int
   public var pop3LoginDelaySeconds: Int
   /// `as-is`, `surrogate` or `refuse`.
@@ -107,9 +109,9 @@ public struct Settings: Sendable {
     }
     imapCompresses = ConfigValues.flag(config["imap.compress"]) ?? true
     imapUnauthenticates = ConfigValues.flag(config["imap.unauthenticate"]) ?? true
-    submissionAccounts = config["imap.submission-accounts"].split(separator: ",").map {
-      String($0.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
-    }
+    submissionAccounts = Self.names(config, "imap.submission-accounts")
+    quotaAdministrators = Self.names(config, "imap.quota-administrators")
+    imapLanguage = config["imap.language"]
     imapUTF8Fallback = config["imap.utf8-fallback"]
     pop3IdleSeconds = try Self.atLeast(10 * 60, config, "pop3.idle-timeout")
     pop3LoginDelaySeconds = Self.seconds(config, "pop3.login-delay")
@@ -191,6 +193,10 @@ public struct Settings: Sendable {
   }
 
   // The values were checked when they were loaded.
+  /// Names parted by commas.
+  private static func names(_ config: EffectiveConfig, _ key: String) -> [String] {
+    config[key].split(separator: ",").map { String($0.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()) }
+  }
   private static func number(_ config: EffectiveConfig, _ key: String) -> Int { Int(config[key]) ?? 0 }
   private static func seconds(_ config: EffectiveConfig, _ key: String) -> Int {
     ConfigValues.seconds(config[key]) ?? 0
