@@ -75,7 +75,7 @@ public struct IMAPServerSettings: Sendable {
   public var metadataValue = 64 << 10
   /// METADATA entries of a mailbox, and as many of the account. Beyond: `NO [METADATA TOOMANY]`.
   public var metadataEntries = 200
-  /// Octets of all METADATA of an account, which no quota counts. Beyond: the same.
+  /// Octets of all METADATA of an account, which a quota may bound further. Beyond: the same.
   public var metadataOctets = 1 << 20
   /// Filters (RFC 5466) that are put in for one SEARCH, those within filters included. Beyond: `NO [LIMIT]`.
   public var filtersPerSearch = 100

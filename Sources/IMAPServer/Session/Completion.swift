@@ -78,9 +78,12 @@ enum ErrorMapper {
     case .notSelectable: user(.cannot, "This name holds no messages")
     case .inboxIsFixed: user(.cannot, "INBOX can neither be created nor deleted")
     case .overQuota(let quota):
-      user(
-        .overQuota, quota.resource == .storage ? "Not enough room left in the quota" : "Too many messages for the quota"
-      )
+      switch quota.resource {
+      case .storage: user(.overQuota, "Not enough room left in the quota")
+      case .messages: user(.overQuota, "Too many messages for the quota")
+      case .mailboxes: user(.overQuota, "Too many mailboxes for the quota")
+      case .annotations: user(.overQuota, "Too many annotations for the quota")
+      }
     case .messageTooLarge(let limit): user(.tooBig, "Messages may have at most \(limit) octets")
     case .tooManyKeywords(let limit): user(.limit, "At most \(limit) keywords in a mailbox")
     case .tooManyMailboxes(let limit): user(.limit, "At most \(limit) mailboxes in an account")

@@ -173,7 +173,7 @@ actor IMAPSession: ConnectionSession {
       loginDisabled: !listener.authenticator.passwordLoginAllowed(on: connection),
       mechanisms: account == nil ? listener.authenticator.mechanisms(for: connection).map(\.name) : [],
       offersCompression: settings.offersCompression && !connection.isCompressed,
-      offersUnauthenticate: settings.offersUnauthenticate)
+      offersUnauthenticate: settings.offersUnauthenticate, setsQuotas: isQuotaAdministrator)
   }
 
   /// The store has changed the selected mailbox. While IDLE stands the client hears of it at once (RFC 9051 §6.3.13).

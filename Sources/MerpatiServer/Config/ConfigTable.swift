@@ -136,6 +136,8 @@ public enum ConfigTable {
 
     ConfigRow("quota.default-bytes", .size(optional: true), "none", "For accounts with no bound of their own."),
     ConfigRow("quota.default-messages", .text, "none", "For accounts with no bound of their own."),
+    ConfigRow("quota.default-mailboxes", .text, "none", "For accounts with no bound of their own."),
+    ConfigRow("quota.default-annotations", .size(optional: true), "none", "For accounts with no bound of their own."),
 
     ConfigRow("store.compression", .choice(["zstd", "none"]), "zstd", "Of message bytes at rest."),
     ConfigRow(
