@@ -72,7 +72,7 @@ private enum SourceTexts {
   private static func isTold(_ line: Substring) -> Bool {
     let code = line.drop { $0 == " " }
     guard !code.hasPrefix("//") else { return false }
-    return ["logger.", "etadata", "what: ", "row(", "\"reference\"", "assertionFailure", "imap command failed", "RFC "]
+    return ["logger.", "etadata", "what: ", "row(", "\"reference\"", "assertionFailure", "\"imap ", "RFC "]
       .allSatisfy { !line.contains($0) }
   }
 

@@ -1,5 +1,6 @@
 import Bytes
 import IMAPCore
+import Logging
 import MailNet
 import MailStore
 import NIOCore
@@ -56,10 +57,11 @@ extension IMAPSession {
   private func writeQuota(_ root: String, of account: AccountID) async throws(CommandError) {
     let quota = try await storeCall { store throws(StoreError) in
       let quota = try await store.quota(of: account)
-      let isMore = quota.limits.mailboxes != nil || quota.limits.annotationBytes != nil
-      return Quota(
-        usage: quota.usage, holdings: isMore ? try await store.holdings(of: account) : QuotaHoldings(),
-        limits: quota.limits)
+      var shown = Quota(usage: quota.usage, limits: quota.limits)
+      if shown.limits.mailboxes != nil || shown.limits.annotationBytes != nil {
+        shown.holdings = try await store.holdings(of: account)
+      }
+      return shown
     }
     guard !isOver else { throw .connectionClosed }
     connection.out.writeQuota(root: root, quota.resources, wire)
@@ -67,7 +69,7 @@ extension IMAPSession {
 
   private struct Quota: Sendable {
     var usage: QuotaUsage
-    var holdings: QuotaHoldings
+    var holdings = QuotaHoldings()
     var limits: QuotaLimits
 
     /// RFC 9208 §4.2.1: resources that are not named are not limited. §5.1, §5.4: units of 1024 octets.
