@@ -8,9 +8,9 @@ import NIOCore
 /// character is prepared on its own, so a prepared part stands wherever its text is a part of another.
 public struct UnicodeCasemap: Sendable {
   /// For each 128 code points the number of their page; 0: none of them becomes another.
-  private var pages: [UInt8] = [UInt8](repeating: 0, count: 0x11_0000 / Self.pageSize)
+  private var pages: [UInt8] = [UInt8](repeating: 0, count: 0x11_0000 / UnicodeCasemap.pageSize)
   /// For each code point of the pages which text it becomes; 0: it stays.
-  private var slots: [UInt16] = [UInt16](repeating: 0, count: Self.pageSize)
+  private var slots: [UInt16] = [UInt16](repeating: 0, count: UnicodeCasemap.pageSize)
   /// Where the UTF-8 of each stands in `texts`; one more for the end.
   private var starts: [UInt32] = [0]
   private var texts: [UInt8] = []

@@ -24,6 +24,13 @@ import Testing
     }
   }
 
+  @Test func `A namespace is translated where there is a word for it`() {
+    #expect(SessionLanguage.indonesian.translation(ofNamespace: "Public/") == "Umum/")
+    #expect(SessionLanguage.indonesian.translation(ofNamespace: "") == nil)
+    #expect(SessionLanguage.indonesian.translation(ofNamespace: "kantor/") == nil)
+    #expect(SessionLanguage.neutral.translation(ofNamespace: "Public/") == nil)
+  }
+
   @Test func `A sentence fills its gaps in either language`() {
     let sentence: Sentence = "At most \(5) keywords in a mailbox"
     #expect(sentence.template == "At most %1 keywords in a mailbox")

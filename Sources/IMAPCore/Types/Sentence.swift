@@ -51,7 +51,7 @@ public struct Sentence: Hashable, Sendable, ExpressibleByStringInterpolation {
     }
 
     public mutating func appendInterpolation(_ value: some CustomStringConvertible) {
-      appendInterpolation(Sentence("\(value)"))
+      appendInterpolation(Sentence(String(describing: value)))
     }
   }
 

@@ -163,6 +163,12 @@ extension IndonesianTexts {
     "a place": "tempat",
   ]
 
+  /// Prefixes that administrators choose.
+  static let namespaces = [
+    "shared": "Milik Orang Lain", "Shared": "Milik Orang Lain", "Other Users": "Pengguna Lain", "Public": "Umum",
+    "Public Folders": "Folder Umum", "Shared Folders": "Folder Bersama",
+  ]
+
   /// Names of mailboxes, authentication, decompression.
   static let below: [String: String] = [
     "it is empty": "nama itu kosong",

@@ -24,6 +24,12 @@ public enum SessionLanguage: String, Sendable, Hashable, CaseIterable {
     return nil
   }
 
+  /// A prefix of a namespace for people, its separator with it; nil: it is as good as it stands (RFC 5255 §3.4).
+  func translation(ofNamespace prefix: String) -> String? {
+    guard self == .indonesian, prefix.hasSuffix("/") else { return nil }
+    return IndonesianTexts.namespaces[String(prefix.dropLast())].map { $0 + "/" }
+  }
+
   func text(_ sentence: Sentence) -> String {
     switch self {
     case .english, .neutral: sentence.english
