@@ -60,6 +60,9 @@ public struct TextNeedle: Sendable, Hashable {
     return Self.searchExactly(folded, text.span.bytes)
   }
 
+  /// It stands in a text in ASCII, whatever the other octets mean. False: they have to be known.
+  public func standsInASCII(of text: RawSpan) -> Bool { isPlain && !isEmpty && !isCaseless && search(text) }
+
   public func isFound(in text: String) -> Bool {
     if isEmpty { return true }
     var text = text

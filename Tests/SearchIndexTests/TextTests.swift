@@ -71,6 +71,10 @@ import Testing
     let looked = TextDecoding.withText(of: part, in: bytes, asciiOnly: false) { ByteBuffer(bytes: $0.array) }
     #expect(looked == kept)
     let needle = TextNeedle(needle)
+    let early = TextDecoding.withText(
+      of: part, in: bytes, asciiOnly: false, early: { needle.standsInASCII(of: $0) ? true : nil }
+    ) { _ in needle.isFound(in: kept.readableBytesSpan) }
+    #expect(early == needle.isFound(in: kept.readableBytesSpan), "\(part.charset ?? "-") \(part.encoding)")
     let isFound = TextDecoding.withText(of: part, in: bytes, asciiOnly: needle.isASCII) { needle.isFound(in: $0) }
     #expect(isFound == needle.isFound(in: kept.readableBytesSpan), "\(part.charset ?? "-") \(part.encoding)")
   }
