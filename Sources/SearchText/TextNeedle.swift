@@ -56,8 +56,31 @@ public struct TextNeedle: Sendable, Hashable {
     if TextFolding.isASCII(text) { return isPlain && search(text) }
     // ASCII stays what it is, whatever stands around it. What is not found may stand in what others decompose into.
     if isPlain, search(text) { return true }
-    let text = TextFolding.folded(text)
-    return Self.searchExactly(folded, text.span.bytes)
+    return isFoundFolded(in: text)
+  }
+
+  /// Octets that are folded at a time. A character may become eleven times as long.
+  private static let piece = 64 << 10
+
+  private func isFoundFolded(in text: RawSpan) -> Bool {
+    var prepared: [UInt8] = []
+    var start = 0
+    while start < text.byteCount {
+      var end = min(start + Self.piece, text.byteCount)
+      // Not within a character; what has more than three such octets in a row is no UTF-8.
+      while end < text.byteCount, end < start + Self.piece + 3, Self.continues(text, end) { end += 1 }
+      TextFolding.fold(text.extracting(start..<end), into: &prepared)
+      start = end
+      // A long needle is not looked for anew at every few octets.
+      guard start == text.byteCount || prepared.count >= 2 * folded.count else { continue }
+      if Self.searchExactly(folded, prepared.span.bytes) { return true }
+      prepared.removeFirst(max(0, prepared.count - (folded.count - 1)))
+    }
+    return false
+  }
+
+  private static func continues(_ text: RawSpan, _ offset: Int) -> Bool {
+    text.unsafeLoad(fromUncheckedByteOffset: offset, as: UInt8.self) & 0xC0 == 0x80
   }
 
   /// It stands in a text in ASCII, whatever the other octets mean. False: they have to be known.

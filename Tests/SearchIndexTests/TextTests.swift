@@ -33,6 +33,21 @@ import Testing
     #expect(found > 1000 && found < 19_000)
   }
 
+  @Test func `What stands across the borders of pieces is found`() {
+    let needle = TextNeedle("Größe – café")
+    let wanted = "GRÖßE – CAFE\u{301}"
+    for shift in 0..<24 {
+      let before = "é" + String(repeating: "x", count: (64 << 10) - 14 + shift)
+      let after = String(repeating: "y", count: 70_000)
+      #expect(needle.isFound(in: before + wanted + after), "\(shift)")
+      #expect(!needle.isFound(in: before + "GRÖßE – KAFE\u{301}" + after), "\(shift)")
+    }
+    // As large as it can get.
+    let large = String(repeating: "\u{FDFA}", count: 100_000) + wanted
+    #expect(needle.isFound(in: large))
+    #expect(TextNeedle(String(repeating: "\u{FDFA}", count: 90_000)).isFound(in: large))
+  }
+
   /// RFC 5255 §4.6: by i;octet.
   @Test func `Octets that are no UTF-8 are looked for as they are`() {
     for collation in Collation.allCases {
