@@ -2,10 +2,11 @@ import Bytes
 
 /// The keyword of a command. `UID FETCH` has the name `fetch`; its payload says `uid`.
 public enum CommandName: UInt8, Hashable, Sendable, CaseIterable {
-  case append, authenticate, cancelUpdate, capability, check, close, comparator, compress, copy, create, delete, enable
-  case esearch, examine, expunge, fetch, genURLAuth, getMetadata, getQuota, getQuotaRoot, id, idle, language, list, login
-  case logout, lsub, move, namespace, noop, notify, rename, replace, resetKey, search, select, setMetadata, setQuota, sort
-  case startTLS, status, store, subscribe, thread, uid, unauthenticate, unselect, unsubscribe, urlFetch
+  case append, authenticate, cancelUpdate, capability, check, close, comparator, compress, copy, create, delete
+  case enable, esearch, examine, expunge, fetch, genURLAuth, getMetadata, getQuota, getQuotaRoot, id, idle, language
+  case list, login, logout, lsub, move, namespace, noop, notify, rename, replace, resetKey, search, select
+  case setMetadata, setQuota, sort, startTLS, status, store, subscribe, thread, uid, unauthenticate, unselect
+  case unsubscribe, urlFetch
 
   /// As it is written, in upper case.
   public var keyword: StaticString { Self.spellings[Int(rawValue)] }
@@ -13,9 +14,9 @@ public enum CommandName: UInt8, Hashable, Sendable, CaseIterable {
   private static let spellings: [StaticString] = [
     "APPEND", "AUTHENTICATE", "CANCELUPDATE", "CAPABILITY", "CHECK", "CLOSE", "COMPARATOR", "COMPRESS", "COPY",
     "CREATE", "DELETE", "ENABLE", "ESEARCH", "EXAMINE", "EXPUNGE", "FETCH", "GENURLAUTH", "GETMETADATA", "GETQUOTA",
-    "GETQUOTAROOT", "ID", "IDLE", "LANGUAGE", "LIST", "LOGIN", "LOGOUT", "LSUB", "MOVE", "NAMESPACE", "NOOP", "NOTIFY",
-    "RENAME", "REPLACE", "RESETKEY", "SEARCH", "SELECT", "SETMETADATA", "SETQUOTA", "SORT", "STARTTLS", "STATUS", "STORE",
-    "SUBSCRIBE", "THREAD", "UID", "UNAUTHENTICATE", "UNSELECT", "UNSUBSCRIBE", "URLFETCH",
+    "GETQUOTAROOT", "ID", "IDLE", "LANGUAGE", "LIST", "LOGIN", "LOGOUT", "LSUB", "MOVE", "NAMESPACE", "NOOP",
+    "NOTIFY", "RENAME", "REPLACE", "RESETKEY", "SEARCH", "SELECT", "SETMETADATA", "SETQUOTA", "SORT", "STARTTLS",
+    "STATUS", "STORE", "SUBSCRIBE", "THREAD", "UID", "UNAUTHENTICATE", "UNSELECT", "UNSUBSCRIBE", "URLFETCH",
   ]
 
   static let table = KeywordTable<CommandName>(allCases.map { ($0.keyword, $0) })

@@ -160,7 +160,8 @@ private func printed(_ write: (inout ByteBuffer) -> Void) -> String {
       printed {
         $0.writeNamespace(
           NamespaceResponse(
-            personal: [.init(prefix: "")], otherUsers: [.init(prefix: "Other Users/", translation: "Benützer/")]), .rev2)
+            personal: [.init(prefix: "")], otherUsers: [.init(prefix: "Other Users/", translation: "Benützer/")]), .rev2
+        )
       } == "* NAMESPACE ((\"\" \"/\")) ((\"Other Users/\" \"/\" \"TRANSLATION\" (\"Ben&APw-tzer/\"))) NIL\r\n")
     #expect(printed { $0.writeLanguage(["en", "i-default"]) } == "* LANGUAGE (en i-default)\r\n")
     #expect(printed { $0.writeComparator(active: "i;octet") } == "* COMPARATOR i;octet\r\n")

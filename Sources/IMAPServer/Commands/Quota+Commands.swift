@@ -32,7 +32,9 @@ extension IMAPSession {
     }
     listener.logger.info(
       "imap quota set",
-      metadata: ["by": "\(self.account?.name ?? "-")", "account": "\(account)", "limits": "\(command.limits.map(\.text))"])
+      metadata: [
+        "by": "\(self.account?.name ?? "-")", "account": "\(account)", "limits": "\(command.limits.map(\.text))",
+      ])
     // As it is now: another default, or somebody else, may have had a say.
     try await writeQuota(command.root, of: account)
     return .ok("SETQUOTA completed")

@@ -69,7 +69,8 @@ extension IMAPSession {
     let wanted = keys
     let uids = await OrderPlan.uids(of: found, view.told)
     beginProgress("Sorting")
-    var read = try await columns(wanted.map(\.key).filter { $0 != .relevancy }, by: comparator.collation, of: uids, view)
+    var read = try await columns(
+      wanted.map(\.key).filter { $0 != .relevancy }, by: comparator.collation, of: uids, view)
     endProgress()
     if let scores { read[.relevancy] = .relevancy(scores) }
     let columns = read

@@ -10,7 +10,8 @@ extension IMAPSession {
     _ keys: [OrderKey], by collation: Collation, of found: [UID], _ view: MailboxView
   ) async throws(CommandError) -> [OrderKey: KeyColumn] {
     let ref = view.mailbox.ref
-    let plan = await OrderPlan.make(keys.map { ($0, listener.order.column($0, by: collation, of: ref)) }, found, view.told)
+    let plan = await OrderPlan.make(
+      keys.map { ($0, listener.order.column($0, by: collation, of: ref)) }, found, view.told)
     var columns = plan.columns
     for load in plan.loads {
       let read = try await collect(load, by: collation, ref, view.told.count)

@@ -194,7 +194,9 @@ public struct Settings: Sendable {
   // The values were checked when they were loaded.
   private static func bound(_ config: EffectiveConfig, _ key: String) throws(ConfigError) -> Int64? {
     let text = config[key]
-    guard text == "none" || Int64(text) ?? -1 >= 0 else { throw ConfigError("\(key): '\(text)' is not a number or none") }
+    guard text == "none" || Int64(text) ?? -1 >= 0 else {
+      throw ConfigError("\(key): '\(text)' is not a number or none")
+    }
     return Int64(text)
   }
 

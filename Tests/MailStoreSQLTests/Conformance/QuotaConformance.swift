@@ -112,7 +112,8 @@ import Testing
       try await set([AnnotationChange("/private/a", ByteBuffer(string: "12345"))], work.id)
       #expect(try await octets() == 15)
       let over = StoreError.overQuota(OverQuota(resource: .annotations, limit: 30, usage: 15))
-      #expect(await thrown { try await set([AnnotationChange("/private/b", ByteBuffer(string: "123456"))], nil) } == over)
+      #expect(
+        await thrown { try await set([AnnotationChange("/private/b", ByteBuffer(string: "123456"))], nil) } == over)
       #expect(try await octets() == 15)
       // The last octet fits.
       try await set([AnnotationChange("/private/b", ByteBuffer(string: "12345"))], nil)
