@@ -150,7 +150,7 @@ import Testing
     #expect(completion(.corrupt(what: "x")) == (.corruption, true))
     #expect(completion(.database(message: "secret")) == (.serverBug, true))
     let outcome = ErrorMapper.outcome(.store(.database(message: "secret")), isDestination: false, reference: "1-1")
-    #expect(!outcome.completion.text.contains("secret"))
+    #expect(!outcome.completion.text.english.contains("secret"))
   }
 }
 

@@ -1,5 +1,7 @@
 import Bytes
 import IMAPCore
+import MailNet
+import NIOCore
 import SearchText
 
 /// By what SEARCH, SORT and THREAD compare texts in a session (RFC 5255 §4.2).

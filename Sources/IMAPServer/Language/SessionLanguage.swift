@@ -1,5 +1,7 @@
 import Bytes
 import IMAPCore
+import MailNet
+import NIOCore
 
 /// The languages of the server's texts (RFC 5255 §3).
 public enum SessionLanguage: String, Sendable, Hashable, CaseIterable {

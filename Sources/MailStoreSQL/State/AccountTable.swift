@@ -5,12 +5,19 @@ enum AccountTable {
   static func load(_ db: SQLConnection, into cache: DirectoryCache) throws(StoreError) {
     // A backup is read as it was made.
     let isNew = try db("SELECT 1 FROM pragma_table_info('account') WHERE name = 'quota_mailboxes'")
-    let more = try isNew.first { _ in true } != nil ? "quota_mailboxes, quota_annotations" : "NULL, NULL"
-    let rows = try db(
-      """
-      SELECT id, name, enabled, credentials, generation, quota_bytes, quota_messages, expire, created, \(more)
-      FROM account
-      """)
+    let rows =
+      try isNew.first { _ in true } == nil
+      ? try db(
+        """
+        SELECT id, name, enabled, credentials, generation, quota_bytes, quota_messages, expire, created, NULL, NULL
+        FROM account
+        """)
+      : try db(
+        """
+        SELECT id, name, enabled, credentials, generation, quota_bytes, quota_messages, expire, created,
+          quota_mailboxes, quota_annotations
+        FROM account
+        """)
     try rows.forEach { cache.set(account($0)) }
   }
 
