@@ -167,7 +167,7 @@ extension CommandReader {
         message.bytes = try utf8Literal()
       } else {
         message.isBinary = cursor.take(UInt8(ascii: "~"))
-        message.bytes = buffer(try messageLiteral())
+        message.bytes = buffer(try literalRange())
       }
       command.messages.append(message)
     } while !cursor.isAtEnd
@@ -181,7 +181,7 @@ extension CommandReader {
       if cursor.takeIgnoringCase("URL ") {
         parts.append(.url(try url()))
       } else if cursor.takeIgnoringCase("TEXT ") {
-        parts.append(.text(buffer(try messageLiteral())))
+        parts.append(.text(buffer(try literalRange())))
       } else if cursor.takeIgnoringCase("UTF8 (") {
         parts.append(.utf8(try utf8Literal()))
       } else {
@@ -195,21 +195,9 @@ extension CommandReader {
   /// literal8 ")"
   private mutating func utf8Literal() throws(IMAPSyntaxError) -> ByteBuffer {
     try expect(UInt8(ascii: "~"), "a binary literal")
-    let bytes = buffer(try messageLiteral())
+    let bytes = buffer(try literalRange())
     try closeParenthesis()
     return bytes
-  }
-
-  private mutating func messageLiteral() throws(IMAPSyntaxError) -> Range<Int> {
-    try expect(UInt8(ascii: "{"), "a literal")
-    let size = try number64("a literal's size")
-    _ = cursor.take(UInt8(ascii: "+"))
-    try expect(UInt8(ascii: "}"), "'}'")
-    _ = cursor.take(.cr)
-    guard cursor.take(.lf), size <= Int64(cursor.remaining) else { throw error("The literal is not complete") }
-    let start = cursor.position
-    cursor.position += Int(size)
-    return start..<cursor.position
   }
 }
 

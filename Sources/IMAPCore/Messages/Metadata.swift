@@ -128,19 +128,8 @@ extension CommandReader {
   private mutating func metadataValue() throws(IMAPSyntaxError) -> ByteBuffer? {
     if cursor.takeIgnoringCase("NIL") { return nil }
     guard cursor.peek == UInt8(ascii: "~") else { return octets(try wireString("a value")) }
-    let start = cursor.position
     cursor.position += 1
-    try expect(UInt8(ascii: "{"), "'{'")
-    let size = try number64("a literal's size")
-    _ = cursor.take(UInt8(ascii: "+"))
-    try expect(UInt8(ascii: "}"), "'}'")
-    _ = cursor.take(.cr)
-    guard cursor.take(.lf), size <= Int64(cursor.remaining) else {
-      throw error("The literal at octet \(start) is not complete", at: start)
-    }
-    let range = cursor.position..<(cursor.position + Int(size))
-    cursor.position = range.upperBound
-    return buffer(range)
+    return buffer(try literalRange())
   }
 }
 

@@ -67,8 +67,18 @@ extension CommandReader {
   }
 
   private mutating func literal() throws(IMAPSyntaxError) -> WireString {
+    let range = try literalRange()
+    // RFC 9051 §9, CHAR8: a literal holds any octet but NUL.
+    for index in range where cursor.span.byte(at: index) == 0 {
+      throw error("A literal may not hold NUL", at: index)
+    }
+    return WireString(range: range)
+  }
+
+  /// A literal that stands in the frame, or literal8 behind its "~", whatever it holds: where its octets are.
+  mutating func literalRange() throws(IMAPSyntaxError) -> Range<Int> {
     let start = cursor.position
-    cursor.position += 1
+    try expect(UInt8(ascii: "{"), "a literal")
     let size = try number64("a literal's size")
     _ = cursor.take(UInt8(ascii: "+"))
     try expect(UInt8(ascii: "}"), "'}'")
@@ -77,12 +87,8 @@ extension CommandReader {
       throw error("The literal at octet \(start) is not complete", at: start)
     }
     let range = cursor.position..<(cursor.position + Int(size))
-    // RFC 9051 §9, CHAR8: a literal holds any octet but NUL.
-    for index in range where cursor.span.byte(at: index) == 0 {
-      throw error("A literal may not hold NUL", at: index)
-    }
     cursor.position = range.upperBound
-    return WireString(range: range)
+    return range
   }
 
   /// The octets of a string.
