@@ -157,7 +157,7 @@ let package = Package(
     room("MailStore", ["SearchText", "Bytes", "MailFormat", nio]),
     // What SEARCH looks through, and the index of it
     room("SearchIndex", ["SearchText", "MailFormat", "Bytes", "CSQLite", "CZlib", "CLibc"]),
-    room("SearchText", ["MailFormat", "Bytes"]),
+    room("SearchText", ["MailFormat", "Bytes", "CLibc"]),
 
     // Bytes to values and back
     room("IMAPCore", ["Bytes", nio]),

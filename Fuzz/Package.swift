@@ -120,7 +120,7 @@ let package = Package(
     room("IMAPServer", ["SearchText", "Bytes"]),
     room("MailAuth", ["Bytes"]),
     room("AuthServer", ["Bytes", nio]),
-    room("SearchText", ["MailFormat", "Bytes"]),
+    room("SearchText", ["MailFormat", "Bytes", "CLibc"]),
     room("MailStoreSQL", ["MailStore"]),
     .systemLibrary(name: "CZstd", path: "Rooms/CZstd", providers: [.apt(["libzstd-dev"])]),
     .systemLibrary(name: "CZlib", path: "Rooms/CZlib", providers: [.apt(["zlib1g-dev"])]),

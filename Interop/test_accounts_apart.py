@@ -40,6 +40,7 @@ IMAP_ATTEMPTS = {
     "cancelUpdate": ["CANCELUPDATE \"a\""],
     "capability": ["CAPABILITY"],
     "check": ["CHECK"],
+    "comparator": ["COMPARATOR", "COMPARATOR i;ascii-casemap", "COMPARATOR default"],
     "compress": [],  # what it changes is the line; see test_compressed_and_unauthenticated
     "close": ["CLOSE", "SELECT INBOX"],
     "copy": ["COPY 1 \"{name}\"", "UID COPY 1:* \"{name}\"", "UID COPY 1:4294967295 Curian"],
@@ -59,6 +60,7 @@ IMAP_ATTEMPTS = {
     "getQuotaRoot": ["GETQUOTAROOT \"{name}\""],
     "id": ["ID (\"name\" \"ana\" \"user\" \"ana\")"],
     "idle": ["IDLE\r\nDONE"],
+    "language": ["LANGUAGE", "LANGUAGE id", "LANGUAGE i-default"],
     "list": ["LIST \"\" *", "LIST \"\" \"{name}\"", "LIST \"{name}\" *", "LIST ana *", "LIST (SUBSCRIBED) \"\" *",
              "LIST \"\" * RETURN (SUBSCRIBED CHILDREN STATUS (MESSAGES))", "LIST \"\" \"~ana/%\""],
     "login": ["LOGIN ana {password}"],

@@ -75,6 +75,40 @@ class AFullAccount(unittest.TestCase):
         self.server.deliver("budi", [message(500), message(500)])
         self.assertEqual(self.refused(message(500)), ("RCPT", 552, b"5.2.2"))
 
+    def test_count_of_mailboxes_and_annotations(self):
+        """CREATE, RENAME and SETMETADATA are refused; `quota show` says what is used; a bound set by an administrator's session holds"""
+        self.server.merpati("account", "set", "budi", "--quota-mailboxes", "7", "--quota-annotations", "1K")
+        connection = self.imap()
+        self.assertEqual(connection.create("Satu")[0], "OK")
+        for status, data in (connection.create("Dua"), connection.rename("Satu", "Baru/Satu"), connection.rename("INBOX", "Lama")):
+            self.assertEqual((status, data[0][:11]), ("NO", b"[OVERQUOTA]"))
+        self.assertEqual(connection.xatom("SETMETADATA", "INBOX", '(/private/comment "pendek")')[0], "OK")
+        status, data = connection.xatom("SETMETADATA", "INBOX", '(/private/comment "' + "x" * 1100 + '")')
+        self.assertEqual((status, data[0][:11]), ("NO", b"[OVERQUOTA]"))
+        quota = self.server.quota("budi")
+        self.assertEqual((quota["mailboxes"], quota["annotations"]), ({"usage": 7, "limit": 7}, {"usage": 22, "limit": 1024}))
+        self.assertIn(b"mailboxes", self.server.merpati("quota", "show", "budi").stdout)
+        connection.logout()
+
+        # After a restart the same, and SETQUOTA for those the configuration names alone.
+        self.server.stop()
+        self.server.flags = ("--set", "imap.quota-administrators=siti, kepala", "--set", "quota.default-mailboxes=9")
+        self.server.start()
+        self.server.add_account("kepala")
+        connection = self.imap()
+        self.assertEqual(connection.setquota("budi", "(STORAGE 1)")[0], "NO")
+        self.assertNotIn("QUOTASET", connection.capability()[1][0].decode().split())
+        with imaplib.IMAP4("127.0.0.1", self.server.ports["imap"]) as head:
+            head.login("kepala", harness.PASSWORD)
+            self.assertIn("QUOTASET", head.capability()[1][0].decode().split())
+            self.assertEqual(head.getquota("budi")[1], [b"budi (STORAGE 59 100 MAILBOX 7 7 ANNOTATION-STORAGE 1 1)"])
+            # What is not named falls back to the default of the configuration.
+            self.assertEqual(head.setquota("budi", "(STORAGE 200)"), ("OK", [b"budi (STORAGE 59 200 MAILBOX 7 9)"]))
+        for name in ("Dua", "Tiga"):
+            self.assertEqual(connection.create(name)[0], "OK")
+        self.assertEqual(connection.create("Empat")[0], "NO")
+        connection.logout()
+
     def test_temporary_by_configuration(self):
         """lmtp.quota-full=452 makes the MTA keep the message; deliver ends with EX_TEMPFAIL"""
         with harness.Server("--set", "lmtp.quota-full=452") as server:

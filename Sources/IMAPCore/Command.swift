@@ -16,6 +16,7 @@ public enum Command: Hashable, Sendable {
   case noop
   case logout
   case id(IDCommand)
+  case language(LanguageCommand)
 
   // Not authenticated
   case startTLS
@@ -37,6 +38,7 @@ public enum Command: Hashable, Sendable {
   case list(ListCommand)
   case lsub(LsubCommand)
   case namespace
+  case comparator(ComparatorCommand)
   case status(StatusCommand)
   /// Only printed, and parsed from a frame that holds its messages. A server's framer hands APPEND over piece by piece:
   /// see `FramerEvent.appendMessage`.

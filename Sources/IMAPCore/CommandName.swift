@@ -2,20 +2,21 @@ import Bytes
 
 /// The keyword of a command. `UID FETCH` has the name `fetch`; its payload says `uid`.
 public enum CommandName: UInt8, Hashable, Sendable, CaseIterable {
-  case append, authenticate, cancelUpdate, capability, check, close, compress, copy, create, delete, enable, esearch
-  case examine, expunge, fetch, genURLAuth, getMetadata, getQuota, getQuotaRoot, id, idle, list, login, logout, lsub
-  case move, namespace, noop, notify, rename, replace, resetKey, search, select, setMetadata, setQuota, sort, startTLS
-  case status, store, subscribe, thread, uid, unauthenticate, unselect, unsubscribe, urlFetch
+  case append, authenticate, cancelUpdate, capability, check, close, comparator, compress, copy, create, delete
+  case enable, esearch, examine, expunge, fetch, genURLAuth, getMetadata, getQuota, getQuotaRoot, id, idle, language
+  case list, login, logout, lsub, move, namespace, noop, notify, rename, replace, resetKey, search, select
+  case setMetadata, setQuota, sort, startTLS, status, store, subscribe, thread, uid, unauthenticate, unselect
+  case unsubscribe, urlFetch
 
   /// As it is written, in upper case.
   public var keyword: StaticString { Self.spellings[Int(rawValue)] }
 
   private static let spellings: [StaticString] = [
-    "APPEND", "AUTHENTICATE", "CANCELUPDATE", "CAPABILITY", "CHECK", "CLOSE", "COMPRESS", "COPY", "CREATE", "DELETE",
-    "ENABLE", "ESEARCH", "EXAMINE", "EXPUNGE", "FETCH", "GENURLAUTH", "GETMETADATA", "GETQUOTA", "GETQUOTAROOT", "ID",
-    "IDLE", "LIST", "LOGIN", "LOGOUT", "LSUB", "MOVE", "NAMESPACE", "NOOP", "NOTIFY", "RENAME", "REPLACE", "RESETKEY",
-    "SEARCH", "SELECT", "SETMETADATA", "SETQUOTA", "SORT", "STARTTLS", "STATUS", "STORE", "SUBSCRIBE", "THREAD", "UID",
-    "UNAUTHENTICATE", "UNSELECT", "UNSUBSCRIBE", "URLFETCH",
+    "APPEND", "AUTHENTICATE", "CANCELUPDATE", "CAPABILITY", "CHECK", "CLOSE", "COMPARATOR", "COMPRESS", "COPY",
+    "CREATE", "DELETE", "ENABLE", "ESEARCH", "EXAMINE", "EXPUNGE", "FETCH", "GENURLAUTH", "GETMETADATA", "GETQUOTA",
+    "GETQUOTAROOT", "ID", "IDLE", "LANGUAGE", "LIST", "LOGIN", "LOGOUT", "LSUB", "MOVE", "NAMESPACE", "NOOP",
+    "NOTIFY", "RENAME", "REPLACE", "RESETKEY", "SEARCH", "SELECT", "SETMETADATA", "SETQUOTA", "SORT", "STARTTLS",
+    "STATUS", "STORE", "SUBSCRIBE", "THREAD", "UID", "UNAUTHENTICATE", "UNSELECT", "UNSUBSCRIBE", "URLFETCH",
   ]
 
   static let table = KeywordTable<CommandName>(allCases.map { ($0.keyword, $0) })
@@ -44,6 +45,8 @@ extension Command {
     case .list: .list
     case .lsub: .lsub
     case .namespace: .namespace
+    case .comparator: .comparator
+    case .language: .language
     case .status: .status
     case .append: .append
     case .idle: .idle

@@ -10,11 +10,13 @@ public struct IMAPSyntaxError: Error, Hashable, Sendable {
   public var answer: Answer
   public var code: ResponseCode?
   /// One sentence for the client and the log: what was wrong.
-  public var reason: String
+  public var reason: Sentence
   /// Octets from the start of the command to the place.
   public var offset: Int
 
-  public init(tag: String? = nil, answer: Answer = .bad, code: ResponseCode? = nil, _ reason: String, at offset: Int) {
+  public init(
+    tag: String? = nil, answer: Answer = .bad, code: ResponseCode? = nil, _ reason: Sentence, at offset: Int
+  ) {
     self.tag = tag
     self.answer = answer
     self.code = code

@@ -2,8 +2,8 @@ import IMAPCore
 
 /// One row for each capability; the greeting, CAPABILITY and the codes after login print nothing else.
 ///
-/// A row is here only when all of its RFC works. AUTH=, STARTTLS, LOGINDISABLED, COMPRESS=DEFLATE and UNAUTHENTICATE
-/// depend on the connection and are added by the session.
+/// A row is here only when all of its RFC works. AUTH=, STARTTLS, LOGINDISABLED, COMPRESS=DEFLATE, UNAUTHENTICATE and
+/// QUOTASET depend on the connection or the account and are added by the session.
 struct Capability: Sendable {
   enum Shown: Sendable { case always, beforeLogin, afterLogin }
 
@@ -19,6 +19,7 @@ struct Capability: Sendable {
     row("ENABLE", "RFC 5161", .always),
     row("ID", "RFC 2971", .always),
     row("IDLE", "RFC 2177", .always),
+    row("LANGUAGE", "RFC 5255 §3", .always),
     row("NAMESPACE", "RFC 2342", .afterLogin),
     row("UIDPLUS", "RFC 4315", .afterLogin),
     row("MOVE", "RFC 6851", .afterLogin),
@@ -59,9 +60,13 @@ struct Capability: Sendable {
     row("URL-PARTIAL", "RFC 5550 §5.7.1", .afterLogin),
     row("URLAUTH", "RFC 4467", .afterLogin),
     row("UTF8=ACCEPT", "RFC 6855", .afterLogin),
+    // RFC 5255 §4.3: whoever speaks level 2 holds level 1, and names 2 alone.
+    row("I18NLEVEL=2", "RFC 5255 §4", .afterLogin),
     row("QUOTA", "RFC 9208", .afterLogin),
     row("QUOTA=RES-STORAGE", "RFC 9208 §5.1", .afterLogin),
     row("QUOTA=RES-MESSAGE", "RFC 9208 §5.2", .afterLogin),
+    row("QUOTA=RES-MAILBOX", "RFC 9208 §5.3", .afterLogin),
+    row("QUOTA=RES-ANNOTATION-STORAGE", "RFC 9208 §5.4", .afterLogin),
     row("INPROGRESS", "RFC 9585", .afterLogin),
   ]
 
@@ -72,7 +77,7 @@ struct Capability: Sendable {
   /// What CAPABILITY prints now.
   static func list(
     loggedIn: Bool, _ settings: IMAPServerSettings, offersSTARTTLS: Bool, loginDisabled: Bool, mechanisms: [String],
-    offersCompression: Bool = false, offersUnauthenticate: Bool = false
+    offersCompression: Bool = false, offersUnauthenticate: Bool = false, setsQuotas: Bool = false
   ) -> [String] {
     var words: [String] = []
     for capability in table {
@@ -86,6 +91,7 @@ struct Capability: Sendable {
     if loggedIn {
       if offersCompression { words.append("COMPRESS=DEFLATE") }  // RFC 4978 §1
       if offersUnauthenticate { words.append("UNAUTHENTICATE") }  // RFC 8437 §3
+      if setsQuotas { words.append("QUOTASET") }  // RFC 9208 §4.1.3
       words.append("APPENDLIMIT=\(settings.appendLimit)")  // RFC 7889 §2
       // RFC 9738 §3: one of the two.
       words.append(

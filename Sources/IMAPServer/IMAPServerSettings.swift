@@ -21,8 +21,13 @@ public struct IMAPServerSettings: Sendable {
   /// Bounds of lines, literals, sets and nesting; see each for what the client hears.
   public var wire = IMAPLimits()
 
+  /// What a client that asks for the language `default` hears (RFC 5255 §3.2).
+  public var language = SessionLanguage.english
   /// Accounts that act for submission servers: who may fetch `submit+` URLs (RFC 4467 §3).
   public var submissionAccounts: [String] = []
+  /// Accounts that may set quotas by SETQUOTA, everybody's (RFC 9208 §4.1.3). In other sessions it is `NO [NOPERM]`, and
+  /// QUOTASET is not announced.
+  public var quotaAdministrators: [String] = []
   /// What sessions that did not ask for UTF-8 get of headers with UTF-8.
   public var utf8Fallback = HeaderFallback.asIs
   /// Octets of all headers of a message of which a surrogate is made. Beyond: it is shown as it is.
@@ -70,7 +75,7 @@ public struct IMAPServerSettings: Sendable {
   public var metadataValue = 64 << 10
   /// METADATA entries of a mailbox, and as many of the account. Beyond: `NO [METADATA TOOMANY]`.
   public var metadataEntries = 200
-  /// Octets of all METADATA of an account, which no quota counts. Beyond: the same.
+  /// Octets of all METADATA of an account, which a quota may bound further. Beyond: the same.
   public var metadataOctets = 1 << 20
   /// Filters (RFC 5466) that are put in for one SEARCH, those within filters included. Beyond: `NO [LIMIT]`.
   public var filtersPerSearch = 100

@@ -4,30 +4,35 @@ import Bytes
 extension TextDecoding {
   /// Calls with the text that `decodedText` gives; with `asciiOnly` other characters than ASCII may be left in the part's own
   /// character set, as octets above 0x7F.
+  /// - early: is shown the text before its character set is converted, if ASCII stands in it as it does in the text; what it
+  ///   returns is the result. Nil: the text has to be read.
   public static func withText<Result>(
-    of part: Part, in bytes: RawSpan, asciiOnly: Bool, _ body: (RawSpan) -> Result
+    of part: Part, in bytes: RawSpan, asciiOnly: Bool, early: (RawSpan) -> Result? = { _ in nil },
+    _ body: (RawSpan) -> Result
   ) -> Result {
     let raw = bytes.extracting(bytes.clamped(part.bodyRange))
     let charset = part.charset.map(Charset.init) ?? .guess
     switch part.encoding {
-    case .sevenBit, .eightBit, .binary, .other: return withText(raw, charset, asciiOnly, body)
+    case .sevenBit, .eightBit, .binary, .other: return withText(raw, charset, asciiOnly, early, body)
     case .quotedPrintable:
       let decoded = TransferDecoding.quotedPrintable(raw)
-      return withText(decoded.span.bytes, charset, asciiOnly, body)
+      return withText(decoded.span.bytes, charset, asciiOnly, early, body)
     case .base64:
       let decoded = TransferDecoding.base64(raw, limit: .max)
-      return withText(decoded.span.bytes, charset, asciiOnly, body)
+      return withText(decoded.span.bytes, charset, asciiOnly, early, body)
     case .uuencode:
       let decoded = TransferDecoding.uuencode(raw, limit: .max)
-      return withText(decoded.span.bytes, charset, asciiOnly, body)
+      return withText(decoded.span.bytes, charset, asciiOnly, early, body)
     }
   }
 
   private static func withText<Result>(
-    _ decoded: RawSpan, _ charset: Charset, _ asciiOnly: Bool, _ body: (RawSpan) -> Result
+    _ decoded: RawSpan, _ charset: Charset, _ asciiOnly: Bool, _ early: (RawSpan) -> Result?,
+    _ body: (RawSpan) -> Result
   ) -> Result {
-    if charset.keepsASCII, asciiOnly || UTF8Repair.asciiPrefix(decoded, from: 0) == decoded.byteCount {
-      return body(decoded)
+    if charset.keepsASCII {
+      if asciiOnly || UTF8Repair.asciiPrefix(decoded, from: 0) == decoded.byteCount { return body(decoded) }
+      if let result = early(decoded) { return result }
     }
     var converter = TextConverter()
     var output: [UInt8] = []

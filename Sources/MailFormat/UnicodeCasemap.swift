@@ -1,69 +1,99 @@
 import Bytes
 import NIOCore
 
-/// The collation i;unicode-casemap (RFC 5051), by which SORT and THREAD compare (RFC 5256 §7, RFC 5255 §4.4).
+/// The collation i;unicode-casemap (RFC 5051), by which SEARCH, SORT and THREAD compare unless COMPARATOR says otherwise
+/// (RFC 5255 §4).
 ///
-/// A text is prepared once: what is equal then is equal, and octets compared one by one give the order (RFC 5051 §2).
+/// A text is prepared once: what is equal then is equal, and octets compared one by one give the order (RFC 5051 §2). Each
+/// character is prepared on its own, so a prepared part stands wherever its text is a part of another.
 public struct UnicodeCasemap: Sendable {
-  /// Code points that become others, ascending.
-  private var points: [UInt32] = []
+  /// For each 128 code points the number of their page; 0: none of them becomes another.
+  private var pages: [UInt8] = [UInt8](repeating: 0, count: 0x11_0000 / UnicodeCasemap.pageSize)
+  /// For each code point of the pages which text it becomes; 0: it stays.
+  private var slots: [UInt16] = [UInt16](repeating: 0, count: UnicodeCasemap.pageSize)
   /// Where the UTF-8 of each stands in `texts`; one more for the end.
   private var starts: [UInt32] = [0]
   private var texts: [UInt8] = []
 
+  private static let pageSize = 128
   private static let table = UnicodeCasemap()
 
   /// Appends the prepared form of `text`. What is no UTF-8 is appended as it stands (RFC 5051 §2, step 1b).
   public static func append(_ text: RawSpan, to output: inout [UInt8]) {
-    text.withUnsafeBytes { bytes in
-      output.reserveCapacity(output.count + bytes.count)
-      let start = output.count
-      var index = 0
-      // ASCII's titlecase is its upper case.
-      while index < bytes.count, bytes[index] < 0x80 {
-        output.append(bytes[index].asciiUppercased)
-        index += 1
-      }
-      guard index < bytes.count else { return }
-      let rest = UnsafeRawBufferPointer(rebasing: bytes[index...])
-      guard table.append(rest, to: &output) else {
-        output.removeSubrange(start...)
-        output.append(contentsOf: bytes)
-        return
-      }
+    let start = output.count
+    guard table.prepare(text, wrong: nil, into: &output) else {
+      output.removeSubrange(start...)
+      text.withUnsafeBytes { output.append(contentsOf: $0) }
+      return
     }
   }
 
-  /// False at the first octets that are no UTF-8.
-  private func append(_ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) -> Bool {
-    var parser = Unicode.UTF8.ForwardParser()
-    var iterator = bytes.makeIterator()
-    while true {
-      switch parser.parseScalar(from: &iterator) {
-      case .valid(let encoded):
-        let point = Unicode.UTF8.decode(encoded).value
-        if point < 0x80 {
-          output.append(UInt8(truncatingIfNeeded: point).asciiUppercased)
-        } else if let mapped = mapped(point) {
-          output.append(contentsOf: texts[mapped])
-        } else {
-          output.append(contentsOf: encoded)
+  /// The same for who looks for parts: each octet that is no UTF-8 becomes 0xFF, which no needle holds.
+  public static func fold(_ text: RawSpan, into output: inout [UInt8]) {
+    _ = table.prepare(text, wrong: 0xFF, into: &output)
+  }
+
+  /// False: there was an octet that is no UTF-8, and nothing that could stand for it.
+  private func prepare(_ text: RawSpan, wrong: UInt8?, into output: inout [UInt8]) -> Bool {
+    output.reserveCapacity(output.count + text.byteCount + text.byteCount / 8)
+    var offset = 0
+    while offset < text.byteCount {
+      let end = UTF8Repair.asciiPrefix(text, from: offset)
+      Self.appendASCII(text, offset..<end, to: &output)
+      offset = end
+      while offset < text.byteCount, text.at(offset) >= 0x80 {
+        let length = UTF8Repair.sequenceLength(text, at: offset)
+        guard length > 0 else {
+          guard let wrong else { return false }
+          output.append(wrong)
+          offset += 1
+          continue
         }
-      case .emptyInput: return true
-      case .error: return false
+        let slot = slot(Self.point(text, offset, length))
+        if slot == 0 {
+          for place in offset..<offset + length { output.append(text.at(place)) }
+        } else {
+          output.append(contentsOf: texts[Int(starts[slot - 1])..<Int(starts[slot])])
+        }
+        offset += length
+      }
+    }
+    return true
+  }
+
+  /// ASCII's titlecase is its upper case, and none of it decomposes.
+  private static func appendASCII(_ text: RawSpan, _ range: Range<Int>, to output: inout [UInt8]) {
+    guard !range.isEmpty else { return }
+    let start = output.count
+    text.extracting(range).withUnsafeBytes { output.append(contentsOf: $0) }
+    output.withUnsafeMutableBufferPointer { bytes in
+      for offset in start..<bytes.count {
+        let byte = bytes[offset]
+        bytes[offset] = byte & (byte &- 0x61 < 26 ? 0xDF : 0xFF)
       }
     }
   }
 
-  private func mapped(_ point: UInt32) -> Range<Int>? {
-    var low = 0
-    var high = points.count
-    while low < high {
-      let middle = (low + high) / 2
-      if points[middle] < point { low = middle + 1 } else { high = middle }
+  /// Of a well-formed sequence of two octets or more.
+  private static func point(_ text: RawSpan, _ offset: Int, _ length: Int) -> Int {
+    var point = Int(text.at(offset)) & (0x7F >> length)
+    for place in offset + 1..<offset + length { point = point << 6 | Int(text.at(place) & 0x3F) }
+    return point
+  }
+
+  private func slot(_ point: Int) -> Int {
+    Int(slots[Int(pages[point / Self.pageSize]) * Self.pageSize + point % Self.pageSize])
+  }
+
+  /// Adds the code point whose text stands at the end of `texts`.
+  private mutating func add(_ point: Int) {
+    starts.append(UInt32(texts.count))
+    let page = point / Self.pageSize
+    if pages[page] == 0 {
+      pages[page] = UInt8(slots.count / Self.pageSize)
+      slots.append(contentsOf: repeatElement(0, count: Self.pageSize))
     }
-    guard low < points.count, points[low] == point else { return nil }
-    return Int(starts[low])..<Int(starts[low + 1])
+    slots[Int(pages[page]) * Self.pageSize + point % Self.pageSize] = UInt16(starts.count - 1)
   }
 
   /// Unpacks `packed`.
@@ -93,8 +123,7 @@ public struct UnicodeCasemap: Sendable {
         last = step & 1 == 0 ? last &+ step / 2 : last &- step / 2 &- 1
         if let scalar = Unicode.Scalar(last) { texts.append(contentsOf: UTF8.encode(scalar).map { Array($0) } ?? []) }
       }
-      points.append(point)
-      starts.append(UInt32(texts.count))
+      add(Int(point))
     }
   }
 }

@@ -12,9 +12,34 @@ public struct QuotaLimits: Hashable, Sendable {
   /// RFC822.SIZE octets, summed over every message instance.
   public var bytes: Int64?
   public var messages: Int64?
-  public init(bytes: Int64? = nil, messages: Int64? = nil) {
+  /// Names that can be selected; asked for when a mailbox is created or renamed (RFC 9208 §5.3, MAILBOX).
+  public var mailboxes: Int64?
+  /// Octets of annotations, their entries' names included; asked for when one is set (RFC 9208 §5.4).
+  public var annotationBytes: Int64?
+  public init(
+    bytes: Int64? = nil, messages: Int64? = nil, mailboxes: Int64? = nil, annotationBytes: Int64? = nil
+  ) {
     self.bytes = bytes
     self.messages = messages
+    self.mailboxes = mailboxes
+    self.annotationBytes = annotationBytes
+  }
+
+  /// The bounds that hold: its own, and where it has none, those of `other`.
+  public func filled(by other: QuotaLimits) -> QuotaLimits {
+    QuotaLimits(
+      bytes: bytes ?? other.bytes, messages: messages ?? other.messages, mailboxes: mailboxes ?? other.mailboxes,
+      annotationBytes: annotationBytes ?? other.annotationBytes)
+  }
+}
+
+/// What of an account is counted beside its messages. No counter is kept of it, so none can be wrong.
+public struct QuotaHoldings: Hashable, Sendable {
+  public var mailboxes: Int64
+  public var annotationBytes: Int64
+  public init(mailboxes: Int64 = 0, annotationBytes: Int64 = 0) {
+    self.mailboxes = mailboxes
+    self.annotationBytes = annotationBytes
   }
 }
 

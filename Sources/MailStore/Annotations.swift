@@ -10,6 +10,9 @@ public struct Annotation: Sendable, Hashable {
     self.entry = entry
     self.value = value
   }
+
+  /// What it counts for in `AnnotationLimits` and quotas.
+  public var octets: Int { entry.utf8.count + value.readableBytes }
 }
 
 /// An annotation to be set, or with no value to be removed.

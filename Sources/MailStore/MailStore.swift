@@ -26,7 +26,7 @@ public protocol MailStore: AnyObject, Sendable {
   func mailboxes(of account: AccountID) async throws(StoreError) -> MailboxListing
   /// `name` as the client gave it, already in UTF-8; INBOX is matched without case. Nil: no such name.
   func mailbox(named name: String, of account: AccountID) async throws(StoreError) -> MailboxInfo?
-  /// Creates missing parents as well (RFC 9051 §6.3.4). A trailing `/` is ignored. A `\Noselect` name becomes a mailbox.
+  /// Creates missing parents as well (RFC 9051 §6.3.4), and asks the quota for all of them. A trailing `/` is ignored. A `\Noselect` name becomes a mailbox.
   func createMailbox(_ name: String, of account: AccountID, specialUse: SpecialUse?) async throws(StoreError)
     -> MailboxInfo
   /// Charged bytes are given back. A mailbox with children stays as a `\Noselect` name (RFC 9051 §6.3.5). Its messages
@@ -34,7 +34,8 @@ public protocol MailStore: AnyObject, Sendable {
   func deleteMailbox(_ name: String, of account: AccountID) async throws(StoreError)
   /// Children move along, missing parents are created, subscriptions stay with the old names. Renaming INBOX moves its
   /// messages to the new name and leaves INBOX empty, and the names below it where they are (RFC 9051 §6.3.6); if that
-  /// fails half-way, the new mailbox has the first of them and INBOX the rest.
+  /// fails half-way, the new mailbox has the first of them and INBOX the rest. The quota is asked for mailboxes that this
+  /// makes; for none, if it makes none.
   func renameMailbox(_ name: String, to newName: String, of account: AccountID) async throws(StoreError)
   func setSubscribed(_ subscribed: Bool, _ name: String, of account: AccountID) async throws(StoreError)
 
@@ -53,7 +54,8 @@ public protocol MailStore: AnyObject, Sendable {
   /// Annotations (RFC 5464) of the account (nil) and of its mailboxes, in the order of their entries. Those below
   /// `/private` are the owner's own.
   func annotations(of account: AccountID) async throws(StoreError) -> [MailboxID?: [Annotation]]
-  /// All or nothing. False: there would be more than `limits` allow, and nothing was changed. Watches hear of it, those of
+  /// All or nothing. False: there would be more than `limits` allow, and nothing was changed. Throws `overQuota` where the
+  /// account's own bound would be crossed; what only takes away crosses none. Watches hear of it, those of
   /// `authors` apart.
   func setAnnotations(
     _ changes: [AnnotationChange], in mailbox: MailboxID?, of account: AccountID, limits: AnnotationLimits,
@@ -159,6 +161,18 @@ public protocol MailStore: AnyObject, Sendable {
 }
 
 extension MailStore {
+  /// Mailboxes and annotations as `QuotaLimits` bounds them.
+  public func holdings(of id: AccountID) async throws(StoreError) -> QuotaHoldings {
+    let mailboxes = try await mailboxes(of: id).mailboxes
+    // Those of a mailbox that was deleted may be cleared away later.
+    let there = Set(mailboxes.map(\.id))
+    var octets = 0
+    for (mailbox, annotations) in try await annotations(of: id) where mailbox.map(there.contains) ?? true {
+      octets += annotations.reduce(0) { $0 + $1.octets }
+    }
+    return QuotaHoldings(mailboxes: Int64(mailboxes.count { $0.isSelectable }), annotationBytes: Int64(octets))
+  }
+
   /// The same, with its messages.
   public func openMaildrop(of account: AccountID) async throws(StoreError) -> any Maildrop {
     let maildrop = try await beginMaildrop(of: account)

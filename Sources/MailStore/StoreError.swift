@@ -41,12 +41,23 @@ public enum StoreError: Error, Sendable, Hashable, Codable {
   case folderRefused(folder: String, reason: String)
 }
 
-/// Which bound a message would have crossed.
+/// Which bound of an account would have been crossed.
 public struct OverQuota: Sendable, Hashable, Codable {
-  public enum Resource: Sendable, Hashable, Codable { case storage, messages }
+  public enum Resource: Sendable, Hashable, Codable { case storage, messages, mailboxes, annotations }
   public var resource: Resource
   public var limit: Int64
   public var usage: Int64
+
+  /// What is counted: octets, messages or mailboxes.
+  public var unit: String {
+    switch resource {
+    case .storage: "octets"
+    case .messages: "messages"
+    case .mailboxes: "mailboxes"
+    case .annotations: "octets of annotations"
+    }
+  }
+
   public init(resource: Resource, limit: Int64, usage: Int64) {
     self.resource = resource
     self.limit = limit

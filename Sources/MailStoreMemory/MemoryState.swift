@@ -142,6 +142,8 @@ struct MemoryAccount: Sendable {
     return usage
   }
 
+  var selectableMailboxes: Int64 { Int64(mailboxes.values.count { $0.isSelectable }) }
+
   func mailbox(named name: String) -> MemoryMailbox? {
     names[MemoryNames.canonical(name)].flatMap { mailboxes[$0] }
   }

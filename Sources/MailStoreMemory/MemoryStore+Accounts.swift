@@ -102,8 +102,15 @@ extension MemoryState {
   }
 
   func limits(_ id: AccountID, _ defaults: QuotaLimits) throws(StoreError) -> QuotaLimits {
-    let own = try account(id).account.quota
-    return QuotaLimits(bytes: own.bytes ?? defaults.bytes, messages: own.messages ?? defaults.messages)
+    try account(id).account.quota.filled(by: defaults)
+  }
+
+  /// A call that makes mailboxes: all there are then must fit.
+  func checkMailboxes(_ id: AccountID, before: Int64) throws(StoreError) {
+    let usage = try account(id).selectableMailboxes
+    if usage > before, let limit = try limits(id, settings.defaultQuota).mailboxes, usage > limit {
+      throw .overQuota(OverQuota(resource: .mailboxes, limit: limit, usage: before))
+    }
   }
 
   /// The last octet fits. What adds nothing is never refused.

@@ -27,6 +27,10 @@ extension MemoryStore {
       guard account.annotations.keys.count(where: { $0.mailbox == mailbox }) <= max(limits.entries, before),
         account.annotationOctets <= max(limits.octets, octets)
       else { return false }
+      let now = account.annotationOctets
+      if now > octets, let limit = try state.limits(id, state.settings.defaultQuota).annotationBytes, now > limit {
+        throw .overQuota(OverQuota(resource: .annotations, limit: limit, usage: Int64(octets)))
+      }
       state.accounts[id] = account
       _ = state.modSeq(id)
       state.annotated.append(

@@ -19,7 +19,9 @@ extension MemoryStore {
     _ name: String, of id: AccountID, specialUse: SpecialUse?
   ) async throws(StoreError) -> MailboxInfo {
     try await write { state throws(StoreError) in
+      let before = try state.account(id).selectableMailboxes
       let ref = try state.create(MemoryNames.canonical(name), of: id, specialUse: specialUse)
+      try state.checkMailboxes(id, before: before)
       return try state.account(id).info(state.mailbox(ref))
     }
   }
@@ -51,6 +53,7 @@ extension MemoryStore {
       if mailbox.name == "INBOX" {
         // RFC 9051 §6.3.6: the messages move; INBOX and the names below it stay.
         let new = try state.create(target, of: id, specialUse: nil)
+        try state.checkMailboxes(id, before: account.selectableMailboxes)
         _ = try state.move(mailbox.messages.map(\.uid), from: account.ref(mailbox), to: new)
         return
       }
@@ -69,6 +72,7 @@ extension MemoryStore {
         try MemoryNames.check(target + suffix)
         try state.give(target + suffix, to: account.ref(box))
       }
+      try state.checkMailboxes(id, before: account.selectableMailboxes)
     }
   }
 

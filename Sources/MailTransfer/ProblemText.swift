@@ -12,8 +12,7 @@ enum ProblemText {
     case .invalidMailboxName(let name, let reason): "\(name): not a mailbox name: \(reason)"
     case .notSelectable(let name): "\(name): this name holds no messages"
     case .overQuota(let over):
-      "the account is full: \(over.usage) of \(over.limit) "
-        + (over.resource == .storage ? "octets" : "messages") + "; raise its quota and run again"
+      "the account is full: \(over.usage) of \(over.limit) \(over.unit); raise its quota and run again"
     case .messageTooLarge(let limit): "larger than \(limit) octets, the limit of the store"
     case .tooManyKeywords(let limit): "more than \(limit) keywords in the mailbox"
     case .tooManyMailboxes(let limit): "an account has at most \(limit) mailboxes"

@@ -48,6 +48,8 @@ extension Settings {
     result.idleTimeout = .seconds(Int64(imapIdleSeconds))
     result.messageLimit = imapMessageLimit
     result.submissionAccounts = submissionAccounts
+    result.quotaAdministrators = quotaAdministrators
+    result.language = SessionLanguage(rawValue: imapLanguage) ?? .english
     result.utf8Fallback = imapUTF8Fallback == "surrogate" ? .surrogate : .asIs
     return result
   }

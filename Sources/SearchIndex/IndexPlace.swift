@@ -1,5 +1,3 @@
-import SearchText
-
 #if canImport(Glibc)
   import Glibc
 #else
@@ -15,12 +13,12 @@ public struct IndexPlace: Sendable {
   let seed: UInt64
 
   /// Rises when the form of the file changes, or what is taken from a message.
-  static let format = 1
+  static let format = 2
 
   /// - Parameter store: whose messages they are, and by which parser they were read.
   public init(path: String, store: String) {
     self.path = path
-    // Tables of character sets may change with the C library, those of letters with Swift's.
+    // Tables of character sets may change with the C library; those of letters are ours (see `UnicodeCasemap`).
     #if canImport(Glibc)
       var name = [CChar](repeating: 0, count: 64)
       confstr(Int32(_CS_GNU_LIBC_VERSION), &name, name.count - 1)
@@ -28,7 +26,7 @@ public struct IndexPlace: Sendable {
     #else
       let library = ""
     #endif
-    identity = "\(Self.format)/\(store)/\(library)/\(String(TextFolding.stamp, radix: 16))"
+    identity = "\(Self.format)/\(store)/\(library)"
     var hash: UInt64 = 0xCBF2_9CE4_8422_2325
     for byte in identity.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
     seed = hash

@@ -65,7 +65,7 @@ public final class IndexReader {
 
   /// Whether a term can be narrowed at all.
   public static func isUseful(_ term: SearchTerm) -> Bool {
-    if case .field = term.place { return !term.needle.isEmpty }
+    if case .field = term.place { return !term.needle.folded.isEmpty }
     return term.needle.folded.count >= 3
   }
 
@@ -158,7 +158,7 @@ public final class IndexReader {
     try IndexSegment.withField(field.rawValue, of: segment, db, identity) { values throws(IndexError) in
       try KeptValues.search(needle.folded, values, count: segment.count) { place in
         answer.may.insert(place)
-        answer.must.insert(place)
+        if needle.isDecidedByFolded { answer.must.insert(place) }
       } unknown: { place in
         answer.may.insert(place)
       }

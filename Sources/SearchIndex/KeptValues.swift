@@ -17,8 +17,7 @@ enum KeptValues {
   private static let end: UInt8 = 0xFF
   /// Between two values of a message.
   private static let between: UInt8 = 0xFE
-  /// In front of values with which an ASCII needle must be compared before they are folded, or of which some is not kept:
-  /// what is found, or not found, there has to be looked up in the message.
+  /// Instead of values of which some is not kept: what is found there has to be looked up in the message.
   private static let inexact: UInt8 = 0xFD
 
   /// Adds a message's values.
@@ -32,7 +31,6 @@ enum KeptValues {
         isExact = false
         return false
       }
-      if TextFolding.makesASCII(value) { isExact = false }
       if output.count > start { output.append(between) }
       let first = output.count
       TextFolding.fold(value, into: &output)

@@ -50,7 +50,9 @@ public enum MessageText {
       return part.children.contains { hasText(needle, $0, bytes, withHeaders: withHeaders) }
     }
     guard hasBody(part) else { return false }
-    return TextDecoding.withText(of: part, in: bytes, asciiOnly: needle.isASCII) { needle.isFound(in: $0) }
+    return TextDecoding.withText(
+      of: part, in: bytes, asciiOnly: needle.isASCII, early: { needle.standsInASCII(of: $0) ? true : nil }
+    ) { needle.isFound(in: $0) }
   }
 
   /// The part's body is looked through, as a text; none that has parts.

@@ -306,7 +306,8 @@ let fixtures = simple + mailboxes + messages + searches
       try parse(line)
     } throws: { error in
       guard let error = error as? IMAPSyntaxError else { return false }
-      return error.tag == "t" && error.answer == .bad && !error.reason.isEmpty && error.offset <= line.utf8.count + 2
+      return error.tag == "t" && error.answer == .bad && !error.reason.english.isEmpty
+        && error.offset <= line.utf8.count + 2
     }
   }
 

@@ -305,6 +305,10 @@ struct CommandGenerator {
           mailbox(), specialUses: MailboxAttributes(rawValue: UInt32(int(0...255)) << 16),
           unknownUses: some(0...1) { "\\x" + $0.atom() }, modifiers: modifiers()))
     case 7: .delete(mailbox())
+    case 8 where flip():
+      flip()
+        ? .comparator(ComparatorCommand(some(0...3) { $0.text() }))
+        : .language(LanguageCommand(some(0...3) { $0.text() }))
     case 8: .rename(RenameCommand(from: mailbox(), to: mailbox()))
     case 9: .subscribe(mailbox())
     case 10: .unsubscribe(mailbox())

@@ -155,6 +155,18 @@ private func printed(_ write: (inout ByteBuffer) -> Void) -> String {
     #expect(
       printed { $0.writeNamespace(NamespaceResponse(personal: [.init(prefix: "")]), .rev1) }
         == "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n")
+    // RFC 5255 §3.4
+    #expect(
+      printed {
+        $0.writeNamespace(
+          NamespaceResponse(
+            personal: [.init(prefix: "")], otherUsers: [.init(prefix: "Other Users/", translation: "Benützer/")]), .rev2
+        )
+      } == "* NAMESPACE ((\"\" \"/\")) ((\"Other Users/\" \"/\" \"TRANSLATION\" (\"Ben&APw-tzer/\"))) NIL\r\n")
+    #expect(printed { $0.writeLanguage(["en", "i-default"]) } == "* LANGUAGE (en i-default)\r\n")
+    #expect(printed { $0.writeComparator(active: "i;octet") } == "* COMPARATOR i;octet\r\n")
+    #expect(
+      printed { $0.writeComparator(active: "-i;b", matching: ["i;a", "i;b"]) } == "* COMPARATOR -i;b (i;a i;b)\r\n")
     #expect(
       printed {
         $0.writeQuota(

@@ -22,6 +22,11 @@ private let finding: [Fixture] = [
       SortCommand(
         uid: false, criteria: [SortCriterion(.relevancy, isReversed: true), SortCriterion(.date)],
         key: .fuzzy(.text(bytes("y")))))),
+  Fixture("COMPARATOR", .comparator(ComparatorCommand())),
+  Fixture(
+    #"COMPARATOR "cz;*" i;ascii-casemap"#, .comparator(ComparatorCommand(["cz;*", "i;ascii-casemap"]))),
+  Fixture("LANGUAGE", .language(LanguageCommand())),
+  Fixture(#"LANGUAGE FR-CA "en-*""#, .language(LanguageCommand(["FR-CA", "en-*"]))),
   Fixture(#"CANCELUPDATE "a01" "b\"2""#, .cancelUpdate(CancelUpdateCommand(["a01", "b\"2"]))),
   Fixture("ESEARCH UNSEEN", .esearch(ESearchCommand(nil, SearchCommand(uid: true, key: .unflag(.seen))))),
   Fixture(

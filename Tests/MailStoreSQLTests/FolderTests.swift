@@ -98,4 +98,26 @@ import Testing
     #expect(report.problems == [] && report.accounts == 1 && report.blobs == 1)
     await store.close()
   }
+
+  /// A backup's is read as it is, and never changed.
+  @Test func `A directory from before there were bounds of mailboxes is read`() async throws {
+    let bed = try StoreBed()
+    do {
+      let store = try bed.openSQL()
+      _ = try await store.add("ana", quota: QuotaLimits(bytes: 5, messages: 6, mailboxes: 7, annotationBytes: 8))
+      await store.close()
+    }
+    let path = "\(bed.data)/directory.sqlite"
+    let directory = try SQLConnection.writer(path: path, migrator: DirectorySchema.migrator)
+    func quota() throws -> QuotaLimits? {
+      let cache = DirectoryCache()
+      try AccountTable.load(directory, into: cache)
+      return cache.account(named: "ana")?.quota
+    }
+    #expect(try quota() == QuotaLimits(bytes: 5, messages: 6, mailboxes: 7, annotationBytes: 8))
+    try directory.execute("ALTER TABLE account DROP COLUMN quota_mailboxes")
+    try directory.execute("ALTER TABLE account DROP COLUMN quota_annotations")
+    #expect(try quota() == QuotaLimits(bytes: 5, messages: 6))
+    directory.close()
+  }
 }

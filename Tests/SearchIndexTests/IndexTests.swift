@@ -54,7 +54,7 @@ final class IndexBench {
   func term() -> SearchTerm {
     let field = random.dice.pick(KeptField.allCases)
     let place = random.dice.pick([SearchTerm.Place.field(field), .header, .body, .anywhere])
-    return SearchTerm(place, TextNeedle(random.needle()))
+    return SearchTerm(place, TextNeedle(random.needle(), random.dice.pick(Collation.allCases)))
   }
 
   /// What the text says; for `.header`, of a field that is not kept.

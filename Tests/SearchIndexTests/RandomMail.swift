@@ -19,7 +19,9 @@ struct Dice: RandomNumberGenerator {
 /// Mail of few letters, so that needles are found, in all the ways mail can be written.
 struct RandomMail {
   var dice: Dice
-  static let letters = ["a", "B", "c", " ", "ß", "É", "ж", "Σ", "ς", "漢", "K", "İ", "=", "-", "0"]
+  static let letters = [
+    "a", "B", "c", " ", "ß", "É", "ж", "Σ", "ς", "漢", "K", "İ", "=", "-", "0", "e", "\u{301}", "é", "ﬁ", "\u{A0}", "①",
+  ]
 
   init(_ seed: UInt64) { dice = Dice(seed) }
 

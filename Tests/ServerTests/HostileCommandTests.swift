@@ -43,8 +43,7 @@ import Testing
   }
 
   private func isFound(_ needle: String, in text: [UInt8]) -> Bool {
-    let needle = TextNeedle(needle)
-    return needle.search(text.span.bytes)
+    TextNeedle(needle).isFound(in: text.span.bytes)
   }
 
   @Test(.timeLimit(.minutes(5)))

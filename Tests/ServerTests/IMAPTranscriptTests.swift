@@ -10,7 +10,7 @@ extension TestServer.Kind {
   /// `whole-message-limit`, `search-whole-message-limit`, `messages-on-loop`, `output-chunk`, `line`,
   /// `notify-lines`, `notify-messages`, `search-contexts`, `context-results`, `metadata-entries`, `metadata-value`,
   /// `line-before-login`, `swallowed-literal`, `message-limit`, `progress-milliseconds`, `compress` and `unauthenticate`
-  /// (`off`), `utf8-fallback`, `submission-accounts`.
+  /// (`off`), `utf8-fallback`, `submission-accounts`, `language`, `quota-administrators`.
   static let imap = TestServer.Kind(name: "imap") { parts in
     let clock = parts.clock
     var settings = IMAPServerSettings(now: { clock.now })
@@ -39,6 +39,8 @@ extension TestServer.Kind {
     settings.offersCompression = parts.settings["compress"] != "off"
     settings.offersUnauthenticate = parts.settings["unauthenticate"] != "off"
     settings.submissionAccounts = (parts.settings["submission-accounts"] ?? "").split(separator: ",").map(String.init)
+    settings.quotaAdministrators = (parts.settings["quota-administrators"] ?? "").split(separator: ",").map(String.init)
+    settings.language = parts.settings["language"].flatMap { SessionLanguage(rawValue: $0) } ?? .english
     settings.utf8Fallback = parts.settings["utf8-fallback"].flatMap { HeaderFallback(rawValue: $0) } ?? .asIs
     let listener = IMAPListener(
       store: parts.store, authenticator: parts.authenticator, settings: settings, logger: parts.logger)

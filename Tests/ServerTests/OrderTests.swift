@@ -1,6 +1,7 @@
 import IMAPCore
 import MailStore
 import MailTestKit
+import SearchText
 import Testing
 
 @testable import IMAPServer
@@ -129,25 +130,30 @@ import Testing
     let box = { MailboxRef(account: AccountID(1), mailbox: MailboxID($0)) }
     let size = column(1000).bytes
     let cache = OrderCache(limit: size * 2 + size / 2)
-    cache.put(column(1000), .date, of: box(1))
-    cache.put(column(1000), .date, of: box(2))
-    #expect(cache.column(.date, of: box(1)) != nil)
-    cache.put(column(1000), .size, of: box(1))
-    #expect(cache.column(.date, of: box(2)) == nil)
-    #expect(cache.column(.date, of: box(1))?.count == 1000 && cache.column(.size, of: box(1)) != nil)
-    #expect(cache.column(.arrival, of: box(1)) == nil)
+    cache.put(column(1000), .date, by: .unicodeCasemap, of: box(1))
+    cache.put(column(1000), .date, by: .unicodeCasemap, of: box(2))
+    #expect(cache.column(.date, by: .unicodeCasemap, of: box(1)) != nil)
+    cache.put(column(1000), .size, by: .unicodeCasemap, of: box(1))
+    #expect(cache.column(.date, by: .unicodeCasemap, of: box(2)) == nil)
+    #expect(
+      cache.column(.date, by: .unicodeCasemap, of: box(1))?.count == 1000
+        && cache.column(.size, by: .unicodeCasemap, of: box(1)) != nil)
+    #expect(cache.column(.arrival, by: .unicodeCasemap, of: box(1)) == nil)
     #expect(cache.bytes <= size * 2 + size / 2)
     // One that is larger than everything together is not kept, and drives nothing out.
-    cache.put(column(10_000), .date, of: box(3))
-    #expect(cache.column(.date, of: box(3)) == nil && cache.column(.date, of: box(1)) != nil)
-    cache.put(column(10), .date, of: box(1))
-    #expect(cache.column(.date, of: box(1))?.count == 10)
+    cache.put(column(10_000), .date, by: .unicodeCasemap, of: box(3))
+    #expect(
+      cache.column(.date, by: .unicodeCasemap, of: box(3)) == nil
+        && cache.column(.date, by: .unicodeCasemap, of: box(1)) != nil)
+    cache.put(column(10), .date, by: .unicodeCasemap, of: box(1))
+    #expect(cache.column(.date, by: .unicodeCasemap, of: box(1))?.count == 10)
   }
 
   @Test(.timeLimit(.minutes(1))) func `What nobody uses is let go of`() async throws {
     let cache = OrderCache(limit: 1 << 20, idle: .milliseconds(20))
     for round in 1...2 {
-      cache.put(column(10), .date, of: MailboxRef(account: AccountID(1), mailbox: MailboxID(Int64(round))))
+      cache.put(
+        column(10), .date, by: .unicodeCasemap, of: MailboxRef(account: AccountID(1), mailbox: MailboxID(Int64(round))))
       while cache.bytes > 0 { try await Task.sleep(for: .milliseconds(5)) }
     }
   }

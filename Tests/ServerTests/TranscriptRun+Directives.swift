@@ -7,7 +7,7 @@ import SASL
 ///
 /// ```
 /// @set KEY VALUE...                                   a setting of the server, before the first C or S line
-/// @account NAME password WORD [quota 10K] [messages 5] [expire never|on-retrieve|7d] [disabled]
+/// @account NAME password WORD [quota 10K] [messages 5] [mailboxes 9] [annotations 2K] [expire never|on-retrieve|7d] [disabled]
 /// @change NAME [password WORD] [quota 10K] [messages 5] [expire …] [disabled|enabled]
 /// @remove NAME                                        the account goes, with its mail
 /// @mailbox NAME FOLDER                                creates a folder
@@ -100,6 +100,12 @@ extension TranscriptRun {
       case "messages":
         change.quota = change.quota ?? QuotaLimits()
         change.quota?.messages = Int64(try words.number("a count"))
+      case "mailboxes":
+        change.quota = change.quota ?? QuotaLimits()
+        change.quota?.mailboxes = Int64(try words.number("a count"))
+      case "annotations":
+        change.quota = change.quota ?? QuotaLimits()
+        change.quota?.annotationBytes = Int64(try words.number("octets"))
       case "expire":
         switch try words.next("a policy") {
         case "never": change.pop3Expire = .never

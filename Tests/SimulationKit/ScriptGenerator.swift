@@ -90,7 +90,9 @@ public struct ScriptGenerator {
       guesses[client.number] = nil
     case 25...28:
       script.steps.append(
-        .quota(pick(["ana", "budi"]), octets: pick([nil, nil, 20_000, 90_000]), messages: pick([nil, 20, 100])))
+        .quota(
+          pick(["ana", "budi"]), octets: pick([nil, nil, 20_000, 90_000]), messages: pick([nil, 20, 100]),
+          mailboxes: pick([nil, nil, 8])))
     case 29...36: bring()
     default:
       let client = pick(script.clients)

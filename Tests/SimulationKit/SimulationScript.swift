@@ -39,7 +39,7 @@ public struct SimulationScript: Sendable, Hashable {
     case drop(Int)
     /// The clock goes on by so many seconds.
     case clock(Int)
-    case quota(String, octets: Int64?, messages: Int64?)
+    case quota(String, octets: Int64?, messages: Int64?, mailboxes: Int64? = nil)
     /// A message comes in with the numbers it had elsewhere; the mailbox is made if need be.
     case bring(Imported)
     /// All sessions end, the store is closed and opened again.
@@ -102,8 +102,9 @@ extension SimulationScript.Step: CustomStringConvertible {
     case .say(let client, let text): "\(client) \(text)"
     case .drop(let client): "@drop \(client)"
     case .clock(let seconds): "@clock \(seconds)"
-    case .quota(let name, let octets, let messages):
-      "@quota \(name) octets \(SimulationScript.text(octets)) messages \(SimulationScript.text(messages))"
+    case .quota(let name, let octets, let messages, let mailboxes):
+      "@quota \(name) octets \(SimulationScript.text(octets)) messages \(SimulationScript.text(messages)) mailboxes "
+        + SimulationScript.text(mailboxes)
     case .bring(let item):
       "@import \(item.account) \(item.mailbox) validity \(item.uidValidity.map { "\($0)" } ?? "none") uid "
         + "\(item.uid.map { "\($0)" } ?? "none") uidl \(item.uidl ?? "none") message \(item.message)"
@@ -164,7 +165,10 @@ extension SimulationScript {
       clients.append(Client(number: try number(1), speech: speech, account: words.count > 3 ? words[3] : ""))
     case "@drop": steps.append(.drop(try number(1)))
     case "@clock": steps.append(.clock(try number(1)))
-    case "@quota": steps.append(.quota(try word(1), octets: try bound(3), messages: try bound(5)))
+    case "@quota":
+      steps.append(
+        .quota(
+          try word(1), octets: try bound(3), messages: try bound(5), mailboxes: words.count > 7 ? try bound(7) : nil))
     case "@import":
       steps.append(
         .bring(

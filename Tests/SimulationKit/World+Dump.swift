@@ -14,7 +14,8 @@ extension World {
     let quota = try await store.quota(of: account.id)
     var lines = [
       "account \(account.name) enabled \(account.isEnabled) octets \(quota.usage.bytes) messages \(quota.usage.messages) "
-        + "limits \(SimulationScript.text(quota.limits.bytes)) \(SimulationScript.text(quota.limits.messages))"
+        + "limits \(SimulationScript.text(quota.limits.bytes)) \(SimulationScript.text(quota.limits.messages)) "
+        + "\(SimulationScript.text(quota.limits.mailboxes)) holds \(try await store.holdings(of: account.id))"
     ]
     let listing = try await store.mailboxes(of: account.id)
     lines.append("subscribed without mailbox: \(listing.subscribedWithoutMailbox)")

@@ -18,10 +18,10 @@ extension World {
     case .clock(let seconds):
       clock.advance(seconds)
       text = ""
-    case .quota(let name, let octets, let messages):
+    case .quota(let name, let octets, let messages, let mailboxes):
       guard let account = try await store.account(named: name) else { return "no such account\r\n" }
       let changed = try await store.updateAccount(
-        account.id, AccountChange(quota: QuotaLimits(bytes: octets, messages: messages)))
+        account.id, AccountChange(quota: QuotaLimits(bytes: octets, messages: messages, mailboxes: mailboxes)))
       text = "\(changed.quota)\r\n"
     case .bring(let item): text = try await bring(item)
     case .reopen:

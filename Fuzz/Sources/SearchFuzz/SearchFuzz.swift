@@ -16,15 +16,20 @@ func searchFuzz(_ given: ByteBuffer) {
   let needle = String(buffer: rest.takeField(upTo: 0xFF))
   let haystack = String(buffer: rest.takeField(upTo: 0xFF).stretched(upTo: 4000))
   let pattern = String(buffer: rest.takeField(upTo: 0xFF))
-  checkNeedle(TextNeedle(needle), haystack, UInt64(setup))
+  for collation in Collation.allCases { checkNeedle(needle, collation, haystack, UInt64(setup)) }
   checkPattern(Array(pattern.utf8.prefix(200)), haystack)
 }
 
-private func checkNeedle(_ needle: TextNeedle, _ haystack: String, _ seed: UInt64) {
+private func checkNeedle(_ given: String, _ collation: Collation, _ haystack: String, _ seed: UInt64) {
+  let needle = TextNeedle(given, collation)
   let text = Array(haystack.utf8)
-  let folded = needle.isASCII ? text.map(\.asciiLowercased) : TextNeedle(haystack).folded
-  let expected = plainSearch(needle.folded, folded)
-  must(needle.isFound(in: haystack) == expected, "“\(needle.folded)” in “\(haystack)”: \(!expected)")
+  func key(_ text: String) -> [UInt8] {
+    var key: [UInt8] = []
+    collation.appendKey(text.utf8Span.span.bytes, to: &key)
+    return key
+  }
+  let expected = plainSearch(key(given), key(haystack))
+  must(needle.isFound(in: haystack) == expected, "“\(given)” in “\(haystack)”: \(!expected)")
 
   var numbers = SeededNumbers(seed: seed)
   var scanner = NeedleScanner(needle)
@@ -36,7 +41,7 @@ private func checkNeedle(_ needle: TextNeedle, _ haystack: String, _ seed: UInt6
     start = end
   }
   scanner.scan(RawSpan(), isLast: true)
-  must(scanner.isFound == expected, "“\(needle.folded)” in pieces of “\(haystack)”: \(scanner.isFound)")
+  must(scanner.isFound == expected, "“\(given)” in pieces of “\(haystack)”: \(scanner.isFound)")
 }
 
 private func plainSearch(_ needle: [UInt8], _ text: [UInt8]) -> Bool {

@@ -39,6 +39,7 @@ extension CommandReader {
     case .startTLS: .startTLS
     case .namespace: .namespace
     case .idle: .idle
+    case .comparator: .comparator(try comparatorCommand())
     case .getMetadata: .getMetadata(try getMetadataCommand())
     case .setMetadata: .setMetadata(try setMetadataCommand())
     case .esearch: .esearch(try esearchCommand())
@@ -49,6 +50,7 @@ extension CommandReader {
     case .unauthenticate: .unauthenticate
     case .check: .check
     case .id: .id(try idCommand())
+    case .language: .language(try languageCommand())
     case .authenticate: .authenticate(try authenticateCommand())
     case .login: .login(try loginCommand())
     case .enable: .enable(try enableCommand())

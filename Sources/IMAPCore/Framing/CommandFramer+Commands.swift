@@ -128,7 +128,7 @@ extension CommandFramer {
       tag: frameTag, code: .tooBig, "The command line is longer than \(lineLimit) octets", at: lineLimit)
   }
 
-  private func syntaxError(_ code: ResponseCode?, _ reason: String, _ end: LineEnd) -> IMAPSyntaxError {
+  private func syntaxError(_ code: ResponseCode?, _ reason: Sentence, _ end: LineEnd) -> IMAPSyntaxError {
     IMAPSyntaxError(tag: frameTag, code: code, reason, at: collected + end.length)
   }
 
@@ -184,7 +184,7 @@ extension CommandFramer {
     state = .swallow(octets)
   }
 
-  mutating func close(code: ResponseCode?, reason: String) {
+  mutating func close(code: ResponseCode?, reason: Sentence) {
     input.clear()
     resetFrame()
     state = .closed(code, reason)

@@ -50,7 +50,7 @@ public struct CommandFramer: Sendable {
     case swallow(Int64)
     /// Throwing away the rest of a line that was asked for, which announces no literal however it ends.
     case swallowLine
-    case closed(ResponseCode?, String)
+    case closed(ResponseCode?, Sentence)
   }
 
   struct AppendProgress: Hashable, Sendable {

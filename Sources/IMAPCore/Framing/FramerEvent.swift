@@ -31,7 +31,7 @@ public enum FramerEvent: Hashable, Sendable {
   case rejected(IMAPSyntaxError)
   /// The client cannot be kept in step (RFC 7888 §4): send `BYE` with the code and text, close. Always followed by the
   /// same again.
-  case close(code: ResponseCode?, reason: String)
+  case close(code: ResponseCode?, reason: Sentence)
 }
 
 /// The bytes of one command, literals included, without the line end.

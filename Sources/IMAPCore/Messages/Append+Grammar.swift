@@ -128,7 +128,7 @@ extension CommandReader {
     return literal
   }
 
-  private func tooMany(_ what: String, code: ResponseCode = .limit) -> IMAPSyntaxError {
+  private func tooMany(_ what: Sentence, code: ResponseCode = .limit) -> IMAPSyntaxError {
     var error = error("Too many \(what)", code: code)
     error.answer = .no
     return error

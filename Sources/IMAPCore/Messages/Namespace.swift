@@ -7,9 +7,12 @@ public struct NamespaceResponse: Hashable, Sendable {
     public var prefix: String
     /// Nil: NIL, flat names.
     public var separator: UInt8?
-    public init(prefix: String, separator: UInt8? = UInt8(ascii: "/")) {
+    /// The prefix for people, in their language (RFC 5255 §3.4).
+    public var translation: String?
+    public init(prefix: String, separator: UInt8? = UInt8(ascii: "/"), translation: String? = nil) {
       self.prefix = prefix
       self.separator = separator
+      self.translation = translation
     }
   }
   /// Empty prints NIL.
@@ -39,6 +42,12 @@ extension ByteBuffer {
         writeIMAPString(options.utf8 ? entry.prefix : ModifiedUTF7.encode(entry.prefix), options)
         writeSpace()
         writeSeparator(entry.separator)
+        if let translation = entry.translation {
+          writeStaticString(" \"TRANSLATION\" (")
+          // RFC 5255 §3.4: in modified UTF-7, whatever names are in.
+          writeIMAPString(ModifiedUTF7.encode(translation), options)
+          writeStaticString(")")
+        }
         writeStaticString(")")
       }
       writeStaticString(")")

@@ -7,7 +7,7 @@ public struct GetQuotaCommand: Hashable, Sendable {
   public init(root: String) { self.root = root }
 }
 
-/// `SETQUOTA` (RFC 9208 §4.1.3). Parsed so that it can be refused politely; QUOTASET is not announced.
+/// `SETQUOTA` (RFC 9208 §4.1.3).
 public struct SetQuotaCommand: Hashable, Sendable {
   public struct Limit: Hashable, Sendable {
     /// In upper case.
@@ -17,6 +17,9 @@ public struct SetQuotaCommand: Hashable, Sendable {
       self.resource = resource
       self.limit = limit
     }
+
+    /// As it goes on the wire.
+    public var text: String { "\(resource) \(limit)" }
   }
   public var root: String
   public var limits: [Limit]
@@ -28,7 +31,7 @@ public struct SetQuotaCommand: Hashable, Sendable {
 
 /// One resource of a QUOTA response (RFC 9208 §4.2.1).
 public struct QuotaResource: Hashable, Sendable {
-  /// `STORAGE` (units of 1024 octets) or `MESSAGE`.
+  /// `STORAGE`, `ANNOTATION-STORAGE` (units of 1024 octets), `MESSAGE` or `MAILBOX`.
   public var name: String
   public var usage: Int64
   public var limit: Int64
@@ -70,7 +73,7 @@ extension CommandPrinter {
   mutating func print(_ command: SetQuotaCommand) {
     space()
     astring(command.root)
-    text(" (\(command.limits.map { "\($0.resource) \($0.limit)" }.joined(separator: " ")))")
+    text(" (\(command.limits.map(\.text).joined(separator: " ")))")
   }
 }
 

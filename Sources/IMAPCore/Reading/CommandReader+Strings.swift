@@ -25,7 +25,7 @@ extension CommandReader {
   }
 
   /// string = quoted / literal
-  mutating func wireString(_ what: String) throws(IMAPSyntaxError) -> WireString {
+  mutating func wireString(_ what: Sentence) throws(IMAPSyntaxError) -> WireString {
     switch cursor.peek {
     case UInt8.quote: try quoted()
     case UInt8(ascii: "{"): try literal()
@@ -34,7 +34,7 @@ extension CommandReader {
   }
 
   /// astring = 1*ASTRING-CHAR / string
-  mutating func wireAString(_ what: String) throws(IMAPSyntaxError) -> WireString {
+  mutating func wireAString(_ what: Sentence) throws(IMAPSyntaxError) -> WireString {
     let start = cursor.position
     if cursor.skip(while: \.isAStringCharacter) > 0 {
       return WireString(range: start..<cursor.position, isAtom: true)
@@ -105,7 +105,7 @@ extension CommandReader {
   }
 
   /// The string in UTF-8.
-  func text(_ wire: WireString, _ what: String) throws(IMAPSyntaxError) -> String {
+  func text(_ wire: WireString, _ what: Sentence) throws(IMAPSyntaxError) -> String {
     let text: String? =
       if wire.isEscaped {
         octets(wire).withUnsafeReadableBytes { String(validating: $0, as: UTF8.self) }
@@ -116,16 +116,16 @@ extension CommandReader {
     return text
   }
 
-  mutating func astring(_ what: String) throws(IMAPSyntaxError) -> String {
+  mutating func astring(_ what: Sentence) throws(IMAPSyntaxError) -> String {
     try text(try wireAString(what), what)
   }
 
-  mutating func astringOctets(_ what: String) throws(IMAPSyntaxError) -> ByteBuffer {
+  mutating func astringOctets(_ what: Sentence) throws(IMAPSyntaxError) -> ByteBuffer {
     octets(try wireAString(what))
   }
 
   /// nstring = string / nil
-  mutating func nstring(_ what: String) throws(IMAPSyntaxError) -> String? {
+  mutating func nstring(_ what: Sentence) throws(IMAPSyntaxError) -> String? {
     if cursor.takeIgnoringCase("NIL") { return nil }
     return try text(try wireString(what), what)
   }
@@ -152,7 +152,7 @@ extension CommandReader {
   }
 
   /// A LIST pattern or reference. One that is not valid in its encoding stands as it is; it matches nothing.
-  mutating func listMailbox(_ what: String) throws(IMAPSyntaxError) -> String {
+  mutating func listMailbox(_ what: Sentence) throws(IMAPSyntaxError) -> String {
     let start = cursor.position
     let wire =
       cursor.skip(while: \.isListCharacter) > 0

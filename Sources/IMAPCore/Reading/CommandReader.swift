@@ -19,14 +19,14 @@ struct CommandReader: ~Escapable {
     self.limits = limits
   }
 
-  func error(_ reason: String, code: ResponseCode? = nil, at offset: Int? = nil) -> IMAPSyntaxError {
+  func error(_ reason: Sentence, code: ResponseCode? = nil, at offset: Int? = nil) -> IMAPSyntaxError {
     IMAPSyntaxError(code: code, reason, at: offset ?? cursor.position)
   }
 
   /// "expected X, found Y".
-  func expected(_ what: String) -> IMAPSyntaxError {
+  func expected(_ what: Sentence) -> IMAPSyntaxError {
     guard let byte = cursor.peek else { return error("Expected \(what) at the end of the command") }
-    let found = byte > 0x20 && byte < 0x7F ? "'\(Character(Unicode.Scalar(byte)))'" : "octet \(byte)"
+    let found: Sentence = byte > 0x20 && byte < 0x7F ? "'\(Character(Unicode.Scalar(byte)))'" : "octet \(byte)"
     return error("Expected \(what) at octet \(cursor.position), found \(found)")
   }
 
@@ -34,7 +34,7 @@ struct CommandReader: ~Escapable {
     guard cursor.take(.space) else { throw expected("a space") }
   }
 
-  mutating func expect(_ byte: UInt8, _ name: String) throws(IMAPSyntaxError) {
+  mutating func expect(_ byte: UInt8, _ name: Sentence) throws(IMAPSyntaxError) {
     guard cursor.take(byte) else { throw expected(name) }
   }
 
@@ -86,13 +86,13 @@ struct CommandReader: ~Escapable {
   }
 
   /// The range of an atom.
-  mutating func atomRange(_ what: String) throws(IMAPSyntaxError) -> Range<Int> {
+  mutating func atomRange(_ what: Sentence) throws(IMAPSyntaxError) -> Range<Int> {
     let start = cursor.position
     guard cursor.skip(while: \.isAtomCharacter) > 0 else { throw expected(what) }
     return start..<cursor.position
   }
 
-  mutating func atom(_ what: String) throws(IMAPSyntaxError) -> String { string(try atomRange(what)) }
+  mutating func atom(_ what: Sentence) throws(IMAPSyntaxError) -> String { string(try atomRange(what)) }
 
   /// Letters, digits, `.` and `-`: what keywords are made of.
   mutating func wordRange() -> Range<Int> {
@@ -104,7 +104,7 @@ struct CommandReader: ~Escapable {
   // MARK: Numbers
 
   /// number64: up to 2^63-1 (RFC 9051 §9).
-  mutating func number64(_ what: String) throws(IMAPSyntaxError) -> Int64 {
+  mutating func number64(_ what: Sentence) throws(IMAPSyntaxError) -> Int64 {
     guard cursor.peek?.isASCIIDigit == true else { throw expected(what) }
     let start = cursor.position
     guard let number = cursor.takeNumber(maximumDigits: 64) else {
@@ -114,7 +114,7 @@ struct CommandReader: ~Escapable {
   }
 
   /// nz-number: 1 to 2^32-1.
-  mutating func nonZeroNumber(_ what: String) throws(IMAPSyntaxError) -> UInt32 {
+  mutating func nonZeroNumber(_ what: Sentence) throws(IMAPSyntaxError) -> UInt32 {
     let start = cursor.position
     let number = try number64(what)
     guard number > 0, let result = UInt32(exactly: number) else {
@@ -127,7 +127,7 @@ struct CommandReader: ~Escapable {
 
   /// `(` items separated by a space `)`. The opening parenthesis is next.
   mutating func list(
-    _ what: String, allowsEmpty: Bool, _ item: (inout CommandReader) throws(IMAPSyntaxError) -> Void
+    _ what: Sentence, allowsEmpty: Bool, _ item: (inout CommandReader) throws(IMAPSyntaxError) -> Void
   ) throws(IMAPSyntaxError) {
     try openParenthesis()
     if allowsEmpty, cursor.take(UInt8(ascii: ")")) { return }

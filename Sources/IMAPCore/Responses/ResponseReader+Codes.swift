@@ -117,7 +117,7 @@ extension ResponseReader {
   }
 
   private static let plainCodes: [ResponseCode] = [
-    .alert, .alreadyExists, .authenticationFailed, .authorizationFailed, .cannot, .clientBug, .closed,
+    .alert, .alreadyExists, .authenticationFailed, .authorizationFailed, .badComparator, .cannot, .clientBug, .closed,
     .compressionActive, .contactAdmin, .corruption, .expired, .expungeIssued, .hasChildren, .inUse, .limit, .noModSeq,
     .nonExistent, .noPerm, .notificationOverflow, .notSaved, .overQuota, .parse, .privacyRequired, .readOnly,
     .readWrite, .serverBug, .tooBig, .tryCreate, .uidNotSticky, .uidRequired, .unavailable, .unknownCTE, .useAttr,

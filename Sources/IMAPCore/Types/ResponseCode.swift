@@ -8,6 +8,8 @@ public enum ResponseCode: Hashable, Sendable {
   case authorizationFailed
   /// Charsets that are understood; may be empty.
   case badCharset([String])
+  /// RFC 5255 §4.9.
+  case badComparator
   case cannot
   case capability([String])
   case clientBug

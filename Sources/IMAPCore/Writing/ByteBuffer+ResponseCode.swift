@@ -114,6 +114,7 @@ extension ResponseCode {
     case .alreadyExists: "ALREADYEXISTS"
     case .authenticationFailed: "AUTHENTICATIONFAILED"
     case .authorizationFailed: "AUTHORIZATIONFAILED"
+    case .badComparator: "BADCOMPARATOR"
     case .cannot: "CANNOT"
     case .clientBug: "CLIENTBUG"
     case .closed: "CLOSED"

@@ -64,20 +64,22 @@ extension ByteBuffer {
   }
 
   /// The answer to a syntax error.
-  public mutating func writeRejection(_ error: IMAPSyntaxError) {
+  /// - text: nil: its reason in English.
+  public mutating func writeRejection(_ error: IMAPSyntaxError, _ text: String? = nil) {
+    let text = text ?? error.reason.english
     let condition: ResponseCondition = error.answer == .no ? .no : .bad
     if let tag = error.tag {
-      writeTagged(tag, condition, error.code, error.reason)
+      writeTagged(tag, condition, error.code, text)
     } else {
       // RFC 9051 §7.1.3: an untagged BAD is for an error whose command cannot be told.
-      writeUntagged(.bad, error.code, error.reason)
+      writeUntagged(.bad, error.code, text)
     }
   }
 
   /// `+ text`: the client may go on.
-  public mutating func writeContinuation(_ text: StaticString = "go on") {
+  public mutating func writeContinuation(_ text: String = "go on") {
     writeStaticString("+ ")
-    writeStaticString(text)
+    writeLineText(text)
     writeCRLF()
   }
 

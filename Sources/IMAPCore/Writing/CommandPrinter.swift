@@ -33,10 +33,12 @@ public struct CommandPrinter: Sendable {
       .unauthenticate:
       break
     case .id(let command): print(command)
+    case .language(let command): print(command)
     case .authenticate(let command): print(command)
     case .login(let command): print(command)
     case .enable(let command): print(command)
     case .compress(let command): print(command)
+    case .comparator(let command): print(command)
     case .select(let command): print(command)
     case .create(let command): print(command)
     case .rename(let command): print(command)

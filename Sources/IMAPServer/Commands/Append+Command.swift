@@ -88,7 +88,7 @@ extension IMAPSession {
     while true {
       let event = try await nextEvent()
       switch event {
-      case .sendContinuation: connection.out.writeContinuation()
+      case .sendContinuation: sayContinuation()
       case .rejected(let error): throw .rejected(error)
       case .close(let code, let reason):
         bye(reason, code: code)

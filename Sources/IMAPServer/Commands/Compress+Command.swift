@@ -12,7 +12,7 @@ extension IMAPSession {
     guard !connection.isCompressed else {
       return .bad("Compression is active already", code: .compressionActive)
     }
-    connection.out.writeTagged(tag, .ok, nil, "DEFLATE active")
+    say(tag, .ok, nil, "DEFLATE active")
     // RFC 4978 §3: what follows is compressed, both ways; also what has come already behind the command.
     connection.startCompression(pending: framer.takeInput(), allowance: 2 * settings.appendLimit)
     return nil

@@ -9,13 +9,12 @@ extension IMAPSession {
     let (uids, ref, code) = try messages(command.set, uid: command.uid)
     // RFC 9738 §3.1: all or nothing, so nothing.
     if let code { throw .no(code, "Too many messages at a time") }
-    let name = command.uid ? "UID COPY" : "COPY"
     guard !uids.isEmpty else { return .ok("No messages, so nothing was copied") }
     let assigned = try await longStoreCall("Copying") { store throws(StoreError) in
       try await store.copy(uids, from: ref, to: command.mailbox.string)
     }
     noteOwn(assigned, in: command.mailbox)
-    return .ok("\(name) completed", code: Self.copyUID(assigned))
+    return .ok(command.uid ? "UID COPY completed" : "COPY completed", code: Self.copyUID(assigned))
   }
 
   /// MOVE and UID MOVE (RFC 9051 §6.4.8, RFC 6851).
@@ -30,7 +29,7 @@ extension IMAPSession {
     noteOwn(assigned, in: command.mailbox)
     notify?.ownExpunged += assigned.source
     // RFC 9051 §6.4.8: COPYUID goes in an untagged OK before the EXPUNGEs, which the end of the command brings.
-    if let code = Self.copyUID(assigned) { connection.out.writeUntagged(.ok, code, "Moved") }
+    if let code = Self.copyUID(assigned) { say(.ok, code, "Moved") }
     // RFC 6851 §3.3: what was moved is moved, also under a NO.
     if let failure = assigned.failure { throw .store(failure) }
     return .ok(command.uid ? "UID MOVE completed" : "MOVE completed", code: code)

@@ -77,7 +77,7 @@ extension IMAPSession {
     // RFC 2180 §4.1.2: what is there has been sent; the client learns why the rest is missing. UIDs that do not exist
     // are no error (RFC 9051 §6.4.9).
     if !isWhole, !command.uid {
-      if let code { connection.out.writeUntagged(.no, code, "Only the last messages were looked at") }
+      if let code { say(.no, code, "Only the last messages were looked at") }
       throw .no(.expungeIssued, "Some of the messages no longer exist")
     }
     return withDowngraded(.ok(command.uid ? "UID FETCH completed" : "FETCH completed", code: code))

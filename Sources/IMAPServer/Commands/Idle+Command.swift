@@ -8,7 +8,7 @@ extension IMAPSession {
     // The command is complete, so EXPUNGE may go out before the continuation (RFC 9051 §6.3.13, example).
     tell(expunge: true, includeUID: isRev2)
     guard !isOver else { return nil }
-    connection.out.writeContinuation("idling")
+    sayContinuation("idling")
     framer.expectLine()
     idleTag = tag
     connection.setDeadline(settings.idleTimeout)

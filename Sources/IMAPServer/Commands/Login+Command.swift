@@ -20,7 +20,7 @@ extension IMAPSession {
   }
 
   /// The end of LOGIN and AUTHENTICATE alike.
-  func loggedIn(_ outcome: LoginOutcome, _ text: String) throws(CommandError) -> Completion {
+  func loggedIn(_ outcome: LoginOutcome, _ text: Sentence) throws(CommandError) -> Completion {
     switch outcome {
     case .success(let account):
       guard !isOver else {
@@ -41,7 +41,7 @@ extension IMAPSession {
       case .temporary: throw .no(.unavailable, "Logins are not possible at the moment")
       case .authorizationFailed: throw .no(.authorizationFailed, "No permission to act as somebody else")
       // RFC 9051 §6.2.2: BAD for what is no exchange of the mechanism, and for `*`.
-      case .malformed(let what): throw .bad(what)
+      case .malformed(let what): throw .bad(Sentence(said: what))
       case .cancelled: throw .bad("Authentication cancelled")
       }
     }

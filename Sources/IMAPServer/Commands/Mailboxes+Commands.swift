@@ -15,7 +15,8 @@ extension IMAPSession {
       guard let name = command.specialUses.name, let single = SpecialUse(rawValue: name) else {
         throw .no(.useAttr, "A mailbox can have one use only")
       }
-      guard single != .all, single != .flagged, single != .important else {
+      // These two show what is in other mailboxes. `\Important` may be advice for the client alone (RFC 8457 §3).
+      guard single != .all, single != .flagged else {
         throw .no(.useAttr, "\(name) is not supported")
       }
       use = single
@@ -38,7 +39,7 @@ extension IMAPSession {
     guard !isOver else { throw .connectionClosed }
     if let view, view.mailbox.current == nil {
       leaveMailbox()
-      connection.out.writeUntagged(.ok, .closed, "The selected mailbox was deleted")
+      say(.ok, .closed, "The selected mailbox was deleted")
     }
     return .ok("DELETE completed")
   }

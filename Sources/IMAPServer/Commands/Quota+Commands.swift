@@ -1,42 +1,121 @@
+import Bytes
 import IMAPCore
+import Logging
 import MailNet
 import MailStore
 import NIOCore
 
+/// An account is one quota root. Its owner knows it by the empty name; administrators know every root by its account's.
 extension IMAPSession {
-  /// GETQUOTA (RFC 9208 §4.1.1). An account has one quota root, whose name is empty.
+  /// GETQUOTA (RFC 9208 §4.1.1).
   func getQuota(_ command: GetQuotaCommand) async throws(CommandError) -> Completion {
-    guard command.root.isEmpty else { throw .no(.nonExistent, "No such quota root") }
-    try await writeQuota()
+    try await writeQuota(command.root, of: try await owner(of: command.root))
     return .ok("GETQUOTA completed")
   }
 
   /// GETQUOTAROOT (RFC 9208 §4.1.2). The mailbox need not exist.
   func getQuotaRoot(_ name: MailboxName) async throws(CommandError) -> Completion {
+    let account = try accountID()
     connection.out.writeQuotaRoot(name, roots: [""], wire)
-    try await writeQuota()
+    try await writeQuota("", of: account)
     return .ok("GETQUOTAROOT completed")
   }
 
-  private func writeQuota() async throws(CommandError) {
-    let account = try accountID()
+  /// SETQUOTA (RFC 9208 §4.1.3): bounds that are not named are removed, and the store's default holds for them.
+  func setQuota(_ command: SetQuotaCommand) async throws(CommandError) -> Completion {
+    // Without a look at whether there is such a root: who may not set any is told nothing of others.
+    guard isQuotaAdministrator else { throw .no(.noPerm, "Quotas are set by the administrator") }
+    let limits = try QuotaLimits(command.limits)
+    let account = try await owner(of: command.root)
+    _ = try await storeCall { store throws(StoreError) in
+      try await store.updateAccount(account, AccountChange(quota: limits))
+    }
+    listener.logger.info(
+      "imap quota set",
+      metadata: [
+        "by": "\(self.account?.name ?? "-")", "account": "\(account)", "limits": "\(command.limits.map(\.text))",
+      ])
+    // As it is now: another default, or somebody else, may have had a say.
+    try await writeQuota(command.root, of: account)
+    return .ok("SETQUOTA completed")
+  }
+
+  /// QUOTASET is for accounts that the configuration names.
+  var isQuotaAdministrator: Bool {
+    guard let account else { return false }
+    return settings.quotaAdministrators.contains { $0.equalsIgnoringASCIICase(account.name) }
+  }
+
+  /// Whose root it is. Of others' roots only administrators learn that they are there.
+  private func owner(of root: String) async throws(CommandError) -> AccountID {
+    let own = try accountID()
+    if root.isEmpty { return own }
+    guard isQuotaAdministrator else { throw .no(.nonExistent, "No such quota root") }
+    let found = try await storeCall { store throws(StoreError) in try await store.account(named: root) }
+    guard let found else { throw .no(.nonExistent, "No such quota root") }
+    return found.id
+  }
+
+  private func writeQuota(_ root: String, of account: AccountID) async throws(CommandError) {
     let quota = try await storeCall { store throws(StoreError) in
       let quota = try await store.quota(of: account)
-      return Quota(usage: quota.usage, limits: quota.limits)
+      var shown = Quota(usage: quota.usage, limits: quota.limits)
+      if shown.limits.mailboxes != nil || shown.limits.annotationBytes != nil {
+        shown.holdings = try await store.holdings(of: account)
+      }
+      return shown
     }
-    // RFC 9208 §4.2.1: resources that are not named are not limited. §5.1: STORAGE counts 1024 octets.
-    var resources: [QuotaResource] = []
-    if let bytes = quota.limits.bytes {
-      resources.append(QuotaResource("STORAGE", usage: (quota.usage.bytes + 1023) / 1024, limit: bytes / 1024))
-    }
-    if let messages = quota.limits.messages {
-      resources.append(QuotaResource("MESSAGE", usage: quota.usage.messages, limit: messages))
-    }
-    connection.out.writeQuota(root: "", resources, wire)
+    guard !isOver else { throw .connectionClosed }
+    connection.out.writeQuota(root: root, quota.resources, wire)
   }
 
   private struct Quota: Sendable {
     var usage: QuotaUsage
+    var holdings = QuotaHoldings()
     var limits: QuotaLimits
+
+    /// RFC 9208 §4.2.1: resources that are not named are not limited. §5.1, §5.4: units of 1024 octets.
+    var resources: [QuotaResource] {
+      var resources: [QuotaResource] = []
+      if let bytes = limits.bytes {
+        resources.append(QuotaResource("STORAGE", usage: (usage.bytes + 1023) / 1024, limit: bytes / 1024))
+      }
+      if let messages = limits.messages {
+        resources.append(QuotaResource("MESSAGE", usage: usage.messages, limit: messages))
+      }
+      if let mailboxes = limits.mailboxes {
+        resources.append(QuotaResource("MAILBOX", usage: holdings.mailboxes, limit: mailboxes))
+      }
+      if let bytes = limits.annotationBytes {
+        let used = (holdings.annotationBytes + 1023) / 1024
+        resources.append(QuotaResource("ANNOTATION-STORAGE", usage: used, limit: bytes / 1024))
+      }
+      return resources
+    }
+  }
+}
+
+extension QuotaLimits {
+  init(_ wanted: [SetQuotaCommand.Limit]) throws(CommandError) {
+    self.init()
+    var seen: Set<String> = []
+    for limit in wanted {
+      guard seen.insert(limit.resource).inserted else { throw .bad("\(limit.resource) is given twice") }
+      switch limit.resource {
+      case "STORAGE": bytes = try Self.octets(limit)
+      case "MESSAGE": messages = limit.limit
+      case "MAILBOX": mailboxes = limit.limit
+      case "ANNOTATION-STORAGE": annotationBytes = try Self.octets(limit)
+      // RFC 9208 §4.1.3: NO for what cannot be set.
+      default: throw .no(.cannot, "Unknown resource \(limit.resource)")
+      }
+    }
+  }
+
+  /// Limits come in units of 1024 octets (RFC 9208 §5.1).
+  private static func octets(_ limit: SetQuotaCommand.Limit) throws(CommandError) -> Int64 {
+    let (octets, isTooMuch) = limit.limit.multipliedReportingOverflow(by: 1024)
+    guard !isTooMuch else { throw .no(.limit, "The limit of \(limit.resource) is too large") }
+    return octets
   }
 }

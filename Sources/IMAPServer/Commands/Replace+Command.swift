@@ -41,7 +41,7 @@ extension IMAPSession {
     guard !isOver else { throw .connectionClosed }
     noteOwn(assigned, in: destination)
     // RFC 8508 §4.3: APPENDUID goes before the EXISTS and EXPUNGE, which the end of the command brings.
-    connection.out.writeUntagged(
+    say(
       .ok, .appendUID(validity: assigned.uidValidity, assigned: assigned.assigned), "Replacement message ready")
     return .ok("REPLACE completed")
   }

@@ -30,12 +30,15 @@ extension IMAPSession {
   }
 
   /// Also what SORT and THREAD search for.
-  func compiled(_ command: SearchCommand) throws(CommandError) -> (MailboxView, SearchNode) {
+  /// - comparator: nil: the active one.
+  func compiled(
+    _ command: SearchCommand, by comparator: Comparator? = nil
+  ) throws(CommandError) -> (MailboxView, SearchNode) {
     let view = try selectedView()
     // RFC 7162 §3.1
     if command.key.hasModSeq { enableCondStore() }
     do throws(CommandError) {
-      return (view, try compiled(command, in: view))
+      return (view, try compiled(command, in: view, by: comparator))
     } catch {
       // RFC 9051 §6.4.4.1: a SEARCH with SAVE that is answered NO empties the variable.
       if command.returns?.contains(.save) == true { self.view?.saved = [] }
@@ -44,8 +47,11 @@ extension IMAPSession {
   }
 
   /// In any mailbox.
-  func compiled(_ command: SearchCommand, in view: MailboxView) throws(CommandError) -> SearchNode {
-    let compiler = try SearchCompiler(command, view, isRev2: isRev2, now: settings.now())
+  func compiled(
+    _ command: SearchCommand, in view: MailboxView, by comparator: Comparator? = nil
+  ) throws(CommandError) -> SearchNode {
+    let collation = (comparator ?? self.comparator).collation
+    let compiler = try SearchCompiler(command, view, isRev2: isRev2, collation, now: settings.now())
     let node = compiler.compile(command.key).simplified()
     guard node.texts <= settings.searchTexts else {
       throw .no(.limit, "At most \(settings.searchTexts) texts can be searched for at once")
@@ -239,10 +245,10 @@ extension IMAPSession {
         connection.out.writeSearch(numbers(), modSeq: modSeq)
       }
     }
-    let done = command.uid ? "UID SEARCH completed" : "SEARCH completed"
+    let done: Sentence = command.uid ? "UID SEARCH completed" : "SEARCH completed"
     guard hasGhosts else { return .ok(done, code: code) }
     // RFC 9738 §3.1
-    if let code { connection.out.writeUntagged(.no, code, "Only the last messages were looked at") }
+    if let code { say(.no, code, "Only the last messages were looked at") }
     return .ok(done, code: .expungeIssued)
   }
 

@@ -13,7 +13,7 @@ extension IMAPSession {
     }
     let account = try accountID()
     // RFC 9051 §6.3.2: the old mailbox is left first, and stays so if the new one cannot be selected.
-    if leaveMailbox() { connection.out.writeUntagged(.ok, .closed, "Previous mailbox is now closed") }
+    if leaveMailbox() { say(.ok, .closed, "Previous mailbox is now closed") }
     let mailbox = try await longStoreCall("Opening") { store throws(StoreError) in
       try await store.openMailbox(command.mailbox.string, of: account, onChange: self.wakeUp())
     }
@@ -41,22 +41,22 @@ extension IMAPSession {
   private func writeSelectData(_ view: MailboxView) {
     let info = view.mailbox.info
     connection.out.writeFlags(.storable, keywords: view.told.keywords)
-    connection.out.writeUntagged(.ok, view.permanentFlags, view.isReadOnly ? "Read-only" : "Flags permitted")
+    say(.ok, view.permanentFlags, view.isReadOnly ? "Read-only" : "Flags permitted")
     connection.out.writeExists(view.told.count)
     if !isRev2 {
       connection.out.writeRecent(view.recentCount)
       // RFC 9586 §3: no sequence number in any response.
       if !enabled.isUIDOnly, let first = view.told.firstUnseen {
-        connection.out.writeUntagged(.ok, .unseen(UInt32(clamping: first + 1)), "First unseen")
+        say(.ok, .unseen(UInt32(clamping: first + 1)), "First unseen")
       }
     }
-    connection.out.writeUntagged(.ok, .uidValidity(info.uidValidity), "UIDs valid")
-    connection.out.writeUntagged(.ok, .uidNext(view.told.uidNext), "Predicted next UID")
-    connection.out.writeUntagged(.ok, .highestModSeq(view.told.highestModSeq), "Highest")
+    say(.ok, .uidValidity(info.uidValidity), "UIDs valid")
+    say(.ok, .uidNext(view.told.uidNext), "Predicted next UID")
+    say(.ok, .highestModSeq(view.told.highestModSeq), "Highest")
     // RFC 8474 §4.2
     let id = ObjectIdentifiers.mailbox(info, of: view.mailbox.ref.account)
-    connection.out.writeUntagged(.ok, .mailboxID(id), "Mailbox's own")
-    connection.out.writeUntagged(.ok, Self.mechanisms, "Mechanisms of URLAUTH")
+    say(.ok, .mailboxID(id), "Mailbox's own")
+    say(.ok, Self.mechanisms, "Mechanisms of URLAUTH")
     if isRev2 {
       // RFC 9051 §6.3.2: its attributes MUST be accurate.
       var attributes = ListPlan.attributes(of: info, hasChildren: nil)

@@ -53,18 +53,24 @@ extension IMAPSession {
   }
 
   func sorted(
-    _ found: IndexRanges, _ command: SortCommand, _ view: MailboxView, _ scores: [UID: UInt8]? = nil
+    _ found: IndexRanges, _ command: SortCommand, _ view: MailboxView, _ scores: [UID: UInt8]? = nil,
+    by given: Comparator? = nil
   ) async throws(CommandError) -> Sorted {
+    let comparator = given ?? self.comparator
     // What was sorted by already cannot be sorted by again.
     var keys: [(key: OrderKey, isReversed: Bool)] = []
     for criterion in command.criteria {
       let key = OrderKey(criterion.key)
-      if !keys.contains(where: { $0.key == key }) { keys.append((key, criterion.isReversed)) }
+      if !keys.contains(where: { $0.key == key }) {
+        // RFC 4790 §4.2.4: "-" reverses what the comparator orders.
+        keys.append((key, criterion.isReversed != (comparator.isReversed && key.text != nil)))
+      }
     }
     let wanted = keys
     let uids = await OrderPlan.uids(of: found, view.told)
     beginProgress("Sorting")
-    var read = try await columns(wanted.map(\.key).filter { $0 != .relevancy }, of: uids, view)
+    var read = try await columns(
+      wanted.map(\.key).filter { $0 != .relevancy }, by: comparator.collation, of: uids, view)
     endProgress()
     if let scores { read[.relevancy] = .relevancy(scores) }
     let columns = read

@@ -17,7 +17,7 @@ extension IMAPSession {
       return nil
     }
     isStartingTLS = true
-    connection.out.writeTagged(tag, .ok, nil, "Begin TLS negotiation now")
+    say(tag, .ok, nil, "Begin TLS negotiation now")
     connection.startTLS()
     return nil
   }

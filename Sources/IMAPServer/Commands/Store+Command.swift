@@ -41,7 +41,7 @@ extension IMAPSession {
     own.failed = failed
     own.isConditional = command.unchangedSince != nil
     if let modified = Self.modified(failed, uid: command.uid, view.told) {
-      if let code { connection.out.writeUntagged(.no, code, "Only the last messages were looked at") }
+      if let code { say(.no, code, "Only the last messages were looked at") }
       code = modified
     }
     await tellSlowly(expunge: false, includeUID: isRev2 || command.uid, own: own)

@@ -14,7 +14,7 @@ extension IMAPSession {
     let (found, hasGhosts) = visible(try await find(node, view), view)
     let uids = await OrderPlan.uids(of: found, view.told)
     beginProgress("Threading")
-    let columns = try await columns([.date, .thread], of: uids, view)
+    let columns = try await columns([.date, .thread], by: comparator.collation, of: uids, view)
     endProgress()
     let members = await offLoop { Self.threads(found, uids, command, columns) }
     connection.out.writeThreadStart(isEmpty: members.isEmpty)

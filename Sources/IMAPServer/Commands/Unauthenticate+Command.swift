@@ -16,7 +16,7 @@ extension IMAPSession {
       return nil
     }
     forgetLogin()
-    connection.out.writeTagged(tag, .ok, nil, "UNAUTHENTICATE completed")
+    say(tag, .ok, nil, "UNAUTHENTICATE completed")
     connection.endCompression()
     return nil
   }
@@ -38,6 +38,8 @@ extension IMAPSession {
     isRev2 = false
     isUTF8 = false
     hasKeyNews = false
+    comparator = .default
+    language = .neutral
     enabled = []
     enabledByName = []
     hasToldExpunge = false

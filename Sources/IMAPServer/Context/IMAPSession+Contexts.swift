@@ -23,15 +23,17 @@ extension IMAPSession {
     var search = search
     search.key = search.key.fixed(in: view)
     search.returns = nil
-    contexts.add(SearchContexts.Context(tag: tag, search: search, correlator: correlator, sort: sort, members: members))
+    contexts.add(
+      SearchContexts.Context(
+        tag: tag, search: search, correlator: correlator, sort: sort, comparator: comparator, members: members))
     self.contexts = contexts
   }
 
-  func refuseUpdates(_ tag: String, _ why: String) {
+  func refuseUpdates(_ tag: String, _ why: Sentence) {
     var code = ByteBuffer()
     code.writeStaticString("NOUPDATE ")
     code.writeQuoted(tag)
-    connection.out.writeUntagged(.no, .other(String(buffer: code)), why)
+    say(.no, .other(String(buffer: code)), why)
   }
 
   /// CANCELUPDATE (RFC 5267 §4.3.5).
@@ -110,7 +112,7 @@ extension IMAPSession {
     }
   }
 
-  private func end(_ tag: String, _ why: String) {
+  private func end(_ tag: String, _ why: Sentence) {
     guard let contexts, contexts.remove(tag) else { return }
     if contexts.list.isEmpty { self.contexts = nil }
     refuseUpdates(tag, why)
@@ -119,7 +121,7 @@ extension IMAPSession {
   private func look(
     at candidates: IndexRanges, for context: SearchContexts.Context, _ view: MailboxView
   ) async throws(CommandError) -> (update: ContextUpdate, fresh: Set<UID>) {
-    let (_, node) = try compiled(context.search)
+    let (_, node) = try compiled(context.search, by: context.comparator)
     guard node.level == .snapshot || candidates.count <= settings.contextMessages else {
       throw .no(.limit, "Too many messages have changed at once")
     }
@@ -140,7 +142,7 @@ extension IMAPSession {
     for uid in (update.members + fresh).sorted() {
       if let index = told.index(of: uid), !view.isGhost(uid) { all.append(index) }
     }
-    let order = try await sorted(all, sort, view).uids
+    let order = try await sorted(all, sort, view, by: context.comparator).uids
     update.insert(fresh, in: order, number: number)
     return (update, fresh)
   }

@@ -13,6 +13,8 @@ final class SearchContexts {
     var correlator: ByteBuffer?
     /// Nil: in the order of the mailbox.
     let sort: SortCommand?
+    /// What was active when the command came.
+    let comparator: Comparator
     /// UIDs, in the order that the client has them in.
     var members: [UID]
   }

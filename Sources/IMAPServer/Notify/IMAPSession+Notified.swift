@@ -81,6 +81,6 @@ extension IMAPSession {
   /// RFC 5465 §5.8: it is said, and from then on nothing is told any more.
   func overflow(_ notify: Notify) {
     notify.stop()
-    connection.out.writeUntagged(.ok, .notificationOverflow, "Too much has happened at once; NOTIFY is off")
+    say(.ok, .notificationOverflow, "Too much has happened at once; NOTIFY is off")
   }
 }

@@ -1,34 +1,36 @@
 import IMAPCore
 import MailNet
 import MailStore
+import SearchText
 
 /// Keys of messages, from the store or from what is kept of the last time.
 extension IMAPSession {
   /// For each of `keys` a column that has all of `found`.
   func columns(
-    _ keys: [OrderKey], of found: [UID], _ view: MailboxView
+    _ keys: [OrderKey], by collation: Collation, of found: [UID], _ view: MailboxView
   ) async throws(CommandError) -> [OrderKey: KeyColumn] {
     let ref = view.mailbox.ref
-    let plan = await OrderPlan.make(keys.map { ($0, listener.order.column($0, of: ref)) }, found, view.told)
+    let plan = await OrderPlan.make(
+      keys.map { ($0, listener.order.column($0, by: collation, of: ref)) }, found, view.told)
     var columns = plan.columns
     for load in plan.loads {
-      let read = try await collect(load, ref, view.told.count)
+      let read = try await collect(load, by: collation, ref, view.told.count)
       for (key, column) in zip(load.keys, read) {
         let merged = await OrderPlan.merge(columns[key], column, keeping: load.isKept ? plan.told : found)
         columns[key] = merged
-        if load.isKept { listener.order.put(merged, key, of: ref) }
+        if load.isKept { listener.order.put(merged, key, by: collation, of: ref) }
       }
     }
     return columns
   }
 
   private func collect(
-    _ load: OrderPlan.Load, _ ref: MailboxRef, _ count: Int
+    _ load: OrderPlan.Load, by collation: Collation, _ ref: MailboxRef, _ count: Int
   ) async throws(CommandError) -> [KeyColumn] {
     let needs = load.keys.reduce(into: ContentNeeds()) { $0.formUnion($1.needs) }
     let share = OrderLimits.references / max(count, 1)
     let collector = KeyCollector(
-      load.keys, references: min(max(share, OrderLimits.fewestReferences), OrderLimits.referencesOfOne))
+      load.keys, by: collation, references: min(max(share, OrderLimits.fewestReferences), OrderLimits.referencesOfOne))
     var rest = load.uids[...]
     var careful = 0
     while !rest.isEmpty {

@@ -1,5 +1,6 @@
 import MailFormat
 import MailStore
+import SearchText
 
 /// Takes keys out of rows on the store's visitor thread.
 ///
@@ -7,6 +8,7 @@ import MailStore
 /// returned; it is never in two places at once.
 final class KeyCollector: @unchecked Sendable {
   private let keys: [OrderKey]
+  private let collation: Collation
   private let references: Int
   private(set) var columns: [KeyColumn]
   private var fields = ThreadFields()
@@ -14,8 +16,9 @@ final class KeyCollector: @unchecked Sendable {
   private var expected: ArraySlice<UID> = []
 
   /// - references: how many of each message are kept.
-  init(_ keys: [OrderKey], references: Int) {
+  init(_ keys: [OrderKey], by collation: Collation, references: Int) {
     self.keys = keys
+    self.collation = collation
     self.references = references
     columns = keys.map { _ in KeyColumn() }
   }
@@ -46,7 +49,7 @@ final class KeyCollector: @unchecked Sendable {
       case let key:
         guard let text = key.text else { continue }
         columns[index].append(row.uid) { output in
-          row.withSortText(text) { UnicodeCasemap.append($0, to: &output) }
+          row.withSortText(text) { collation.appendKey($0, to: &output) }
         }
       }
     }
@@ -66,7 +69,7 @@ final class KeyCollector: @unchecked Sendable {
   private func takeThread(_ row: any MessageRow, into index: Int) {
     row.withCommonHeaders { fields.read($0) }
     subject.removeAll(keepingCapacity: true)
-    row.withSortText(.baseSubject) { UnicodeCasemap.append($0, to: &subject) }
+    row.withSortText(.baseSubject) { collation.appendKey($0, to: &subject) }
     let hash = subject.isEmpty ? nil : subject.withUnsafeBytes { Self.hash($0) }
     columns[index].append(row.uid) { (output: inout [UInt64]) in
       output.append(fields.withMessageID { max(Self.hash($0), 1) } ?? 0)

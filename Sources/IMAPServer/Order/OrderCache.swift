@@ -1,4 +1,5 @@
 import MailStore
+import SearchText
 import Synchronization
 
 /// Keys of mailboxes that were sorted or threaded a moment ago, for all sessions together.
@@ -9,6 +10,14 @@ final class OrderCache: Sendable {
   private struct Name: Hashable {
     var mailbox: MailboxRef
     var key: OrderKey
+    var collation: Collation
+
+    init(_ mailbox: MailboxRef, _ key: OrderKey, _ collation: Collation) {
+      self.mailbox = mailbox
+      self.key = key
+      // Numbers are the same by all of them.
+      self.collation = key.isCollated ? collation : .unicodeCasemap
+    }
   }
 
   private struct Entry {
@@ -36,19 +45,19 @@ final class OrderCache: Sendable {
     self.idle = idle
   }
 
-  func column(_ key: OrderKey, of mailbox: MailboxRef) -> KeyColumn? {
+  func column(_ key: OrderKey, by collation: Collation, of mailbox: MailboxRef) -> KeyColumn? {
     state.withLock { state in
-      let name = Name(mailbox: mailbox, key: key)
+      let name = Name(mailbox, key, collation)
       state.entries[name]?.used = .now
       return state.entries[name]?.column
     }
   }
 
-  func put(_ column: KeyColumn, _ key: OrderKey, of mailbox: MailboxRef) {
+  func put(_ column: KeyColumn, _ key: OrderKey, by collation: Collation, of mailbox: MailboxRef) {
     let bytes = column.bytes
     guard bytes <= limit else { return }
     let begins = state.withLock { state in
-      let name = Name(mailbox: mailbox, key: key)
+      let name = Name(mailbox, key, collation)
       state.remove(name)
       while state.bytes + bytes > limit, let oldest = state.entries.min(by: { $0.value.used < $1.value.used }) {
         state.remove(oldest.key)

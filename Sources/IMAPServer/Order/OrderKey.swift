@@ -42,6 +42,9 @@ enum OrderKey: UInt8, Sendable, Hashable {
     }
   }
 
+  /// The comparator counts (RFC 5255 §4.2).
+  var isCollated: Bool { text != nil || self == .thread }
+
   var needs: ContentNeeds {
     switch self {
     case .date: [.sortKeys, .dates]
@@ -61,7 +64,7 @@ struct KeyColumn: Sendable {
   private(set) var numbers: [UInt64] = []
   /// Where each message's part of `text` or `hashes` ends.
   private(set) var ends: [Int] = []
-  /// Collated (see `UnicodeCasemap`).
+  /// Collated (see `Collation.appendKey`).
   private(set) var text: [UInt8] = []
   /// Of each message: its identifier (0: none), its base subject (see `SubjectHash`), then its references.
   private(set) var hashes: [UInt64] = []

@@ -15,7 +15,7 @@ extension IMAPSession {
   func relevancy(
     of found: IndexRanges, _ command: SearchCommand, _ view: MailboxView
   ) async throws(CommandError) -> [UID: UInt8] {
-    let compiler = try SearchCompiler(command, view, isRev2: isRev2, now: settings.now())
+    let compiler = try SearchCompiler(command, view, isRev2: isRev2, comparator.collation, now: settings.now())
     var sums: [Int: (sum: Int, count: Int)] = [:]
     for text in command.key.fuzzyTexts {
       var candidates = found

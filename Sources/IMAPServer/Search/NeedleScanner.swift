@@ -17,10 +17,10 @@ struct NeedleScanner {
   mutating func scan(_ piece: RawSpan, isLast: Bool) {
     guard !isFound else { return }
     needle.append(piece, to: &text)
-    let length = needle.folded.count
+    let length = needle.length
     // A long needle is not looked for anew at every few octets.
     guard isLast || text.count >= 2 * length else { return }
-    isFound = needle.search(text.span.bytes)
+    isFound = needle.searchPrepared(text.span.bytes)
     text.removeFirst(max(0, text.count - (length - 1)))
   }
 }

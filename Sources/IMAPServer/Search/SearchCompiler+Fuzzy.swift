@@ -21,8 +21,8 @@ extension SearchCompiler {
     guard let octets = key.text else { return nil }
     let whole = string(octets)
     let words = whole.split { !$0.isLetter && !$0.isNumber }.map(String.init)
-    guard strictness != .exact, !words.isEmpty else { return node(key, TextNeedle(whole)) }
-    return .and(words.map { node(key, TextNeedle(strictness == .loose ? Self.stem($0) : $0)) })
+    guard strictness != .exact, !words.isEmpty else { return node(key, needle(octets)) }
+    return .and(words.map { node(key, TextNeedle(strictness == .loose ? Self.stem($0) : $0, collation)) })
   }
 
   /// The first two thirds of a word, of three characters at least: `Helo` finds help and hello.

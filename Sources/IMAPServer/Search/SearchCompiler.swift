@@ -10,10 +10,15 @@ struct SearchCompiler {
   let isRev2: Bool
   /// In upper case; nil stands for UTF-8, of which ASCII is a part (RFC 9051 §6.4.4).
   let charset: String?
+  /// Texts are compared by it (RFC 5255 §4.2).
+  let collation: Collation
   /// Seconds since 1970-01-01; the same for all messages of one search.
   let now: Int64
 
-  init(_ command: SearchCommand, _ view: MailboxView, isRev2: Bool, now: Int64) throws(CommandError) {
+  init(
+    _ command: SearchCommand, _ view: MailboxView, isRev2: Bool, _ collation: Collation, now: Int64
+  ) throws(CommandError) {
+    self.collation = collation
     self.view = view
     self.isRev2 = isRev2
     self.now = now
@@ -54,7 +59,7 @@ struct SearchCompiler {
     case .larger(let size): .larger(size)
     case .smaller(let size): .smaller(size)
     case .address(_, let text), .subject(let text), .header(_, let text), .body(let text), .text(let text):
-      node(key, TextNeedle(string(text)))
+      node(key, needle(text))
     case .fuzzy(let key): fuzzy(key)
     // What it stands for has been put in its place.
     case .filter: .none
@@ -105,6 +110,12 @@ struct SearchCompiler {
   private func header(_ name: String, _ needle: TextNeedle) -> SearchNode {
     let lower = Array(name.lowercased().utf8)
     return .header(.init(name: lower, needle: needle, isCommon: CommonHeaders.contains(lower)))
+  }
+
+  /// Octets that are no UTF-8 are looked for as they are (RFC 5255 §4.6).
+  func needle(_ text: ByteBuffer) -> TextNeedle {
+    charset == nil
+      ? TextNeedle(Array(text.readableBytesView), collation) : TextNeedle(string(text), collation)
   }
 
   func string(_ text: ByteBuffer) -> String {

@@ -7,31 +7,31 @@ struct Completion: Sendable {
   enum Status: Sendable { case ok, no, bad }
   var status: Status
   var code: ResponseCode?
-  var text: String
+  var text: Sentence
   /// Nothing untagged may come before it (the view has ended, or never began).
   var skipsSync = false
 
-  static func ok(_ text: String, code: ResponseCode? = nil) -> Completion {
+  static func ok(_ text: Sentence, code: ResponseCode? = nil) -> Completion {
     Completion(status: .ok, code: code, text: text)
   }
-  static func no(_ text: String, code: ResponseCode? = nil) -> Completion {
+  static func no(_ text: Sentence, code: ResponseCode? = nil) -> Completion {
     Completion(status: .no, code: code, text: text)
   }
-  static func bad(_ text: String, code: ResponseCode? = nil) -> Completion {
+  static func bad(_ text: Sentence, code: ResponseCode? = nil) -> Completion {
     Completion(status: .bad, code: code, text: text, skipsSync: true)
   }
 }
 
 /// Why a command was not carried out, or not wholly.
 enum CommandError: Error, Sendable {
-  static func badCharset(_ names: [String], _ text: String) -> CommandError {
+  static func badCharset(_ names: [String], _ text: Sentence) -> CommandError {
     .rejected(IMAPSyntaxError(code: .badCharset(names), text, at: 0))
   }
 
   /// The client's mistake in form: BAD.
-  case bad(String)
+  case bad(Sentence)
   /// The user's: NO.
-  case no(ResponseCode?, String)
+  case no(ResponseCode?, Sentence)
   /// Whatever the store says; see `ErrorMapper`.
   case store(StoreError)
   /// The framer's or the grammar's verdict, in the middle of a conversation.
@@ -69,18 +69,21 @@ enum ErrorMapper {
       Outcome(
         completion: .no("Internal error, see the server's log: \(reference)", code: code), internalStory: "\(error)")
     }
-    func user(_ code: ResponseCode, _ text: String) -> Outcome { Outcome(completion: .no(text, code: code)) }
+    func user(_ code: ResponseCode, _ text: Sentence) -> Outcome { Outcome(completion: .no(text, code: code)) }
     return switch error {
     case .noSuchMailbox:
       isDestination ? user(.tryCreate, "No such mailbox") : user(.nonExistent, "No such mailbox")
     case .mailboxExists: user(.alreadyExists, "A mailbox of this name exists already")
-    case .invalidMailboxName(_, let reason): user(.cannot, "Not a possible mailbox name: \(reason)")
+    case .invalidMailboxName(_, let reason): user(.cannot, "Not a possible mailbox name: \(Sentence(said: reason))")
     case .notSelectable: user(.cannot, "This name holds no messages")
     case .inboxIsFixed: user(.cannot, "INBOX can neither be created nor deleted")
     case .overQuota(let quota):
-      user(
-        .overQuota, quota.resource == .storage ? "Not enough room left in the quota" : "Too many messages for the quota"
-      )
+      switch quota.resource {
+      case .storage: user(.overQuota, "Not enough room left in the quota")
+      case .messages: user(.overQuota, "Too many messages for the quota")
+      case .mailboxes: user(.overQuota, "Too many mailboxes for the quota")
+      case .annotations: user(.overQuota, "Too many annotations for the quota")
+      }
     case .messageTooLarge(let limit): user(.tooBig, "Messages may have at most \(limit) octets")
     case .tooManyKeywords(let limit): user(.limit, "At most \(limit) keywords in a mailbox")
     case .tooManyMailboxes(let limit): user(.limit, "At most \(limit) mailboxes in an account")

@@ -23,7 +23,7 @@ extension IMAPSession {
     guard !enabled.contains(.condStore) else { return }
     enabled.insert(.condStore)
     hasToldExpunge = false
-    if let view { connection.out.writeUntagged(.ok, .highestModSeq(view.safeModSeq), "Highest") }
+    if let view { say(.ok, .highestModSeq(view.safeModSeq), "Highest") }
   }
 
   /// The MODSEQ up to which the client has heard of everything, where it has to be told before the tag (RFC 7162 §3.2,

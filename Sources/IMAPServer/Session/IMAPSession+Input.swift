@@ -13,7 +13,7 @@ extension IMAPSession {
       case .needMore:
         if isShuttingDown { bye("Server is shutting down") }
         return
-      case .sendContinuation: connection.out.writeContinuation()
+      case .sendContinuation: sayContinuation()
       case .command(let frame): handle(frame)
       case .appendMessage(let message): startAppend(message)
       case .line(let line): endIdle(line)
@@ -63,7 +63,7 @@ extension IMAPSession {
   }
 
   /// Why a command is not legal now (RFC 9051 §3).
-  func refusal(of row: CommandRow) -> String {
+  func refusal(of row: CommandRow) -> Sentence {
     if state == .notAuthenticated { return "Log in first" }
     if row.states == .notAuthenticated { return "Already logged in" }
     return "Select a mailbox first"
@@ -74,7 +74,7 @@ extension IMAPSession {
     var error = error
     if let tag = idleTag { error.tag = tag }
     idleTag = nil
-    connection.out.writeRejection(error)
+    connection.out.writeRejection(error, language.text(error.reason))
     tally.bad += 1
     tally.badInARow += 1
     let limit = account == nil ? settings.badCommandsBeforeLogin : settings.badCommandsAfterLogin

@@ -13,13 +13,13 @@ struct Progress: Sendable {
   var done: Int?
   var goal: Int?
   /// For people.
-  var what: String
+  var what: Sentence
   /// When it began, or the client heard of it last.
   var since = NIODeadline.now()
 }
 
 extension IMAPSession {
-  func beginProgress(_ what: String, done: Int? = nil, of goal: Int? = nil) {
+  func beginProgress(_ what: Sentence, done: Int? = nil, of goal: Int? = nil) {
     // What is sent unasked has no tag that the client would know.
     guard let running, running.tag != "*" else { return }
     self.running?.progress = Progress(done: done, goal: goal, what: what)
@@ -37,7 +37,7 @@ extension IMAPSession {
 
   /// A store call that may take long.
   func longStoreCall<Result: Sendable>(
-    _ what: String, _ body: (any MailStore) async throws(StoreError) -> Result
+    _ what: Sentence, _ body: (any MailStore) async throws(StoreError) -> Result
   ) async throws(CommandError) -> Result {
     beginProgress(what)
     defer { endProgress() }
@@ -57,14 +57,14 @@ extension IMAPSession {
     guard NIODeadline.now() - progress.since >= settings.progressInterval, connection.isWritable else { return }
     self.running?.progress?.since = .now()
     let (code, text) = progress.words(tag: running.tag)
-    connection.out.writeUntagged(.ok, code, text)
+    say(.ok, code, text)
     connection.flush()
   }
 }
 
 extension Progress {
-  func words(tag: String) -> (ResponseCode, String) {
-    guard let done else { return (.inProgress(tag: tag, progress: nil, goal: nil), "\(what)…") }
+  func words(tag: String) -> (ResponseCode, Sentence) {
+    guard let done else { return (.inProgress(tag: tag, progress: nil, goal: nil), "\(what)...") }
     guard let goal, goal > 0 else {
       return (.inProgress(tag: tag, progress: UInt32(clamping: done), goal: nil), "\(what): \(done) so far")
     }

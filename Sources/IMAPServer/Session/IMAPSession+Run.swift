@@ -28,15 +28,16 @@ extension IMAPSession {
     case .check: .ok("CHECK completed")
     case .logout: logout(tagged.tag)
     case .id(let command): identify(command)
+    case .language(let command): try language(command)
     case .startTLS: try startTLS(tagged.tag)
     case .enable(let command): command.enablesMetadata ? nil : try enable(command)
     case .cancelUpdate(let command): try cancelUpdate(command)
     case .compress(let command): try compress(command, tagged.tag)
     case .unauthenticate: try unauthenticate(tagged.tag)
     case .namespace: namespace()
+    case .comparator(let command): try comparator(command)
     case .idle: try startIdle(tagged.tag)
     case .unselect: unselect()
-    case .setQuota: throw .no(.noPerm, "Quotas are set by the administrator")
     case .login: try checkLoginAllowed()
     case .fetch(let command): try fetchFromMemory(command)
     case .search(let command): try searchMemory(command, tag: tagged.tag)
@@ -64,6 +65,7 @@ extension IMAPSession {
     case .setMetadata(let command): try await setMetadata(command)
     case .getQuota(let command): try await getQuota(command)
     case .getQuotaRoot(let name): try await getQuotaRoot(name)
+    case .setQuota(let command): try await setQuota(command)
     case .resetKey(let command): try await resetKey(command)
     case .genURLAuth(let command): try await genURLAuth(command)
     case .urlFetch(let command): try await urlFetch(command)
@@ -142,13 +144,13 @@ extension IMAPSession {
     if !enabled.isEmpty, let modSeq = dueModSeq() {
       if completion.status == .ok, code == nil || code?.isMessageLimit == true {
         // One code fits before a text: RFC 9738 §3.1 shows where its own goes then.
-        if let code { connection.out.writeUntagged(.no, code, completion.text) }
+        if let code { say(.no, code, completion.text) }
         code = .highestModSeq(modSeq)
       } else {
-        connection.out.writeUntagged(.ok, .highestModSeq(modSeq), "Highest")
+        say(.ok, .highestModSeq(modSeq), "Highest")
       }
     }
-    connection.out.writeTagged(command.tag, condition, code, completion.text)
+    say(command.tag, condition, code, completion.text)
     if account == nil, listener.authenticator.hasFailedTooOften(connection) { bye("Too many failed logins") }
   }
 

@@ -87,7 +87,7 @@ extension IMAPSession {
     // RFC 9051 §7.3.5: flags applicable to the mailbox; §7.1: without `\*` once no keyword is left to give.
     connection.out.writeFlags(.storable, keywords: view.told.keywords)
     if !view.isReadOnly, view.told.keywords.count >= MailboxView.keywordLimit {
-      connection.out.writeUntagged(.ok, view.permanentFlags, "No more keywords")
+      say(.ok, view.permanentFlags, "No more keywords")
     }
   }
 

@@ -39,6 +39,10 @@ actor IMAPSession: ConnectionSession {
   var isUTF8 = false
   /// The selected mailbox has a new access key, and the client has not been told (RFC 4467 §7).
   var hasKeyNews = false
+  /// SEARCH, SORT and THREAD compare texts by it (RFC 5255 §4.7).
+  var comparator = Comparator.default
+  /// Of what people are told (RFC 5255 §3).
+  var language = SessionLanguage.neutral
   /// UIDs that this FETCH gave surrogates of.
   var downgraded: [UID] = []
   /// The command a task is working on.
@@ -85,14 +89,14 @@ actor IMAPSession: ConnectionSession {
   nonisolated func opened() { assumeIsolated { $0.greet() } }
   nonisolated func received(_ buffer: inout ByteBuffer) { assumeIsolated { $0.take(&buffer) } }
   nonisolated func tlsStarted() { assumeIsolated { $0.startOver() } }
-  nonisolated func inputFailed(_ why: String) { assumeIsolated { $0.bye(why) } }
+  nonisolated func inputFailed(_ why: String) { assumeIsolated { $0.bye(Sentence(said: why)) } }
   nonisolated func deadlineReached() { assumeIsolated { $0.timedOut() } }
   nonisolated func shutdownRequested() { assumeIsolated { $0.shutDown() } }
   nonisolated func closed(_ why: CloseReason) { assumeIsolated { $0.ended(why) } }
 
   private func greet() {
     connection.setDeadline(settings.loginTimeout)
-    connection.out.writeUntagged(.ok, .capability(capabilities()), "\(settings.productName) ready")
+    say(.ok, .capability(capabilities()), "\(settings.productName) ready")
   }
 
   private func take(_ buffer: inout ByteBuffer) {
@@ -117,6 +121,8 @@ actor IMAPSession: ConnectionSession {
   private func startOver() {
     isStartingTLS = false
     framer = CommandFramer(limits: settings.wire)
+    // RFC 5255 §3.1: nor does a language that somebody else may have chosen.
+    language = .neutral
     connection.setDeadline(settings.loginTimeout)
   }
 
@@ -148,10 +154,10 @@ actor IMAPSession: ConnectionSession {
   // MARK: End
 
   /// Says BYE and closes (RFC 9051 §7.1.5).
-  func bye(_ text: String, code: ResponseCode? = nil) {
+  func bye(_ text: Sentence, code: ResponseCode? = nil) {
     guard !isOver else { return }
     isOver = true
-    connection.out.writeUntagged(.bye, code, text)
+    say(.bye, code, text)
     connection.flush()
     connection.close()
     if let waiter = inputWaiter {
@@ -167,7 +173,7 @@ actor IMAPSession: ConnectionSession {
       loginDisabled: !listener.authenticator.passwordLoginAllowed(on: connection),
       mechanisms: account == nil ? listener.authenticator.mechanisms(for: connection).map(\.name) : [],
       offersCompression: settings.offersCompression && !connection.isCompressed,
-      offersUnauthenticate: settings.offersUnauthenticate)
+      offersUnauthenticate: settings.offersUnauthenticate, setsQuotas: isQuotaAdministrator)
   }
 
   /// The store has changed the selected mailbox. While IDLE stands the client hears of it at once (RFC 9051 §6.3.13).

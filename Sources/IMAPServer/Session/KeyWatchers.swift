@@ -50,6 +50,6 @@ extension IMAPSession {
   func tellKey() {
     guard hasKeyNews else { return }
     hasKeyNews = false
-    connection.out.writeUntagged(.ok, Self.mechanisms, "The mailbox has a new access key")
+    say(.ok, Self.mechanisms, "The mailbox has a new access key")
   }
 }

@@ -24,6 +24,15 @@ extension Transaction {
     throw .overQuota(OverQuota(resource: .storage, limit: limit, usage: usage))
   }
 
+  /// Counts the account's mailboxes after a job has made some: more than there were before must fit (RFC 9208 §5.3).
+  func checkMailboxes(_ account: AccountBox, before: Int64) throws(StoreError) {
+    let limits = QuotaLimits(of: directory.account(account.id), default: settings.defaultQuota)
+    guard let limit = limits.mailboxes else { return }
+    let usage = account.selectableMailboxes
+    guard usage > before, usage > limit else { return }
+    throw .overQuota(OverQuota(resource: .mailboxes, limit: limit, usage: before))
+  }
+
   func refund(_ account: AccountBox, bytes: Int64, messages: Int64) {
     touch(account)
     account.counters.bytes -= bytes
@@ -33,9 +42,7 @@ extension Transaction {
 
 extension QuotaLimits {
   /// The bounds that hold for an account: its own, else the store's default.
-  init(of account: Account?, default other: QuotaLimits) {
-    self.init(bytes: account?.quota.bytes ?? other.bytes, messages: account?.quota.messages ?? other.messages)
-  }
+  init(of account: Account?, default other: QuotaLimits) { self = account?.quota.filled(by: other) ?? other }
 
   func check(_ usage: QuotaUsage, addingBytes bytes: Int64, messages: Int64) throws(StoreError) {
     if let limit = self.bytes, usage.bytes + bytes > limit {

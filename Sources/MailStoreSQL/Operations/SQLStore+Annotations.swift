@@ -47,10 +47,20 @@ extension Transaction {
     let added = Self.octets(entries) - octets
     guard entries.count <= max(limits.entries, count) else { return false }
     if added > 0 {
+      // Those of a deleted mailbox wait for the reaper, and count no more.
       let sum = try db(
-        "SELECT COALESCE(SUM(LENGTH(entry) + COALESCE(LENGTH(value), 0)), 0) FROM annotation WHERE account = ?")
+        """
+        SELECT COALESCE(SUM(LENGTH(CAST(entry AS BLOB)) + COALESCE(LENGTH(value), 0)), 0) FROM annotation a
+        WHERE account = ?1 AND (mailbox = 0 OR EXISTS (
+          SELECT 1 FROM mailbox m WHERE m.account = ?1 AND m.id = a.mailbox AND m.name IS NOT NULL))
+        """)
       sum.bind(1, account.id)
-      guard (try sum.first { $0.int(0) } ?? 0) + Int64(added) <= Int64(limits.octets) else { return false }
+      let usage = try sum.first { $0.int(0) } ?? 0
+      guard usage + Int64(added) <= Int64(limits.octets) else { return false }
+      let quota = QuotaLimits(of: directory.account(account.id), default: settings.defaultQuota)
+      if let limit = quota.annotationBytes, usage + Int64(added) > limit {
+        throw .overQuota(OverQuota(resource: .annotations, limit: limit, usage: usage))
+      }
     }
     let modSeq = modSeq(account)
     hasWritten = true

@@ -18,7 +18,11 @@ extension SQLStore {
     _ name: String, of account: AccountID, specialUse: SpecialUse?
   ) async throws(StoreError) -> MailboxInfo {
     try await writer.write { transaction throws(StoreError) in
-      try transaction.createMailbox(name, of: transaction.account(account), specialUse: specialUse)
+      let account = try transaction.account(account)
+      let before = account.selectableMailboxes
+      let info = try transaction.createMailbox(name, of: account, specialUse: specialUse)
+      try transaction.checkMailboxes(account, before: before)
+      return info
     }
   }
 
@@ -30,7 +34,11 @@ extension SQLStore {
 
   public func renameMailbox(_ name: String, to newName: String, of account: AccountID) async throws(StoreError) {
     let parts = try await writer.write { transaction throws(StoreError) in
-      try transaction.renameMailbox(name, to: newName, of: transaction.account(account))
+      let account = try transaction.account(account)
+      let before = account.selectableMailboxes
+      let parts = try transaction.renameMailbox(name, to: newName, of: account)
+      try transaction.checkMailboxes(account, before: before)
+      return parts
     }
     guard let parts else { return }
     let result = await move(parts.rest, from: parts.inbox, after: parts.moved)

@@ -24,6 +24,11 @@ enum DirectorySchema {
           ) STRICT
           """)
     }
+    migrator.registerMigration("12 quota resources") { db in
+      // Of RFC 9208 §5.3 and §5.4.
+      try db.execute(sql: "ALTER TABLE account ADD COLUMN quota_mailboxes INTEGER")
+      try db.execute(sql: "ALTER TABLE account ADD COLUMN quota_annotations INTEGER")
+    }
     return migrator
   }
 }

@@ -81,6 +81,8 @@ final class AccountBox {
     MailboxRef(account: AccountID(id), mailbox: MailboxID(box.state.id))
   }
 
+  var selectableMailboxes: Int64 { Int64(mailboxes.values.count { $0.state.isSelectable }) }
+
   func mailbox(named name: String) -> MailboxBox? { names[name].flatMap { mailboxes[$0] } }
 
   func children(of name: String) -> [MailboxBox] {

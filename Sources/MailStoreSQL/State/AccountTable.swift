@@ -3,15 +3,31 @@ import MailStore
 /// Rows of the directory. Used on the writer's thread, and while opening.
 enum AccountTable {
   static func load(_ db: SQLConnection, into cache: DirectoryCache) throws(StoreError) {
-    let rows = try db(
-      "SELECT id, name, enabled, credentials, generation, quota_bytes, quota_messages, expire, created FROM account")
+    // A backup is read as it was made.
+    let isNew = try db("SELECT 1 FROM pragma_table_info('account') WHERE name = 'quota_mailboxes'")
+    let rows =
+      try isNew.first { _ in true } == nil
+      ? try db(
+        """
+        SELECT id, name, enabled, credentials, generation, quota_bytes, quota_messages, expire, created, NULL, NULL
+        FROM account
+        """)
+      : try db(
+        """
+        SELECT id, name, enabled, credentials, generation, quota_bytes, quota_messages, expire, created,
+          quota_mailboxes, quota_annotations
+        FROM account
+        """)
     try rows.forEach { cache.set(account($0)) }
   }
 
   private static func account(_ row: SQLStatement) -> Account {
     Account(
       id: AccountID(row.int(0)), name: row.text(1), isEnabled: row.int(2) != 0, credentials: row.text(3),
-      credentialsGeneration: row.int(4), quota: QuotaLimits(bytes: row.optionalInt(5), messages: row.optionalInt(6)),
+      credentialsGeneration: row.int(4),
+      quota: QuotaLimits(
+        bytes: row.optionalInt(5), messages: row.optionalInt(6), mailboxes: row.optionalInt(9),
+        annotationBytes: row.optionalInt(10)),
       pop3Expire: POP3Expire(days: row.int(7)), created: row.int(8))
   }
 
@@ -22,8 +38,10 @@ enum AccountTable {
   ) throws(StoreError) -> Int64 {
     let row = try db(
       """
-      INSERT INTO account (id, name, credentials, quota_bytes, quota_messages, expire, created)
-      VALUES (1 + MAX(?7, COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'account'), 0)), ?1, ?2, ?3, ?4, ?5, ?6)
+      INSERT INTO account (id, name, credentials, quota_bytes, quota_messages, expire, created, quota_mailboxes,
+        quota_annotations)
+      VALUES (1 + MAX(?7, COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'account'), 0)), ?1, ?2, ?3, ?4, ?5, ?6,
+        ?8, ?9)
       RETURNING id
       """)
     row.bind(1, name)
@@ -33,6 +51,8 @@ enum AccountTable {
     row.bind(5, account.pop3Expire.days)
     row.bind(6, created)
     row.bind(7, floor)
+    row.bind(8, account.quota.mailboxes)
+    row.bind(9, account.quota.annotationBytes)
     defer { row.reset() }
     guard try row.step() else { throw .database(message: "the account was given no number") }
     let id = row.int(0)
@@ -45,7 +65,7 @@ enum AccountTable {
     let row = try db(
       """
       UPDATE account SET name = ?2, enabled = ?3, credentials = ?4, generation = ?5, quota_bytes = ?6,
-        quota_messages = ?7, expire = ?8 WHERE id = ?1
+        quota_messages = ?7, expire = ?8, quota_mailboxes = ?9, quota_annotations = ?10 WHERE id = ?1
       """)
     row.bind(1, account.id.rawValue)
     row.bind(2, account.name)
@@ -55,6 +75,8 @@ enum AccountTable {
     row.bind(6, account.quota.bytes)
     row.bind(7, account.quota.messages)
     row.bind(8, account.pop3Expire.days)
+    row.bind(9, account.quota.mailboxes)
+    row.bind(10, account.quota.annotationBytes)
     try row.run()
   }
 

@@ -111,6 +111,12 @@ public enum ConfigTable {
     ConfigRow(
       "imap.utf8-fallback", .choice(["as-is", "surrogate"]), "as-is",
       "What a client that enabled neither UTF8=ACCEPT nor IMAP4rev2 gets of, and may put in, headers with UTF-8."),
+    ConfigRow(
+      "imap.language", .choice(["en", "id"]), "en",
+      "What LANGUAGE default means (RFC 5255 §3.2). Before LANGUAGE texts are English, as i-default has it."),
+    ConfigRow(
+      "imap.quota-administrators", .text, "",
+      "Accounts that set quotas by SETQUOTA, their own and others', parted by commas (QUOTASET, RFC 9208)."),
     ConfigRow("pop3.idle-timeout", .duration, "10m", "At least 10 minutes (RFC 1939 §3)."),
     ConfigRow(
       "pop3.login-delay", .duration, "0s", "Between logins of an account (RFC 2449 §6.5). 0: none, not announced."),
@@ -130,6 +136,8 @@ public enum ConfigTable {
 
     ConfigRow("quota.default-bytes", .size(optional: true), "none", "For accounts with no bound of their own."),
     ConfigRow("quota.default-messages", .text, "none", "For accounts with no bound of their own."),
+    ConfigRow("quota.default-mailboxes", .text, "none", "For accounts with no bound of their own."),
+    ConfigRow("quota.default-annotations", .size(optional: true), "none", "For accounts with no bound of their own."),
 
     ConfigRow("store.compression", .choice(["zstd", "none"]), "zstd", "Of message bytes at rest."),
     ConfigRow(

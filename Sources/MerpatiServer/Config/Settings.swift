@@ -38,6 +38,8 @@ public struct Settings: Sendable {
   public var submissionAccounts: [String]
   /// `as-is` or `surrogate`.
   public var imapUTF8Fallback: String
+  public var imapLanguage: String
+  public var quotaAdministrators: [String]
   public var pop3IdleSeconds: Int
   public var pop3LoginDelaySeconds: Int
   /// `as-is`, `surrogate` or `refuse`.
@@ -107,9 +109,9 @@ public struct Settings: Sendable {
     }
     imapCompresses = ConfigValues.flag(config["imap.compress"]) ?? true
     imapUnauthenticates = ConfigValues.flag(config["imap.unauthenticate"]) ?? true
-    submissionAccounts = config["imap.submission-accounts"].split(separator: ",").map {
-      String($0.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
-    }
+    submissionAccounts = Self.names(config, "imap.submission-accounts")
+    quotaAdministrators = Self.names(config, "imap.quota-administrators")
+    imapLanguage = config["imap.language"]
     imapUTF8Fallback = config["imap.utf8-fallback"]
     pop3IdleSeconds = try Self.atLeast(10 * 60, config, "pop3.idle-timeout")
     pop3LoginDelaySeconds = Self.seconds(config, "pop3.login-delay")
@@ -123,12 +125,11 @@ public struct Settings: Sendable {
     }
     recipientDelimiter = delimiter.first
     postmaster = config["lmtp.postmaster"].isEmpty ? nil : config["lmtp.postmaster"]
-    let messages = config["quota.default-messages"]
-    guard messages == "none" || Int64(messages) ?? -1 >= 0 else {
-      throw ConfigError("quota.default-messages: '\(messages)' is not a number or none")
-    }
     defaultQuota = QuotaLimits(
-      bytes: ConfigValues.octets(config["quota.default-bytes"]), messages: Int64(messages))
+      bytes: ConfigValues.octets(config["quota.default-bytes"]),
+      messages: try Self.bound(config, "quota.default-messages"),
+      mailboxes: try Self.bound(config, "quota.default-mailboxes"),
+      annotationBytes: ConfigValues.octets(config["quota.default-annotations"]))
     compressed = config["store.compression"] == "zstd"
     packOctets = ConfigValues.octets(config["store.pack-size"]) ?? 0
     guard ((64 << 10)...(4 << 30)).contains(packOctets) else {
@@ -191,6 +192,18 @@ public struct Settings: Sendable {
   }
 
   // The values were checked when they were loaded.
+  private static func bound(_ config: EffectiveConfig, _ key: String) throws(ConfigError) -> Int64? {
+    let text = config[key]
+    guard text == "none" || Int64(text) ?? -1 >= 0 else {
+      throw ConfigError("\(key): '\(text)' is not a number or none")
+    }
+    return Int64(text)
+  }
+
+  /// Names parted by commas.
+  private static func names(_ config: EffectiveConfig, _ key: String) -> [String] {
+    config[key].split(separator: ",").map { String($0.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()) }
+  }
   private static func number(_ config: EffectiveConfig, _ key: String) -> Int { Int(config[key]) ?? 0 }
   private static func seconds(_ config: EffectiveConfig, _ key: String) -> Int {
     ConfigValues.seconds(config[key]) ?? 0

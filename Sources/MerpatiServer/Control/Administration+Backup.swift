@@ -24,7 +24,9 @@ extension Administration {
     let account = try await store.addAccount(
       NewAccount(
         name: wanted.name, credentials: wanted.credentials,
-        quota: QuotaLimits(bytes: wanted.quotaBytes, messages: wanted.quotaMessages), pop3Expire: expire))
+        quota: QuotaLimits(
+          bytes: wanted.quotaBytes, messages: wanted.quotaMessages, mailboxes: wanted.quotaMailboxes,
+          annotationBytes: wanted.quotaAnnotations), pop3Expire: expire))
     if !wanted.enabled { _ = try await store.updateAccount(account.id, AccountChange(isEnabled: false)) }
     credentialsChanged(nil)
     return "made \(account.name)" + (aside.map { "; the one that was there is now \($0), without a login" } ?? "")

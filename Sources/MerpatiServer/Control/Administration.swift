@@ -57,6 +57,9 @@ struct Administration: Sendable {
       reply.quota = QuotaReport(
         account: account.name, storage: .init(usage: usage.bytes, limit: limits.bytes),
         messages: .init(usage: usage.messages, limit: limits.messages))
+      let holdings = try await store.holdings(of: account.id)
+      reply.quota?.mailboxes = .init(usage: holdings.mailboxes, limit: limits.mailboxes)
+      reply.quota?.annotations = .init(usage: holdings.annotationBytes, limit: limits.annotationBytes)
       if let kept = try await (store as? any MailStoreUpkeep)?.keptForUndelete(of: account.id) {
         reply.quota?.kept = .init(usage: kept.bytes, limit: nil)
       }
@@ -132,6 +135,8 @@ struct Administration: Sendable {
     var limits = limits
     if let bytes = settings.quotaBytes { limits.bytes = bytes < 0 ? nil : bytes }
     if let messages = settings.quotaMessages { limits.messages = messages < 0 ? nil : messages }
+    if let mailboxes = settings.quotaMailboxes { limits.mailboxes = mailboxes < 0 ? nil : mailboxes }
+    if let bytes = settings.quotaAnnotations { limits.annotationBytes = bytes < 0 ? nil : bytes }
     return limits
   }
 
@@ -170,7 +175,7 @@ extension ControlFailure {
     case .overQuota(let over):
       self.init(
         .cannotCreate,
-        "the account is full: \(over.usage) of \(over.limit) \(over.resource == .storage ? "octets" : "messages")")
+        "the account is full: \(over.usage) of \(over.limit) \(over.unit)")
     case .messageTooLarge(let limit): self.init(.data, "the message is larger than \(limit) octets")
     case .corrupt(let what): self.init(.inputOutput, "damaged: \(what); 'merpati check' tells more")
     case .io(let operation, let path, let code) where error.isNoRoom:

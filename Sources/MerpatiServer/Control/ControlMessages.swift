@@ -70,6 +70,10 @@ public struct AccountSettings: Codable, Sendable {
   public var quotaBytes: Int64?
   /// Negative: no bound of its own.
   public var quotaMessages: Int64?
+  /// Negative: no bound of its own.
+  public var quotaMailboxes: Int64?
+  /// Octets; negative: no bound of its own.
+  public var quotaAnnotations: Int64?
   /// `never`, `on-retrieve` or `Nd`.
   public var pop3Expire: String?
   public var enabled: Bool?
@@ -202,6 +206,9 @@ public struct QuotaReport: Codable, Sendable {
   /// Octets.
   public var storage: Resource
   public var messages: Resource
+  public var mailboxes: Resource?
+  /// Octets.
+  public var annotations: Resource?
   /// Deleted mail that is kept for `undelete`; it is in no quota.
   public var kept: Resource?
 }
@@ -214,6 +221,8 @@ public struct RestoredAccount: Codable, Sendable {
   public var enabled: Bool
   public var quotaBytes: Int64?
   public var quotaMessages: Int64?
+  public var quotaMailboxes: Int64?
+  public var quotaAnnotations: Int64?
   public var pop3Expire: String
   /// An account of that name gets this name before, and can no longer log in; nil: it stays as it is.
   public var setAside: String?
@@ -224,6 +233,8 @@ public struct RestoredAccount: Codable, Sendable {
     enabled = account.isEnabled
     quotaBytes = account.quota.bytes
     quotaMessages = account.quota.messages
+    quotaMailboxes = account.quota.mailboxes
+    quotaAnnotations = account.quota.annotationBytes
     pop3Expire = account.pop3Expire.text
     self.setAside = setAside
   }

@@ -12,6 +12,10 @@ struct AccountCommand: AsyncParsableCommand {
     var quota: String?
     @Option(help: ArgumentHelp("Bound on the number of messages, or none.", valueName: "n"))
     var quotaMessages: String?
+    @Option(help: ArgumentHelp("Bound on the number of mailboxes, or none.", valueName: "n"))
+    var quotaMailboxes: String?
+    @Option(help: ArgumentHelp("Bound on the octets of annotations (METADATA): 64K, none.", valueName: "size"))
+    var quotaAnnotations: String?
     @Option(
       help: ArgumentHelp(
         "When POP3 removes what it sent: never, on-retrieve or a number of days (14d).", valueName: "when"))
@@ -19,19 +23,27 @@ struct AccountCommand: AsyncParsableCommand {
 
     func settings(enabled: Bool? = nil) throws -> AccountSettings {
       var settings = AccountSettings(pop3Expire: pop3Expire, enabled: enabled)
-      if let quota {
-        guard let octets = quota == "none" ? -1 : ConfigValues.octets(quota) else {
-          throw Terminal.fail(ControlFailure(.usage, "--quota: '\(quota)' is not a size such as 500M or 1G, or none"))
-        }
-        settings.quotaBytes = octets
-      }
-      if let quotaMessages {
-        guard let count = quotaMessages == "none" ? -1 : Int64(quotaMessages), count >= -1 else {
-          throw Terminal.fail(ControlFailure(.usage, "--quota-messages: '\(quotaMessages)' is not a number or none"))
-        }
-        settings.quotaMessages = count
-      }
+      settings.quotaBytes = try Self.octets(quota, "--quota")
+      settings.quotaMessages = try Self.count(quotaMessages, "--quota-messages")
+      settings.quotaMailboxes = try Self.count(quotaMailboxes, "--quota-mailboxes")
+      settings.quotaAnnotations = try Self.octets(quotaAnnotations, "--quota-annotations")
       return settings
+    }
+
+    private static func octets(_ text: String?, _ option: String) throws -> Int64? {
+      guard let text else { return nil }
+      guard let octets = text == "none" ? -1 : ConfigValues.octets(text) else {
+        throw Terminal.fail(ControlFailure(.usage, "\(option): '\(text)' is not a size such as 500M or 1G, or none"))
+      }
+      return octets
+    }
+
+    private static func count(_ text: String?, _ option: String) throws -> Int64? {
+      guard let text else { return nil }
+      guard let count = text == "none" ? -1 : Int64(text), count >= -1 else {
+        throw Terminal.fail(ControlFailure(.usage, "\(option): '\(text)' is not a number or none"))
+      }
+      return count
     }
   }
 

@@ -18,12 +18,13 @@ struct QuotaCommand: AsyncParsableCommand {
         let percent = resource.limit.map { $0 > 0 ? "\(resource.usage * 100 / $0) %" : "–" } ?? "–"
         return [name, text(resource.usage), resource.limit.map(text) ?? "none", percent]
       }
-      Terminal.table(
-        ["RESOURCE", "USED", "LIMIT", "FULL"],
-        [
-          row("storage", quota.storage, ConfigValues.readable(octets:)),
-          row("messages", quota.messages, { String($0) }),
-        ], right: [1, 2, 3])
+      var rows = [
+        row("storage", quota.storage, ConfigValues.readable(octets:)),
+        row("messages", quota.messages, { String($0) }),
+      ]
+      if let mailboxes = quota.mailboxes { rows.append(row("mailboxes", mailboxes, { String($0) })) }
+      if let octets = quota.annotations { rows.append(row("annotations", octets, ConfigValues.readable(octets:))) }
+      Terminal.table(["RESOURCE", "USED", "LIMIT", "FULL"], rows, right: [1, 2, 3])
       if let kept = quota.kept?.usage, kept > 0 {
         print("kept for undelete: \(ConfigValues.readable(octets: kept)), in no quota")
       }
