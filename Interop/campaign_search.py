@@ -88,6 +88,8 @@ class Proof:
         """All mail as the server gives it, which is what was delivered; and how it reads."""
         begun = time.monotonic()
         with self.session() as peer:
+            if b"I18NLEVEL" in b"".join(self.good(peer.command("CAPABILITY"))[1]):
+                reading.use_casemap()
             octets = {}
             for first in range(1, len(mail) + 1, 500):
                 for line in self.good(peer.command(f"UID FETCH {first}:{first + 499} (UID BODY.PEEK[])"))[1]:

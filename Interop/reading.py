@@ -6,17 +6,49 @@ import email
 import email.header
 import email.policy
 import re
+import unicodedata
 
 import charsets
 import mime
 
+_ASCII_LETTERS = re.compile("[a-z]+")
 _WORD = re.compile(rb"=\?([^?]{1,60})\?([BbQq])\?([^?]*)\?=")
 _CHARSET = re.compile(rb"[;\s]charset(\*?)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;\"(]+))", re.I | re.S)
 
 
+_table = None
+
+
+def use_casemap():
+    """From here on texts are compared by i;unicode-casemap (RFC 5051 §2), as servers do that have I18NLEVEL."""
+    global _table
+    _table = {}
+    for point in range(0x80, 0x20000):
+        if 0xD800 <= point < 0xE000:
+            continue
+        # Titlecase of one character for one; those that only become several (SpecialCasing) are not in UnicodeData.
+        title = chr(point).title()
+        mapped = _decomposed(title if len(title) == 1 else chr(point))
+        if mapped != chr(point):
+            _table[point] = mapped
+
+
+def _decomposed(text):
+    """Tags such as <compat> are passed over; Hangul is not decomposed, as UnicodeData does not."""
+    out = ""
+    for character in text:
+        points = [word for word in unicodedata.decomposition(character).split() if not word.startswith("<")]
+        out += _decomposed("".join(chr(int(word, 16)) for word in points)) if points else character
+    return out
+
+
 def fold(text):
-    """The form in which texts are compared: lower case, and one small sigma."""
-    return text.lower().replace("\u03c2", "\u03c3")
+    """The form in which texts are compared. Without i;unicode-casemap: lower case, and one small sigma."""
+    if _table is None:
+        return text.lower().replace("\u03c2", "\u03c3")
+    if text.isascii():
+        return text.upper()
+    return _ASCII_LETTERS.sub(lambda found: found[0].upper(), text).translate(_table)
 
 
 class Blob:
@@ -28,7 +60,7 @@ class Blob:
         whole = "\n\n".join(texts)
         self.folded = fold(whole).encode("utf-8", "surrogateescape")
         # Lower case makes ASCII of these two, which does not count where ASCII is looked for.
-        special = "\u0130" in whole or "\u212a" in whole
+        special = _table is None and ("\u0130" in whole or "\u212a" in whole)
         self.plain = whole.encode("utf-8", "surrogateescape").lower() if special else None
 
     def has(self, needle):
@@ -46,7 +78,7 @@ def by_rules(octets):
 
     def look(part):
         for line in part.head:
-            headers.append(line.decode("utf-8", "surrogateescape"))
+            headers.append(line.rstrip(b"\r\n").decode("utf-8", "surrogateescape"))
             headers.append(read_field(line))
         if part.children:
             for child in part.children:
@@ -150,7 +182,7 @@ def by_email(octets):
     def look(part):
         for name, value in part.raw_items():
             value = str(value)
-            headers.append(f"{name}:{value}")
+            headers.append(f"{name}: {value}")
             headers.append(f"{name}: {package_words(value)}")
         kind, sub = part.get_content_maintype(), part.get_content_subtype()
         if part.is_multipart() and (kind != "message" or sub in ("rfc822", "global")):
