@@ -247,9 +247,9 @@ class Proof:
         return self.by_package()
 
 
-def mail_of(count, rng):
-    """Corpus messages where there are any, again and again with a field of their own, and made ones."""
-    made = search_mail.made(max(count // 10, 200), seed=rng.randrange(10 ** 6)) + search_mail.large()
+def mail_of(count, rng, large):
+    """Corpus messages where there are any, again and again with a field of their own, made ones, and a few large ones."""
+    made = search_mail.made(max(count // 10, 200), seed=rng.randrange(10 ** 6)) + large
     real = [harness.line_ends(raw) for _, raw in harness.corpus()] or search_mail.made(1000, seed=rng.randrange(10 ** 6))
     rng.shuffle(real)
     out = made[:count]
@@ -265,7 +265,7 @@ def main():
     count = int(os.environ.get("SEARCH_MESSAGES", "20000" if harness.corpus() else "3000"))
     needles, seed = int(os.environ.get("SEARCH_NEEDLES", "200")), int(os.environ.get("SEARCH_SEED", "1"))
     rng = random.Random(seed)
-    mail = mail_of(count, rng)
+    mail = mail_of(count, rng, search_mail.large(3 << 20))
     drawn = draw(rng, mail, needles)
     print(f"{count} messages, {needles} needles, seed {seed}", flush=True)
     for needle, kind in drawn.items():

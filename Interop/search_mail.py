@@ -40,12 +40,12 @@ def made(count, seed=1):
     return [harness.line_ends(_message(rng, number)) for number in range(count)]
 
 
-def large(seed=2):
-    """Of these SEARCH reads pieces: 3 MiB and more each; a mark stands at the end, at the beginning, and across many pieces."""
+def large(size, seed=2):
+    """Of these SEARCH reads pieces: `size` octets and more each; marks stand at the beginning and at the end."""
     rng = random.Random(seed)
     line = b"baris panjang tentang merpati pos dan laut biru\r\n"
-    filler = line * ((3 << 20) // len(line))
-    japanese = "\r\n".join(rng.choice(["鳩は海を渡る", "mail の件", "山の向こう"]) for _ in range(120_000)).encode("iso-2022-jp")
+    filler = line * (size // len(line))
+    japanese = "\r\n".join(rng.choice(["鳩は海を渡る", "mail の件", "山の向こう"]) for _ in range(size // 20)).encode("iso-2022-jp")
     return [
         b"Subject: besar satu\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" + filler + "Ujungnya: ékor 鳩".encode() + b"\r\n",
         # UTF-8 for three megabytes, and then an octet that says it is not.
@@ -53,7 +53,7 @@ def large(seed=2):
         b"Subject: besar tiga\r\nContent-Type: text/plain; charset=iso-2022-jp\r\nContent-Transfer-Encoding: base64\r\n\r\n"
         + _base64(rng, japanese + "終わりの印".encode("iso-2022-jp")),
         b"Subject: besar empat\r\nContent-Type: text/plain; charset=windows-1251\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-        + _quoted(rng, ("ПОЧТА и голубь\r\n" * 90_000 + "конец письма\r\n").encode("cp1251")),
+        + _quoted(rng, ("ПОЧТА и голубь\r\n" * (size // 30) + "конец письма\r\n").encode("cp1251")),
     ]
 
 
@@ -82,7 +82,7 @@ def _quoted(rng, octets):
     out, column = [], 0
     for octet in octets:
         piece = bytes([octet]) if octet in b"\r\n" or (32 <= octet < 127 and octet != 61) else b"=%02X" % octet
-        if column + len(piece) > 70 and octet not in b"\r\n" or rng.random() < 0.001:
+        if octet not in b"\r\n" and (column + len(piece) > 70 or rng.random() < 0.001):
             out.append(b"=\r\n")
             column = 0
         out.append(piece)
