@@ -80,6 +80,7 @@ class Proof:
         self.alive = set(range(1, len(mail) + 1))
         self.needles = list(needles)
         self.asked = collections.Counter()
+        self.wrong = {}
         self.fetch(mail)
 
     # What there is to be found.
@@ -139,7 +140,7 @@ class Proof:
         return set(map(int, found.split()[2:]))
 
     def ask(self, what, indexes=None, goes_on=lambda: True):
-        """All needles, or those given, as long as `goes_on`; returns how many were asked. Raises where an answer is wrong."""
+        """All needles, or those given, as long as `goes_on`; returns how many were asked."""
         begun, answers, hits, asked = time.monotonic(), 0, 0, 0
         with self.session() as peer:
             for index in range(len(self.needles)) if indexes is None else indexes:
@@ -151,20 +152,28 @@ class Proof:
                     answers, hits = answers + 1, hits + len(found)
                 asked += 1
         self.asked[what] += answers
-        self.say(f"  {what}: {answers} answers equal, {hits} messages found in {time.monotonic() - begun:.1f} s")
+        equal = "equal" if not self.wrong else f"of which some differ in {len(self.wrong)} messages"
+        self.say(f"  {what}: {answers} answers {equal}, {hits} messages found in {time.monotonic() - begun:.1f} s")
         return asked
 
     def compare(self, what, place, index, found):
         wanted = self.ours[place][index] & self.alive
         if found == wanted:
             return
-        needle, wrong = self.needles[index], sorted(found ^ wanted)
+        for uid in found ^ wanted:
+            self.wrong.setdefault(uid, []).append((what, place, self.needles[index], uid in found))
+
+    def verdict(self):
+        """Raises where answers differed: each message with the first of them."""
+        if not self.wrong:
+            return
         shown = []
-        for uid in wrong[:5]:
-            octets = self.octets[uid]
-            subject = re.search(rb"(?im)^Subject:.*", octets)
-            shown.append(f"    UID {uid} {'is found' if uid in found else 'is missed'}: {subject[0] if subject else octets[:60]!r}")
-        raise AssertionError(f"{what}: SEARCH {place} {needle!r}: {len(wrong)} of {len(self.alive)} messages differ\n" + "\n".join(shown))
+        for uid, answers in sorted(self.wrong.items())[:40]:
+            subject = re.search(rb"(?im)^Subject:.*", self.octets[uid])
+            what, place, needle, is_found = answers[0]
+            shown.append(f"  UID {uid}, {subject[0].rstrip() if subject else self.octets[uid][:60]!r}: {len(answers)} answers; {what}: "
+                         f"{place} {needle!r} {'is found' if is_found else 'is missed'}")
+        raise AssertionError(f"{len(self.wrong)} of {len(self.octets)} messages differ\n" + "\n".join(shown))
 
     def by_package(self):
         """Answers in which the email package differs from the rules, by why it reads these messages otherwise."""
@@ -244,6 +253,7 @@ class Proof:
         self.restart("off")
         self.ask("with the index off again")
         assert not self.file.exists()
+        self.verdict()
         return self.by_package()
 
 
