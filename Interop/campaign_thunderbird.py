@@ -218,6 +218,7 @@ class Campaign:
 
     def shot(self, what):
         self.shots += 1
+        time.sleep(2)  # what is known is not painted yet
         file = self.folder / f"{self.shots}-{what}.png"
         self.screen.picture(file)
         print(f"  picture: {file}", flush=True)
