@@ -3,7 +3,7 @@ SHELL := /bin/bash
 SWIFT ?= swift
 DATA ?= data
 
-.PHONY: help run test unit interop bench bench-quick bench-long bench-growth bench-crowd bench-micro bench-pull crash faults simulate hostile security man build release format lint fuzz setup setup-test setup-bench clean
+.PHONY: help run test unit interop clients search-proof bench bench-quick bench-long bench-growth bench-crowd bench-micro bench-pull crash faults simulate hostile security man build release format lint fuzz setup setup-test setup-bench setup-clients clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -16,6 +16,9 @@ setup-test: setup ## install the mail clients that the tests run
 
 setup-bench: setup-test ## install the peers that the benchmarks run
 	@scripts/setup bench
+
+setup-clients: setup-test ## install Thunderbird and a screen for it
+	@scripts/setup clients
 
 run: setup ## build, start the server with a demo account that holds mail, print how to connect
 	@scripts/run "$(DATA)"
@@ -36,6 +39,14 @@ unit: setup
 interop: setup-test ## real clients against a real server process
 	$(SWIFT) build --product merpati
 	python3 Interop/run.py
+
+export THUNDERBIRD_FOLDER SEARCH_MESSAGES SEARCH_NEEDLES SEARCH_SEED
+clients: setup-clients ## Thunderbird on a screen nobody sees: pictures and a recording of what it said, in THUNDERBIRD_FOLDER
+	$(SWIFT) build --product merpati
+	python3 Interop/campaign_thunderbird.py
+
+search-proof: setup-test release ## SEARCH BODY and TEXT against brute force: 200 substrings, 20,000 messages; SEARCH_SEED=n: others
+	MERPATI_TEST_BINARY=.build/release/merpati python3 Interop/campaign_search.py
 
 export BENCH_ONLY BENCH_QUICK BENCH_AGAINST BENCH_LONG BENCH_MERGE BENCH_REPEATS BENCH_MESSAGES BENCH_DELIVERIES BENCH_IDLE BENCH_MINUTES
 bench: setup-bench release ## the same work against Merpati and Dovecot, ratios printed; BENCH_ONLY=search,copy: these rows

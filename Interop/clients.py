@@ -60,11 +60,15 @@ SyncState *
 """)
     (folder / "near").mkdir(exist_ok=True)
     done = run(["mbsync", "-c", str(config), "-a"], folder)
-    # mbsync marks what it has just stored with a header line of its own.
-    return done, [re.sub(rb"X-TUID: .{12}\r?\n", b"", m, count=1) for m in maildir(folder / "near" / "INBOX")]
+    return done, without_tuid(maildir(folder / "near" / "INBOX"))
 
 
-def offlineimap(server, account, folder):
+def without_tuid(messages):
+    """mbsync marks what it has just stored with a header line of its own."""
+    return [re.sub(rb"X-TUID: .{12}\r?\n", b"", message, count=1) for message in messages]
+
+
+def offlineimap(server, account, folder, more=""):
     config = folder / "offlineimaprc"
     config.write_text(f"""
 [general]
@@ -87,6 +91,7 @@ ssl = no
 starttls = no
 auth_mechanisms = PLAIN
 folderfilter = lambda name: name == 'INBOX'
+{more}
 """)
     done = run(["offlineimap", "-c", str(config), "-o", "-1"], folder)
     return done, maildir(folder / "mail" / "INBOX")

@@ -16,6 +16,7 @@ class Part:
         self.ended_by = None  # the boundary line (with its dashes) behind the body; None: the message's end
         self.type, self.subtype = b"text", b"plain"
         self.header = b""  # unfolded
+        self.head = []  # the header's lines as they stand, folded ones joined
         self.lines = 0  # of the body
 
     def all(self, name):
@@ -81,6 +82,7 @@ class _Reader:
                 lines[-1] += line
             else:
                 lines.append(line)
+        part.head = lines
         part.header = re.sub(rb"\r\n(?=[ \t])", b"", self.octets[start:self.at])
         for line in lines:
             field = _FIELD.match(line.removesuffix(b"\n").removesuffix(b"\r"))

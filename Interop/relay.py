@@ -8,12 +8,13 @@ import threading
 class Relay:
     """`cuts`: an iterator that gives for each new connection how many octets may pass to the client before both sides are
     reset; None lets all pass. Counters cover all connections so far; `made` counts the cuts. `said`: a bytearray that takes
-    what clients send."""
+    what clients send. `tap`: called with a connection, whether its client speaks, and the octets, before they are passed on."""
 
-    def __init__(self, port, cuts=None, said=None):
+    def __init__(self, port, cuts=None, said=None, tap=None):
         self.target = port
         self.cuts = cuts
         self.said = said
+        self.tap = tap
         self.up = self.down = self.connections = self.made = 0
         self.door = socket.socket()
         self.door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -94,6 +95,8 @@ class Relay:
                         key.data.shutdown(socket.SHUT_WR)
                         sides -= 1
                         continue
+                    if self.tap:
+                        self.tap(pair, key.fileobj is near, data)
                     if key.fileobj is far:
                         if limit is not None and passed + len(data) > limit:
                             key.data.sendall(data[:limit - passed])

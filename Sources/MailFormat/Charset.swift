@@ -58,8 +58,16 @@ enum Charset: Equatable {
     case "tis-620", "tis620", "iso-8859-11", "windows-874", "x-windows-874": .iconv("CP874")
     case "macintosh", "x-mac-roman", "x-macroman", "mac": .iconv("MACINTOSH")
     case "koi8", "koi": .iconv("KOI8-R")
-    default: .iconv(windows(name))
+    default: underscored(name) ?? .iconv(windows(name))
     }
+  }
+
+  /// `koi8_r` and the like, which big mail services write and iconv does not know.
+  private static func underscored(_ name: String) -> Charset? {
+    guard name.contains("_"), !name.contains(":") else { return nil }
+    let hyphened = String(name.map { $0 == "_" ? "-" : $0 })
+    let families = ["koi8-", "windows-", "iso-8859-", "euc-", "utf-"]
+    return families.contains { hyphened.hasPrefix($0) } ? known(hyphened) : nil
   }
 
   /// `windows-1251` and its misspellings as iconv calls them.

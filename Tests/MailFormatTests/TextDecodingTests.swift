@@ -50,7 +50,8 @@ import Testing
       ("gb2312", [0xC4, 0xE3, 0x81, 0x40], "\u{4F60}\u{4E02}"),
       ("ks_c_5601-1987", [0xB0, 0xA1], "\u{AC00}"),
       ("iso-2022-jp", [0x1B, 0x24, 0x42, 0x24, 0x22, 0x1B, 0x28, 0x42], "\u{3042}"),
-      ("big5", [0xA4, 0x40], "\u{4E00}"), ("koi8-r", [0xC1], "\u{430}"), ("windows-1251", [0xE0], "\u{430}"),
+      ("big5", [0xA4, 0x40], "\u{4E00}"), ("koi8-r", [0xC1], "\u{430}"), ("koi8_r", [0xC1], "\u{430}"),
+      ("iso_8859-5", [0xD0], "\u{430}"), ("windows_1251", [0xE0], "\u{430}"), ("windows-1251", [0xE0], "\u{430}"),
       ("shift_jis", [0x82, 0xA0, 0x82], "\u{3042}\u{FFFD}"), ("utf-16", [0xFE, 0xFF, 0x00, 0x61], "a"),
       ("euc-kr", [0xFF, 0x61], "\u{FFFD}a"),
     ] as [(String, [UInt8], String)]) func `Character sets`(charset: String, bytes: [UInt8], expected: String)

@@ -90,7 +90,8 @@ private struct PlainNames {
       var random = SeededRandom(seed: seed)
       var names = PlainNames()
       for _ in 0..<random.int(0...8) { _ = change(&names, &random) }
-      var believed = Set(names.entries.values.filter(\.isSelectable).map(\.name))
+      var holds: [String: NameChanges.Held] = [:]
+      for (id, entry) in names.entries where entry.isSelectable { holds[entry.name] = .known(MailboxID(id)) }
       var subscribed = names.subscribed
       let before = names.before
       let lone = Set(names.listing.subscribedWithoutMailbox)
@@ -101,20 +102,25 @@ private struct PlainNames {
         let made = change(&names, &random)
         if index == ownIndex { own = made }
       }
-      own?.apply(to: &believed)
+      own?.apply(to: &holds)
       if case .subscription(let name, let isOn) = own {
         if isOn { subscribed.insert(name) } else { subscribed.remove(name) }
       }
       let filters = NotifyFilters([NotifyGroup(.personal, [.mailboxName, .subscriptionChange])])
       let changes = NameChanges(from: before, lone: lone, to: names.listing, filters, own: own)
       for line in changes.lines {
-        if let old = line.oldName { OwnNameChange.move(old, to: line.name, in: &believed) }
+        if let old = line.oldName { OwnNameChange.move(old, to: line.name, in: &holds) }
         let attributes = changes.attributes(of: line.name, hasChildren: [])
-        if attributes.contains(.nonExistent) { believed.remove(line.name) } else { believed.insert(line.name) }
+        holds[line.name] = attributes.contains(.nonExistent) ? nil : holds[line.name] ?? .new
         if attributes.contains(.subscribed) { subscribed.insert(line.name) } else { subscribed.remove(line.name) }
       }
-      #expect(
-        believed == Set(names.entries.values.filter(\.isSelectable).map(\.name)), "seed \(seed): \(changes.lines)")
+      let selectable = names.entries.filter(\.value.isSelectable)
+      #expect(Set(holds.keys) == Set(selectable.values.map(\.name)), "seed \(seed): \(changes.lines)")
+      // What it takes for another mailbox is told anew: all of it, by STATUS.
+      for (id, entry) in selectable where !changes.retold.contains(MailboxID(id)) {
+        let known = before[MailboxID(id)]?.isSelectable == true
+        #expect(holds[entry.name] == (known ? .known(MailboxID(id)) : .new), "seed \(seed): \(entry.name)")
+      }
       #expect(subscribed == names.subscribed, "seed \(seed): \(changes.lines)")
       // What a client has done alone it is not told, its parents apart.
       if own != nil, count == 1 {
@@ -135,6 +141,21 @@ private struct PlainNames {
       let isOn = random.flip()
       if isOn { names.subscribed.insert(name) } else { names.subscribed.remove(name) }
       return .subscription(name, isOn)
+    }
+  }
+
+  /// The client has made `b` of `a`; before the server looks, another makes `c` of it and creates a new `b`.
+  @Test func `A new mailbox under the name that the client gave to an old one is told as what it is`() throws {
+    var names = PlainNames()
+    _ = names.create("a")
+    let before = names.before
+    for (old, new) in [("a", "b"), ("b", "c")] { _ = names.rename(old, new) }
+    _ = names.create("b")
+    let filters = NotifyFilters([NotifyGroup(.personal, [.mailboxName])])
+    let changes = NameChanges(from: before, lone: [], to: names.listing, filters, own: .rename("a", to: "b"))
+    for name in ["b", "c"] {
+      let info = try #require(names.listing.mailboxes.first { $0.name == name })
+      #expect(changes.retold.contains(info.id), "\(name)")
     }
   }
 

@@ -19,6 +19,13 @@ struct NameChanges {
     var isSubscribed: Bool
   }
 
+  /// What a client takes a name for.
+  enum Held: Hashable, Sendable {
+    case known(MailboxID)
+    /// A mailbox that it has heard nothing of but the name.
+    case new
+  }
+
   private(set) var lines: [Line] = []
   /// Mailboxes that the client may take for others after these lines: STATUS has to say all of them.
   private(set) var retold: Set<MailboxID> = []
@@ -161,21 +168,31 @@ struct NameChanges {
   /// Changes of this session and of others that came together can be in each other's way. What a client would make of the
   /// lines is compared with what is there; if that differs, every name is told as it is.
   private mutating func verifyNames(_ before: [MailboxID: Before], _ listing: MailboxListing) {
-    var believed = Set(before.values.lazy.filter(\.isSelectable).map(\.name))
-    own?.apply(to: &believed)
-    var all = believed.union(before.values.map(\.name))
+    // Names, and which mailbox the client takes each for.
+    var holds: [String: Held] = [:]
+    for (id, old) in before where old.isSelectable { holds[old.name] = .known(id) }
+    own?.apply(to: &holds)
+    var all = Set(holds.keys).union(before.values.map(\.name))
     for line in lines {
-      if let old = line.oldName { OwnNameChange.move(old, to: line.name, in: &believed) }
-      all.formUnion(believed)
-      if after[line.name]?.isSelectable == true { believed.insert(line.name) } else { believed.remove(line.name) }
+      if let old = line.oldName { OwnNameChange.move(old, to: line.name, in: &holds) }
+      all.formUnion(holds.keys)
+      if after[line.name]?.isSelectable != true {
+        holds[line.name] = nil
+      } else if holds[line.name] == nil {
+        holds[line.name] = .new
+      }
     }
-    all.formUnion(believed)
+    all.formUnion(holds.keys)
     let selectable = Set(listing.mailboxes.lazy.filter(\.isSelectable).map(\.name))
-    if own != nil {
-      for info in listing.mailboxes where before[info.id].map({ $0.name != info.name }) == true {
+    for info in listing.mailboxes where info.isSelectable {
+      let old = before[info.id]
+      // Between a RENAME of this session and its look others may have moved on what it renamed, and put something else there.
+      if own != nil, old.map({ $0.name != info.name }) == true { retold.insert(info.id) }
+      if let held = holds[info.name], held != (old?.isSelectable == true ? .known(info.id) : .new) {
         retold.insert(info.id)
       }
     }
+    let believed = Set(holds.keys)
     let wrong = believed.symmetricDifference(selectable).filter { isWanted($0, .mailboxName) }
     guard !wrong.isEmpty else { return }
     retold.formUnion(listing.mailboxes.map(\.id))
@@ -209,24 +226,27 @@ enum OwnNameChange: Sendable {
     if case .rename(old, new) = self { true } else { false }
   }
 
-  /// What it does to a set of names of mailboxes.
-  func apply(to names: inout Set<String>) {
+  /// What it does to the names of mailboxes.
+  func apply(to names: inout [String: NameChanges.Held]) {
+    func make(_ made: [String]) {
+      for name in made where names[name] == nil { names[name] = .new }
+    }
     switch self {
-    case .create(let made): names.formUnion([made] + ListPlan.parents(of: made))
-    case .delete(let gone): names.remove(gone)
-    case .rename("INBOX", let made): names.formUnion([made] + ListPlan.parents(of: made))
+    case .create(let made): make([made] + ListPlan.parents(of: made))
+    case .delete(let gone): names[gone] = nil
+    case .rename("INBOX", let made): make([made] + ListPlan.parents(of: made))
     case .rename(let old, let made):
       Self.move(old, to: made, in: &names)
-      names.formUnion(ListPlan.parents(of: made))
+      make(ListPlan.parents(of: made))
     case .subscription: break
     }
   }
 
   /// What stands below goes along.
-  static func move(_ old: String, to new: String, in names: inout Set<String>) {
-    let moved = names.filter { $0 == old || $0.hasPrefix(old + "/") }
-    names.subtract(moved)
-    for name in moved { names.insert(new + name.dropFirst(old.count)) }
+  static func move(_ old: String, to new: String, in names: inout [String: NameChanges.Held]) {
+    let moved = names.filter { $0.key == old || $0.key.hasPrefix(old + "/") }
+    for name in moved.keys { names[name] = nil }
+    for (name, held) in moved { names[new + name.dropFirst(old.count)] = held }
   }
 
   /// Missing parents are created as well.
