@@ -2,19 +2,19 @@ import Bytes
 
 /// The keyword of a command. `UID FETCH` has the name `fetch`; its payload says `uid`.
 public enum CommandName: UInt8, Hashable, Sendable, CaseIterable {
-  case append, authenticate, cancelUpdate, capability, check, close, compress, copy, create, delete, enable, esearch
-  case examine, expunge, fetch, genURLAuth, getMetadata, getQuota, getQuotaRoot, id, idle, list, login, logout, lsub
-  case move, namespace, noop, notify, rename, replace, resetKey, search, select, setMetadata, setQuota, sort, startTLS
-  case status, store, subscribe, thread, uid, unauthenticate, unselect, unsubscribe, urlFetch
+  case append, authenticate, cancelUpdate, capability, check, close, compress, copy, create, delete, deleteACL, enable
+  case esearch, examine, expunge, fetch, genURLAuth, getACL, getMetadata, getQuota, getQuotaRoot, id, idle, list
+  case listRights, login, logout, lsub, move, myRights, namespace, noop, notify, rename, replace, resetKey, search, select
+  case setACL, setMetadata, setQuota, sort, startTLS, status, store, subscribe, thread, uid, unauthenticate, unselect, unsubscribe, urlFetch
 
   /// As it is written, in upper case.
   public var keyword: StaticString { Self.spellings[Int(rawValue)] }
 
   private static let spellings: [StaticString] = [
     "APPEND", "AUTHENTICATE", "CANCELUPDATE", "CAPABILITY", "CHECK", "CLOSE", "COMPRESS", "COPY", "CREATE", "DELETE",
-    "ENABLE", "ESEARCH", "EXAMINE", "EXPUNGE", "FETCH", "GENURLAUTH", "GETMETADATA", "GETQUOTA", "GETQUOTAROOT", "ID",
-    "IDLE", "LIST", "LOGIN", "LOGOUT", "LSUB", "MOVE", "NAMESPACE", "NOOP", "NOTIFY", "RENAME", "REPLACE", "RESETKEY",
-    "SEARCH", "SELECT", "SETMETADATA", "SETQUOTA", "SORT", "STARTTLS", "STATUS", "STORE", "SUBSCRIBE", "THREAD", "UID",
+    "DELETEACL", "ENABLE", "ESEARCH", "EXAMINE", "EXPUNGE", "FETCH", "GENURLAUTH", "GETACL", "GETMETADATA", "GETQUOTA",
+    "GETQUOTAROOT", "ID", "IDLE", "LIST", "LISTRIGHTS", "LOGIN", "LOGOUT", "LSUB", "MOVE", "MYRIGHTS", "NAMESPACE",
+    "NOOP", "NOTIFY", "RENAME", "REPLACE", "RESETKEY", "SEARCH", "SELECT", "SETACL", "SETMETADATA", "SETQUOTA", "SORT", "STARTTLS", "STATUS", "STORE", "SUBSCRIBE", "THREAD", "UID",
     "UNAUTHENTICATE", "UNSELECT", "UNSUBSCRIBE", "URLFETCH",
   ]
 
@@ -50,6 +50,11 @@ extension Command {
     case .notify: .notify
     case .getMetadata: .getMetadata
     case .setMetadata: .setMetadata
+    case .setACL: .setACL
+    case .deleteACL: .deleteACL
+    case .getACL: .getACL
+    case .listRights: .listRights
+    case .myRights: .myRights
     case .resetKey: .resetKey
     case .genURLAuth: .genURLAuth
     case .urlFetch: .urlFetch

@@ -23,6 +23,12 @@ public struct IMAPServerSettings: Sendable {
 
   /// Accounts that act for submission servers: who may fetch `submit+` URLs (RFC 4467 §3).
   public var submissionAccounts: [String] = []
+  /// Before names of mailboxes of others, with a separator at its end. Empty: they cannot be named.
+  public var othersPrefix = "shared/"
+  /// The same for those of `publicAccount`.
+  public var publicPrefix = "Public/"
+  /// The account whose mailboxes are the public ones. Empty: there are none.
+  public var publicAccount = ""
   /// What sessions that did not ask for UTF-8 get of headers with UTF-8.
   public var utf8Fallback = HeaderFallback.asIs
   /// Octets of all headers of a message of which a surrogate is made. Beyond: it is shown as it is.

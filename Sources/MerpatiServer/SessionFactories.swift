@@ -49,6 +49,9 @@ extension Settings {
     result.messageLimit = imapMessageLimit
     result.submissionAccounts = submissionAccounts
     result.utf8Fallback = imapUTF8Fallback == "surrogate" ? .surrogate : .asIs
+    result.othersPrefix = sharing.othersPrefix
+    result.publicPrefix = sharing.publicPrefix
+    result.publicAccount = sharing.publicAccount
     return result
   }
 

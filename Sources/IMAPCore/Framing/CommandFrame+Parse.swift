@@ -41,6 +41,11 @@ extension CommandReader {
     case .idle: .idle
     case .getMetadata: .getMetadata(try getMetadataCommand())
     case .setMetadata: .setMetadata(try setMetadataCommand())
+    case .setACL: .setACL(try setACLCommand())
+    case .deleteACL: .deleteACL(try accessCommand())
+    case .getACL: .getACL(try spaceAndMailbox())
+    case .listRights: .listRights(try accessCommand())
+    case .myRights: .myRights(try spaceAndMailbox())
     case .esearch: .esearch(try esearchCommand())
     case .cancelUpdate: .cancelUpdate(try cancelUpdateCommand())
     case .notify: .notify(try notifyCommand())

@@ -38,6 +38,7 @@ public struct Settings: Sendable {
   public var submissionAccounts: [String]
   /// `as-is` or `surrogate`.
   public var imapUTF8Fallback: String
+  public var sharing: SharingSettings
   public var pop3IdleSeconds: Int
   public var pop3LoginDelaySeconds: Int
   /// `as-is`, `surrogate` or `refuse`.
@@ -111,6 +112,7 @@ public struct Settings: Sendable {
       String($0.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
     }
     imapUTF8Fallback = config["imap.utf8-fallback"]
+    sharing = try SharingSettings(config)
     pop3IdleSeconds = try Self.atLeast(10 * 60, config, "pop3.idle-timeout")
     pop3LoginDelaySeconds = Self.seconds(config, "pop3.login-delay")
     pop3UTF8Fallback = config["pop3.utf8-fallback"]
