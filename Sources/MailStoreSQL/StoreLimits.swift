@@ -86,6 +86,9 @@ public enum StoreLimits {
   public static let narrowedTerms = 16
   /// Messages that the indexer reads in one transaction.
   public static let indexedContents = 64
+  /// Messages that come in a second beyond which the indexer waits, and how many looks in a row it does so.
+  public static let searchIndexBusy: Int64 = 500
+  public static let searchIndexGivesWay = 10
   /// Octets that must be free beyond `store.free-space-floor` for the indexer to go on.
   public static let searchIndexSpace: Int64 = 16 << 20
   /// Milliseconds after which the indexer tries again what failed.

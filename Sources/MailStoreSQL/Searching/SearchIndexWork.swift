@@ -21,12 +21,14 @@ final class SearchIndexWork {
   /// Nil: not looked at yet.
   private var dataVersion: Int64?
   private var isBehind = true
+  private var pacing: IndexPacing
   private var sweptUpTo: Int64 = 0
   /// Not at once: a start has better things to do with the disk than to look at every row of `content`.
   private var nextSweep = Clock.milliseconds() + StoreLimits.searchIndexSweep
 
   init(_ indexer: SearchIndexer) throws {
     self.indexer = indexer
+    pacing = IndexPacing(pause: indexer.settings.searchIndexPause)
     writer = try IndexWriter(indexer.place)
     reached = try writer.reached()
     reader = try Reader(path: indexer.database, packs: indexer.packs, damage: indexer.damage)
@@ -42,7 +44,8 @@ final class SearchIndexWork {
     if version != dataVersion || isBehind {
       dataVersion = version
       isBehind = true
-      let due = try due()
+      let (due, waiting) = try due()
+      if pacing.givesWay(waiting: waiting) { return }
       if !due.isEmpty {
         var builder = SegmentBuilder(account: 0)
         for (account, last) in due {
@@ -57,8 +60,8 @@ final class SearchIndexWork {
     try sweepIfDue()
   }
 
-  /// Accounts with contents that were not looked at, and the last number of each.
-  private func due() throws(StoreError) -> [(account: Int64, last: Int64)] {
+  /// Accounts with contents that were not looked at, the last number of each, and how many there are of them.
+  private func due() throws(StoreError) -> (accounts: [(account: Int64, last: Int64)], waiting: Int64) {
     var result: [(account: Int64, last: Int64)] = []
     var waiting: Int64 = 0
     let rows = try reader.db("SELECT account, next_content FROM account_state")
@@ -71,7 +74,7 @@ final class SearchIndexWork {
       }
     }
     indexer.state.withLock { $0.status.waiting = waiting }
-    return result
+    return (result, waiting)
   }
 
   private func index(_ account: Int64, upTo last: Int64, _ builder: inout SegmentBuilder) throws {
