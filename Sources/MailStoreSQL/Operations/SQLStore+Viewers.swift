@@ -145,7 +145,7 @@ extension Transaction {
     _ messages: [AppendedMessage], _ prepared: [PreparedSQLMessage], to target: MailboxRef,
     replacing replaced: ReplacedRef?, as viewer: AccountID
   ) throws(StoreError) -> AssignedUIDs {
-    let (account, mailbox) = try mailbox(target)
+    let (account, mailbox) = try self.mailbox(target)
     guard mailbox.state.isSelectable else { throw .notSelectable(mailbox.state.name) }
     var isPaid = false
     if let replaced {
@@ -178,8 +178,8 @@ extension Transaction {
     _ uids: ArraySlice<UID>, from ref: MailboxRef, to target: MailboxRef, moving: Bool, _ scope: FlagScope,
     as viewer: AccountID
   ) throws(StoreError) -> AssignedUIDs {
-    let (owner, source) = try mailbox(ref)
-    let (account, mailbox) = try mailbox(target)
+    let (owner, source) = try self.mailbox(ref)
+    let (account, mailbox) = try self.mailbox(target)
     guard mailbox.state.isSelectable else { throw .notSelectable(mailbox.state.name) }
     try freeSpace.take(Int64(uids.count) * Self.rowOctets)
     var result = AssignedUIDs(

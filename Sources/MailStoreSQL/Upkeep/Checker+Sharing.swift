@@ -13,11 +13,15 @@ extension Checker {
     try each(
       """
       WITH used (account, mailbox, viewer, seen) AS (
-        SELECT account, mailbox, viewer, SUM(seen) FROM viewer_mark GROUP BY account, mailbox, viewer)
+        SELECT account, mailbox, viewer, SUM(seen) FROM viewer_mark GROUP BY account, mailbox, viewer),
+      counted (account, mailbox, viewer, seen) AS (
+        SELECT v.account, v.mailbox, v.viewer, v.seen FROM viewer v
+        JOIN mailbox b ON b.account = v.account AND b.id = v.mailbox AND b.name IS NOT NULL)
       SELECT u.account, u.mailbox, u.viewer, COALESCE(v.seen, -1), u.seen FROM used u
-      LEFT JOIN viewer v ON v.account = u.account AND v.mailbox = u.mailbox AND v.viewer = u.viewer
+      JOIN mailbox b ON b.account = u.account AND b.id = u.mailbox AND b.name IS NOT NULL
+      LEFT JOIN counted v ON v.account = u.account AND v.mailbox = u.mailbox AND v.viewer = u.viewer
       WHERE COALESCE(v.seen, -1) <> u.seen
-      UNION ALL SELECT v.account, v.mailbox, v.viewer, v.seen, 0 FROM viewer v
+      UNION ALL SELECT v.account, v.mailbox, v.viewer, v.seen, 0 FROM counted v
       LEFT JOIN used u ON v.account = u.account AND v.mailbox = u.mailbox AND v.viewer = u.viewer
       WHERE u.seen IS NULL AND v.seen <> 0
       """

@@ -67,7 +67,7 @@ extension AccountWatches {
   /// Those who may see mailboxes of others that were touched. Rights that were there before are not remembered: when a list
   /// changes, all look.
   private func publishShared(_ publication: Publication, _ access: AccessCache) {
-    var touched = publication.mailboxes.map(\.ref).filter { access.isShared($0) }
+    var touched = publication.mailboxes.map { $0.ref }.filter { access.isShared($0) }
     for (id, account) in publication.accounts {
       let all = account.mailboxes.keys.map { MailboxRef(account: AccountID(id), mailbox: MailboxID($0)) }
       touched += all.filter { access.isShared($0) }
