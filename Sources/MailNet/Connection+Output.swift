@@ -27,6 +27,12 @@ extension Connection {
     }
   }
 
+  /// As `flush`, for what nobody has asked for just now: behind it a connection that waits keeps no storage.
+  public func push() {
+    flush()
+    if out.readableBytes == 0, out.storageCapacity > 0 { resources.giveBack(&out) }
+  }
+
   /// False: more than `NetLimits.outgoingHighWater` octets wait for the socket.
   public var isWritable: Bool {
     guard let context, flags.isDisjoint(with: [.outputEnded, .inactive]) else { return false }

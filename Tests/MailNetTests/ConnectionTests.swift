@@ -187,6 +187,20 @@ struct ConnectionTests {
     }
   }
 
+  @Test func `Nor does one that was told something unasked`() async throws {
+    try await withServer { server in
+      let client = try await server.greetedClient()
+      let connection = try #require(server.log.now.connections.first)
+      let kept = try await connection.eventLoop.submit {
+        connection.out.writeString("news\r\n")
+        connection.push()
+        return connection.out.storageCapacity
+      }.get()
+      #expect(kept == 0)
+      #expect(try await client.line() == "news")
+    }
+  }
+
   @Test func `Closing twice tells the session once`() async throws {
     try await withServer { server in
       let client = try await server.greetedClient()

@@ -21,7 +21,7 @@ extension IMAPSession {
     if late != nil || notify.pendingFrom != nil || contexts?.hasChanges == true {
       startPush(late)
     } else {
-      connection.flush()
+      connection.push()
       if idleTag != nil { restSoon() }
     }
   }

@@ -177,7 +177,7 @@ actor IMAPSession: ConnectionSession {
     tell(expunge: true, includeUID: isRev2)
     if metadata != nil { tellMetadata() }
     if contexts?.hasChanges == true { return startPush(nil) }
-    connection.flush()
+    connection.push()
     restSoon()
   }
 }

@@ -44,7 +44,7 @@ extension IMAPSession {
     hasKeyNews = true
     guard idleTag != nil, running == nil, !isDraining, hasRoom() else { return }
     tellKey()
-    connection.flush()
+    connection.push()
   }
 
   func tellKey() {

@@ -13,7 +13,7 @@ final class Transaction {
   let views: ViewRegistry
   let freeSpace: FreeSpace
 
-  private var accounts: [Int64: AccountBox] = [:]
+  private var accounts = WarmAccounts(most: StoreLimits.warmAccounts)
   var nextBlob: Int64
   /// What `next_blob` says, if that is known: numbers below it may be given out without another row to write.
   private var blobCeiling: Int64 = 0
@@ -83,9 +83,9 @@ final class Transaction {
   // MARK: Accounts and mailboxes
 
   func accountIfAny(_ id: Int64) throws(StoreError) -> AccountBox? {
-    if let account = accounts[id] { return account }
+    if let account = accounts.find(id) { return account }
     guard let account = try MailTables.loadAccount(id, db) else { return nil }
-    accounts[id] = account
+    accounts.insert(account)
     return account
   }
 
@@ -112,18 +112,18 @@ final class Transaction {
 
   func adopt(_ account: AccountBox) {
     undo.append(.account(account.id))
-    accounts[account.id] = account
+    accounts.insert(account)
     if !account.isDirty { dirtyAccounts.append(account) }
     account.isDirty = true
     account.isReshaped = true
   }
 
-  func forget(_ id: Int64) { accounts[id] = nil }
+  func forget(_ id: Int64) { accounts.forget(id) }
 
   /// Nothing was written for a while. Between two commits the rows say what the boxes say, and are read again.
   func rest() {
     guard dirtyAccounts.isEmpty, dirtyMailboxes.isEmpty else { return }
-    accounts = [:]
+    accounts.forgetAll()
     undo = []
     db.releaseMemory()
   }
@@ -271,7 +271,7 @@ final class Transaction {
         account.names = names
         account.subscriptions = subscriptions
       case .account(let id):
-        accounts[id] = nil
+        accounts.forget(id)
         dirtyAccounts.removeAll { $0.id == id }
       }
     }
@@ -373,12 +373,13 @@ final class Transaction {
     for account in dirtyAccounts { account.isDirty = false }
     for (_, mailbox) in dirtyMailboxes { mailbox.isDirty = false }
     clear()
+    accounts.age()
   }
 
   /// The whole commit came to nothing: what it touched is read anew at the next use.
   func abandon() {
-    for account in dirtyAccounts { accounts[account.id] = nil }
-    for (account, _) in dirtyMailboxes { accounts[account.id] = nil }
+    for account in dirtyAccounts { accounts.forget(account.id) }
+    for (account, _) in dirtyMailboxes { accounts.forget(account.id) }
     blobCeiling = 0
     clear()
   }
