@@ -66,7 +66,8 @@ let package = Package(
     room(
       "MerpatiServer",
       [
-        "IMAPServer", "POP3Server", "LMTPServer", "AuthServer", "MailClient", "MailAuth", "MailNet", "IMAPCore", "POP3Core",
+        "IMAPServer", "POP3Server", "LMTPServer", "AuthServer", "MailClient", "MailAuth", "MailNet", "IMAPCore",
+        "POP3Core",
         "SASL", "MailStoreSQL",
         "MailStore", "MailTransfer", "MailAdvice", "LocalMail",
         "BlobStore", "Bytes", "CProcess", "CMalloc", nio, nioPosix, nioSSL, logging,

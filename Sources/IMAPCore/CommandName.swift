@@ -4,8 +4,10 @@ import Bytes
 public enum CommandName: UInt8, Hashable, Sendable, CaseIterable {
   case append, authenticate, cancelUpdate, capability, check, close, compress, copy, create, delete, deleteACL, enable
   case esearch, examine, expunge, fetch, genURLAuth, getACL, getMetadata, getQuota, getQuotaRoot, id, idle, list
-  case listRights, login, logout, lsub, move, myRights, namespace, noop, notify, rename, replace, resetKey, search, select
-  case setACL, setMetadata, setQuota, sort, startTLS, status, store, subscribe, thread, uid, unauthenticate, unselect, unsubscribe, urlFetch
+  case listRights, login, logout, lsub, move, myRights, namespace, noop, notify, rename, replace, resetKey, search,
+    select
+  case setACL, setMetadata, setQuota, sort, startTLS, status, store, subscribe, thread, uid, unauthenticate, unselect,
+    unsubscribe, urlFetch
 
   /// As it is written, in upper case.
   public var keyword: StaticString { Self.spellings[Int(rawValue)] }
@@ -14,7 +16,8 @@ public enum CommandName: UInt8, Hashable, Sendable, CaseIterable {
     "APPEND", "AUTHENTICATE", "CANCELUPDATE", "CAPABILITY", "CHECK", "CLOSE", "COMPRESS", "COPY", "CREATE", "DELETE",
     "DELETEACL", "ENABLE", "ESEARCH", "EXAMINE", "EXPUNGE", "FETCH", "GENURLAUTH", "GETACL", "GETMETADATA", "GETQUOTA",
     "GETQUOTAROOT", "ID", "IDLE", "LIST", "LISTRIGHTS", "LOGIN", "LOGOUT", "LSUB", "MOVE", "MYRIGHTS", "NAMESPACE",
-    "NOOP", "NOTIFY", "RENAME", "REPLACE", "RESETKEY", "SEARCH", "SELECT", "SETACL", "SETMETADATA", "SETQUOTA", "SORT", "STARTTLS", "STATUS", "STORE", "SUBSCRIBE", "THREAD", "UID",
+    "NOOP", "NOTIFY", "RENAME", "REPLACE", "RESETKEY", "SEARCH", "SELECT", "SETACL", "SETMETADATA", "SETQUOTA", "SORT",
+    "STARTTLS", "STATUS", "STORE", "SUBSCRIBE", "THREAD", "UID",
     "UNAUTHENTICATE", "UNSELECT", "UNSUBSCRIBE", "URLFETCH",
   ]
 

@@ -89,7 +89,8 @@ public struct AccountNotes: Sendable {
   public mutating func take() -> Taken {
     defer { self = AccountNotes() }
     return Taken(
-      mailboxes: mailboxes, isReshaped: isReshaped || isShared, annotated: Array(annotated), missesAnnotations: missesAnnotations)
+      mailboxes: mailboxes, isReshaped: isReshaped || isShared, annotated: Array(annotated),
+      missesAnnotations: missesAnnotations)
   }
 
   public struct Taken: Sendable {

@@ -21,7 +21,8 @@ private let lists: [Fixture] = [
   Fixture(
     "DELETEACL INBOX {5+}\r\nFr\u{e9}d", .deleteACL(AccessCommand(.inbox, AccessIdentifier("Fr\u{e9}d")))),
   Fixture("GETACL inbox", .getACL(.inbox)),
-  Fixture("LISTRIGHTS ~/Mail/saved smith", .listRights(AccessCommand(MailboxName("~/Mail/saved"), AccessIdentifier("smith")))),
+  Fixture(
+    "LISTRIGHTS ~/Mail/saved smith", .listRights(AccessCommand(MailboxName("~/Mail/saved"), AccessIdentifier("smith")))),
   Fixture("MYRIGHTS &AOk-", .myRights(MailboxName("\u{e9}"))),
   Fixture(
     "LIST \"\" % RETURN (SUBSCRIBED MYRIGHTS)", .list(ListCommand(patterns: ["%"], returns: [.subscribed, .myRights]))),

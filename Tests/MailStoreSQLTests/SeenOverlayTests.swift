@@ -10,7 +10,9 @@ import Testing
   func `A reader sees the messages with his own marks, whatever order changes come in`(seed: UInt64) {
     var random = SeededRandom(seed: seed)
     var base = MailboxSnapshot(
-      entries: (1...3000).map { MessageEntry(uid: $0, flags: $0 % 2 == 0 ? [.seen, .flagged] : [], keywords: 0, modSeq: 1) },
+      entries: (1...3000).map {
+        MessageEntry(uid: $0, flags: $0 % 2 == 0 ? [.seen, .flagged] : [], keywords: 0, modSeq: 1)
+      },
       uidNext: 3001, highestModSeq: 1, keywords: [])
     var marks: [UID: SeenMark] = [:]
     var highest: ModSeq = 0

@@ -5,7 +5,9 @@ import Testing
 @testable import IMAPServer
 
 @Suite struct NamespacesTests {
-  private static func namespaces(_ others: String = "shared/", _ everybodys: String = "Public/", _ account: String = "umum")
+  private static func namespaces(
+    _ others: String = "shared/", _ everybodys: String = "Public/", _ account: String = "umum"
+  )
     -> Namespaces
   {
     var settings = IMAPServerSettings(now: { 0 })
@@ -15,13 +17,15 @@ import Testing
     return Namespaces(settings)
   }
 
-  @Test(arguments: [
-    ("INBOX", .own), ("Kerja/shared/ana", .own), ("sharedx", .own), ("Shared/ana/INBOX", .own), ("", .own),
-    ("shared", .level), ("shared/", .level), ("shared/ana", .level), ("shared/ana/", .level), ("Public", .level),
-    ("Public/", .level), ("shared/ana/INBOX", .others(account: "ana", name: "INBOX")),
-    ("shared/ana@x.org/a/b", .others(account: "ana@x.org", name: "a/b")),
-    ("shared//x", .others(account: "", name: "x")), ("Public/Berita/2026", .others(account: "umum", name: "Berita/2026")),
-  ] as [(String, Namespaces.Meaning)])
+  @Test(
+    arguments: [
+      ("INBOX", .own), ("Kerja/shared/ana", .own), ("sharedx", .own), ("Shared/ana/INBOX", .own), ("", .own),
+      ("shared", .level), ("shared/", .level), ("shared/ana", .level), ("shared/ana/", .level), ("Public", .level),
+      ("Public/", .level), ("shared/ana/INBOX", .others(account: "ana", name: "INBOX")),
+      ("shared/ana@x.org/a/b", .others(account: "ana@x.org", name: "a/b")),
+      ("shared//x", .others(account: "", name: "x")),
+      ("Public/Berita/2026", .others(account: "umum", name: "Berita/2026")),
+    ] as [(String, Namespaces.Meaning)])
   func `A name is read as one's own, a level, or another's`(name: String, meaning: Namespaces.Meaning) {
     #expect(Self.namespaces().meaning(of: name) == meaning)
   }
@@ -57,7 +61,8 @@ import Testing
 
   @Test func `STORE is cut to what rights allow`() {
     func store(_ mode: StoreCommand.Mode, _ flags: FlagSet, _ keywords: [String] = []) -> StoreCommand {
-      StoreCommand(uid: false, set: MessageSet([.init(1)]), mode: mode, silent: false, flags: FlagList(flags, keywords: keywords))
+      StoreCommand(
+        uid: false, set: MessageSet([.init(1)]), mode: mode, silent: false, flags: FlagList(flags, keywords: keywords))
     }
     let readers = FlagScope([.lookup, .read, .seen])
     #expect(store(.add, [.seen, .flagged], ["x"]).change(within: readers)?.change == FlagChange(.add, .seen))
@@ -69,7 +74,9 @@ import Testing
     #expect(replaced?.change.flags == [])
     #expect(replaced?.change.kept == [.answered, .flagged, .deleted, .draft])
     #expect(replaced?.change.keepsKeywords == true)
-    #expect(store(.replace, [.flagged], ["x"]).change(within: .all)?.change == FlagChange(.replace, .flagged, keywords: ["x"]))
+    #expect(
+      store(.replace, [.flagged], ["x"]).change(within: .all)?.change == FlagChange(.replace, .flagged, keywords: ["x"])
+    )
     #expect(store(.remove, [], ["x"]).change(within: FlagScope([.write]))?.isCut == false)
   }
 }

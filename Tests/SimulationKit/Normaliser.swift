@@ -52,7 +52,8 @@ struct Normaliser {
       let open = piece.prefix { $0 == "(" }
       let value = piece.dropFirst(open.count).prefix { $0.isASCII && ($0.isNumber || $0.isLetter || $0 == "-") }
       if let kind, value.contains(where: \.isNumber) {
-        result += open + (isShared ? "#" : name(kind, String(value), account)) + piece.dropFirst(open.count + value.count)
+        result +=
+          open + (isShared ? "#" : name(kind, String(value), account)) + piece.dropFirst(open.count + value.count)
       } else {
         result += piece
       }

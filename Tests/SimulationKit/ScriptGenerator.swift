@@ -208,7 +208,9 @@ public struct ScriptGenerator {
 
   private mutating func setACL(_ account: String) -> String {
     let who = pick(["anyone", "-anyone", "ana", "budi", "citra@example.org", "-budi", "nobody"])
-    let rights = pick(["lr", "lrs", "lrswite", "lrswipkxtea", "lrkx", "+wit", "-r", "-l", "+lrse", "li", "\"\"", "lrwt"])
+    let rights = pick([
+      "lr", "lrs", "lrswite", "lrswipkxtea", "lrkx", "+wit", "-r", "-l", "+lrse", "li", "\"\"", "lrwt",
+    ])
     return "SETACL \(name(account)) \(who) \(rights)"
   }
 
@@ -219,7 +221,8 @@ public struct ScriptGenerator {
     case 5: return "GETACL \(name(account))"
     case 6: return "MYRIGHTS \(name(account))"
     case 7: return "LIST \"\" * RETURN (MYRIGHTS STATUS (MESSAGES UNSEEN UIDNEXT DELETED SIZE))"
-    case 8: return "ESEARCH IN (\(pick(["subtree shared", "personal", "subscribed", "mailboxes shared/ana/INBOX"]))) UNSEEN"
+    case 8:
+      return "ESEARCH IN (\(pick(["subtree shared", "personal", "subscribed", "mailboxes shared/ana/INBOX"]))) UNSEEN"
     default: return "GETQUOTAROOT \(name(account))"
     }
   }

@@ -9,7 +9,8 @@ extension IMAPSession {
     func entry(_ prefix: String) -> [NamespaceResponse.Entry] { prefix.isEmpty ? [] : [.init(prefix: prefix)] }
     connection.out.writeNamespace(
       NamespaceResponse(
-        personal: [.init(prefix: "")], otherUsers: entry(namespaces.others), shared: entry(namespaces.everybodys)), wire)
+        personal: [.init(prefix: "")], otherUsers: entry(namespaces.others), shared: entry(namespaces.everybodys)), wire
+    )
     return .ok("NAMESPACE completed")
   }
 }

@@ -23,7 +23,8 @@ extension IMAPSession {
       deleted: info.deleted, size: info.bytes, appendLimit: Int64(settings.appendLimit),
       highestModSeq: info.highestModSeq, mailboxID: ObjectIdentifiers.mailbox(info, of: account))
     // Nothing is recent to whoever is not the owner.
-    let wantsRecent = items.contains(.recent) && account == self.account?.id && info.messages > 0 && info.recentFloor < info.uidNext
+    let wantsRecent =
+      items.contains(.recent) && account == self.account?.id && info.messages > 0 && info.recentFloor < info.uidNext
     let wantsDeleted = items.contains(.deletedStorage) && info.deleted > 0
     guard wantsRecent || wantsDeleted else { return values }
     let mailbox = try await storeCall { store throws(StoreError) in

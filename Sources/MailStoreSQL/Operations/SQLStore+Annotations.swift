@@ -43,7 +43,9 @@ extension Transaction {
     let account = try account(id)
     if let mailbox, account.mailboxes[mailbox.rawValue]?.state.isSelectable != true { throw .mailboxGone }
     let place = mailbox?.rawValue ?? 0
-    let (own, others) = (changes.filter { viewer == id || !$0.isPrivate }, changes.filter { viewer != id && $0.isPrivate })
+    let (own, others) = (
+      changes.filter { viewer == id || !$0.isPrivate }, changes.filter { viewer != id && $0.isPrivate }
+    )
     for (part, counted) in [(own, (0, account.id)), (others, (viewer.rawValue, viewer.rawValue))] where !part.isEmpty {
       guard try hasRoom(for: part, at: place, of: account.id, counted, limits) else { return false }
     }

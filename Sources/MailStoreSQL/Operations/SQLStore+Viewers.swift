@@ -124,7 +124,8 @@ extension Transaction {
     if change.mode == .replace || !shared.flags.isEmpty || !shared.keywords.isEmpty {
       outcome.modSeq = try changeFlags(shared, of: passing[...], in: ref).modSeq
     }
-    if let isSeen = change.seen, let modSeq = try setSeen(isSeen, of: passing, by: viewer, known, in: mailbox, account) {
+    if let isSeen = change.seen, let modSeq = try setSeen(isSeen, of: passing, by: viewer, known, in: mailbox, account)
+    {
       outcome.modSeq = modSeq
     }
     outcome.firstModSeq = outcome.modSeq

@@ -14,7 +14,8 @@ final class AccessCache: Sendable {
   /// Blocks.
   init(_ db: SQLConnection) throws(StoreError) {
     var lists: [MailboxRef: [AccessEntry]] = [:]
-    let rows = try db("SELECT account, mailbox, grantee, rights, withheld FROM access ORDER BY account, mailbox, grantee")
+    let rows = try db(
+      "SELECT account, mailbox, grantee, rights, withheld FROM access ORDER BY account, mailbox, grantee")
     try rows.forEach { row in
       let ref = MailboxRef(account: AccountID(row.int(0)), mailbox: MailboxID(row.int(1)))
       lists[ref, default: []] += AccessTable.entries(row, at: 2)

@@ -26,7 +26,8 @@ final class MailCache: Sendable {
   /// With the counters of a viewer who is not the owner.
   func mailbox(_ ref: MailboxRef, as viewer: AccountID) -> MailboxInfo? {
     state.withLock { state in
-      guard let account = state.accounts[ref.account.rawValue], var info = account.mailboxes[ref.mailbox.rawValue] else {
+      guard let account = state.accounts[ref.account.rawValue], var info = account.mailboxes[ref.mailbox.rawValue]
+      else {
         return nil
       }
       let counts = account.viewers[ref.mailbox.rawValue]?[viewer.rawValue] ?? ViewerCounts()

@@ -67,7 +67,8 @@ final class Writer: @unchecked Sendable {
 
   init(
     db: SQLConnection, directoryDB: SQLConnection, directory: DirectoryCache, packs: PackStore, cache: MailCache,
-    access: AccessCache, views: ViewRegistry, marks: Marks, freeSpace: FreeSpace, settings: StoreSettings, logger: Logger
+    access: AccessCache, views: ViewRegistry, marks: Marks, freeSpace: FreeSpace, settings: StoreSettings,
+    logger: Logger
   ) throws(StoreError) {
     self.marks = marks
     transaction = try Transaction(

@@ -13,8 +13,9 @@ public struct SharingSettings: Sendable, Hashable {
     guard publicAccount.isEmpty || !publicPrefix.isEmpty else {
       throw ConfigError("imap.public-prefix: it is empty, and imap.public-account is not")
     }
-    guard othersPrefix.isEmpty || !publicPrefix.hasPrefix(othersPrefix) && !othersPrefix.hasPrefix(publicPrefix)
-      || publicPrefix.isEmpty
+    guard
+      othersPrefix.isEmpty || !publicPrefix.hasPrefix(othersPrefix) && !othersPrefix.hasPrefix(publicPrefix)
+        || publicPrefix.isEmpty
     else { throw ConfigError("imap.public-prefix: one prefix is the beginning of the other") }
   }
 

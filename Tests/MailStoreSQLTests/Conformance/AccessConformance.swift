@@ -44,7 +44,8 @@ import Testing
   }
 
   @Test(arguments: Engine.allCases)
-  func `A list belongs to its mailbox, whatever its name, and new ones below have it too`(_ engine: Engine) async throws {
+  func `A list belongs to its mailbox, whatever its name, and new ones below have it too`(_ engine: Engine) async throws
+  {
     try await withStore(engine) { store, _ in
       let (ana, budi) = (try await store.add("ana"), try await store.add("budi"))
       _ = try await store.createMailbox("A", of: ana.id, specialUse: nil)

@@ -33,18 +33,21 @@ import Testing
       #expect(bed.view.claimRecent() == nil)
       #expect(bed.view.peekRecent() == nil)
       let before = try #require(bed.view.current?.highestModSeq)
-      let own = try await store.changeFlags(FlagChange(.add, [.seen, .flagged], keywords: ["x"]), of: [2, 9], in: inbox, as: budi)
+      let own = try await store.changeFlags(
+        FlagChange(.add, [.seen, .flagged], keywords: ["x"]), of: [2, 9], in: inbox, as: budi)
       #expect(own.modSeq > before)
       #expect(own.missing == [])
       let now = try #require(bed.view.current)
-      #expect(now.seen.filter { !$0.flags.isEmpty } == [
-        SeenMessage(2, [.seen, .flagged], ["x"]), SeenMessage(9, [.seen, .flagged], ["x"]),
-      ])
+      #expect(
+        now.seen.filter { !$0.flags.isEmpty } == [
+          SeenMessage(2, [.seen, .flagged], ["x"]), SeenMessage(9, [.seen, .flagged], ["x"]),
+        ])
       #expect(now.highestModSeq == own.modSeq)
       #expect(now[1].modSeq == own.modSeq)
-      #expect(try await store.state("INBOX", of: bed.ana).filter { !$0.flags.isEmpty } == [
-        SeenMessage(2, .flagged, ["x"]), SeenMessage(9, .flagged, ["x"]),
-      ])
+      #expect(
+        try await store.state("INBOX", of: bed.ana).filter { !$0.flags.isEmpty } == [
+          SeenMessage(2, .flagged, ["x"]), SeenMessage(9, .flagged, ["x"]),
+        ])
       #expect(try await store.info("INBOX", of: bed.ana).unseen == 12)
       #expect(try await bed.counts()?.unseen == 10)
       // The owner's \Seen is not the viewer's, but its MODSEQ is (RFC 7162 §3.1: one for all of a message).
@@ -65,7 +68,8 @@ import Testing
   }
 
   @Test(arguments: Engine.allCases)
-  func `A condition looks at the viewer's own MODSEQ, and replacing leaves what is kept`(_ engine: Engine) async throws {
+  func `A condition looks at the viewer's own MODSEQ, and replacing leaves what is kept`(_ engine: Engine) async throws
+  {
     try await withStore(engine) { store, _ in
       let bed = try await Bed(store, 3)
       let (inbox, budi) = (bed.inbox, bed.budi.id)
@@ -121,9 +125,10 @@ import Testing
         message: try await store.prepare(Mail.text("dua")), flags: [.seen, .flagged], keywords: ["x"])
       let assigned = try await store.append([message, message], to: inbox, replacing: nil, as: budi)
       #expect(assigned.assigned == [2, 3])
-      #expect(bed.seen?.dropFirst() == [
-        SeenMessage(2, [.seen, .flagged], ["x"]), SeenMessage(3, [.seen, .flagged], ["x"]),
-      ])
+      #expect(
+        bed.seen?.dropFirst() == [
+          SeenMessage(2, [.seen, .flagged], ["x"]), SeenMessage(3, [.seen, .flagged], ["x"]),
+        ])
       #expect(try await store.state("INBOX", of: bed.ana).last == SeenMessage(3, .flagged, ["x"]))
       #expect(try await store.usage(bed.ana).messages == 3)
       #expect(try await store.usage(bed.budi).messages == 0)
