@@ -74,7 +74,7 @@ class Sharing(unittest.TestCase):
             made.login(name, PASSWORD)
             return made
         ana, budi = client("ana"), client("budi")
-        self.assertIn("ACL", ana.capabilities)
+        self.assertIn(b" ACL RIGHTS=kxte ", ana.capability()[1][0])
         self.assertEqual(budi.namespace()[1], [b'(("" "/")) (("shared/" "/")) (("Public/" "/"))'])
         self.assertEqual(ana.setacl("INBOX", "budi", "lrswi")[0], "OK")
         self.assertEqual(ana.getacl("INBOX")[1], [b"INBOX ana lrswipkxteacd budi lrswi"])

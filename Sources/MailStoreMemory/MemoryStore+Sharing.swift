@@ -1,4 +1,5 @@
 public import MailStore
+import Synchronization
 
 extension MemoryStore {
   public func accessList(of ref: MailboxRef) async throws(StoreError) -> [AccessEntry] {

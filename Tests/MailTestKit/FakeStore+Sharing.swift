@@ -1,4 +1,5 @@
 public import MailStore
+import MailStoreMemory
 
 extension FakeStore {
   public func accessList(of ref: MailboxRef) async throws(StoreError) -> [AccessEntry] {
