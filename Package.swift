@@ -66,8 +66,9 @@ let package = Package(
     room(
       "MerpatiServer",
       [
-        "IMAPServer", "POP3Server", "LMTPServer", "AuthServer", "MailClient", "MailAuth", "MailNet", "POP3Core", "SASL",
-        "MailStoreSQL",
+        "IMAPServer", "POP3Server", "LMTPServer", "AuthServer", "MailClient", "MailAuth", "MailNet", "IMAPCore",
+        "POP3Core",
+        "SASL", "MailStoreSQL",
         "MailStore", "MailTransfer", "MailAdvice", "LocalMail",
         "BlobStore", "Bytes", "CProcess", "CMalloc", nio, nioPosix, nioSSL, logging,
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

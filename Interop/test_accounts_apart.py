@@ -28,7 +28,8 @@ def message(subject):
 
 #: What somebody might call another's mailbox, here or on other servers.
 NAMES = ("Rahasia", "Rahasia/Dalam", "ana", "ana/INBOX", "ana/Rahasia", "~ana/Rahasia", "#user/ana/INBOX", "user.ana",
-         "user/ana/INBOX", "Other Users/ana/INBOX", "../ana/INBOX", "/ana/INBOX", "INBOX/../../ana", "ana@example.org")
+         "user/ana/INBOX", "Other Users/ana/INBOX", "../ana/INBOX", "/ana/INBOX", "INBOX/../../ana", "ana@example.org",
+         "shared/ana/INBOX", "shared/ANA/Rahasia", "shared/ana", "shared/ana/Rahasia/Dalam", "shared/../ana/INBOX", "Public/INBOX")
 
 #: For each row of the IMAP table what is tried; `{name}` stands for each of NAMES. Selected: budi's INBOX of one message.
 IMAP_ATTEMPTS = {
@@ -46,6 +47,7 @@ IMAP_ATTEMPTS = {
     "copy": ["COPY 1 \"{name}\"", "UID COPY 1:* \"{name}\"", "UID COPY 1:4294967295 Curian"],
     "create": ["CREATE \"{name}\""],
     "delete": ["DELETE \"{name}\""],
+    "deleteACL": ["DELETEACL \"{name}\" ana", "DELETEACL \"{name}\" anyone"],
     "enable": ["ENABLE IMAP4rev2 UTF8=ACCEPT CONDSTORE QRESYNC"],
     "esearch": ["ESEARCH IN (mailboxes \"{name}\" subtree \"{name}\") ALL", "ESEARCH IN (personal subscribed) TEXT " + MARK],
     "examine": ["EXAMINE \"{name}\"", "SELECT INBOX"],
@@ -55,18 +57,22 @@ IMAP_ATTEMPTS = {
               "UID FETCH 1:4294967295 (EMAILID THREADID MODSEQ) (CHANGEDSINCE 1)"],
     "genURLAuth": ["GENURLAUTH \"imap://ana@localhost/INBOX/;UID=1;URLAUTH=authuser\" INTERNAL",
                    "GENURLAUTH \"imap://budi@localhost/{name}/;UID=1;URLAUTH=user+budi\" INTERNAL"],
+    "getACL": ["GETACL \"{name}\""],
     "getMetadata": ["GETMETADATA (DEPTH infinity) \"{name}\" (/private /shared)", "GETMETADATA (DEPTH infinity) \"\" (/private /shared)"],
-    "getQuota": ["GETQUOTA \"\"", "GETQUOTA ana", "GETQUOTA \"ana\"", "GETQUOTA \"User quota:ana\""],
+    "getQuota": ["GETQUOTA \"\"", "GETQUOTA ana", "GETQUOTA \"ana\"", "GETQUOTA \"User quota:ana\"", "GETQUOTA shared/ana"],
     "getQuotaRoot": ["GETQUOTAROOT \"{name}\""],
     "id": ["ID (\"name\" \"ana\" \"user\" \"ana\")"],
     "idle": ["IDLE\r\nDONE"],
     "language": ["LANGUAGE", "LANGUAGE id", "LANGUAGE i-default"],
     "list": ["LIST \"\" *", "LIST \"\" \"{name}\"", "LIST \"{name}\" *", "LIST ana *", "LIST (SUBSCRIBED) \"\" *",
-             "LIST \"\" * RETURN (SUBSCRIBED CHILDREN STATUS (MESSAGES))", "LIST \"\" \"~ana/%\""],
+             "LIST \"\" * RETURN (SUBSCRIBED CHILDREN STATUS (MESSAGES))", "LIST \"\" \"~ana/%\"",
+             "LIST \"\" shared/ana/* RETURN (MYRIGHTS STATUS (MESSAGES) METADATA (/shared/comment))"],
+    "listRights": ["LISTRIGHTS \"{name}\" budi", "LISTRIGHTS \"{name}\" ana"],
     "login": ["LOGIN ana {password}"],
     "logout": [],  # ends the session that tries the others
     "lsub": ["LSUB \"\" *", "LSUB \"{name}\" %"],
     "move": ["UID MOVE 1:* Curian", "MOVE 1 \"{name}\""],
+    "myRights": ["MYRIGHTS \"{name}\""],
     "namespace": ["NAMESPACE"],
     "noop": ["NOOP"],
     "notify": ["NOTIFY SET STATUS (mailboxes \"{name}\" (MessageNew MessageExpunge FlagChange MailboxName))",
@@ -79,6 +85,7 @@ IMAP_ATTEMPTS = {
     "search": ["SEARCH ALL", "UID SEARCH UID 1:*", "SEARCH EMAILID M1-1", "SEARCH THREADID T1-1", "SEARCH MODSEQ 1",
                "SEARCH SUBJECT " + MARK, "SEARCH TEXT " + MARK],
     "select": ["SELECT \"{name}\"", "ENABLE QRESYNC", "SELECT \"{name}\" (QRESYNC (1 1))", "SELECT INBOX"],
+    "setACL": ["SETACL \"{name}\" budi lrswipkxtea", "SETACL \"{name}\" anyone +lr", "SETACL \"{name}\" -ana lrswipkxtea"],
     "setMetadata": ["SETMETADATA \"{name}\" (/shared/comment \"curi\" /private/comment \"curi\")"],
     "setQuota": ["SETQUOTA ana (STORAGE 1)", "SETQUOTA \"\" (STORAGE 999999999)"],
     "sort": ["SORT (SUBJECT) UTF-8 ALL", "UID SORT RETURN (ALL COUNT) (FROM) UTF-8 UID 1:4294967295",
@@ -128,6 +135,9 @@ CONTROL_ATTEMPTS = {
     "describe": [{"account": "budi", "mailbox": "{name}", "after": 0}],
     "fingerprints": [{"account": "budi", "mailbox": "{name}", "uids": UIDS}],
     "read": [{"account": "budi", "mailbox": "{name}", "uids": UIDS}, {"account": "budi", "mailbox": "INBOX", "uids": UIDS}],
+    "accessList": [{"account": "budi", "mailbox": "{name}"}],
+    "accessChange": [{"account": "budi", "mailbox": "{name}", "identifier": "ana", "rights": "lr"},
+                     {"account": "budi", "mailbox": "{name}", "identifier": "anyone", "rights": "lrswipkxtea"}],
     "accountRestore": [{"_0": {"name": "ana", "credentials": "{}", "enabled": True, "pop3Expire": "never"}}],
     "deletedMessages": [{"account": "budi", "filter": {}}, {"account": "budi", "filter": {"mailbox": "{name}", "uids": UIDS}}],
     "undelete": [{"account": "budi", "ignoringQuota": True, "filter": {"mailbox": "{name}", "uids": UIDS}}],
@@ -203,6 +213,8 @@ class Apart(unittest.TestCase):
                         heard = completion + b"".join(untagged)
                         self.assertNotIn(MARK.encode(), heard, text)
                         self.assertNotIn(b"Flagged) UID", heard)
+                        if name.endswith(("ACL", "Rights")) and "/" in box:
+                            self.assertRegex(completion, rb"^NO \[NONEXISTENT\]", text)
                         if name in ("select", "examine", "status") and box and box not in ("", "INBOX"):
                             self.assertTrue(completion.startswith((b"NO", b"BAD")), (text, heard))
                 # What budi made of those names is budi's own, and goes.
@@ -313,6 +325,42 @@ class Apart(unittest.TestCase):
                     completion, untagged = peer.command(attempt)
                     self.assertNotIn(MARK.encode(), completion + b"".join(untagged), attempt)
                     self.assertNotIn(b"Rahasia", b"".join(untagged), attempt)
+        self.unharmed()
+
+    def test_shared(self):
+        """What ana shares is there for budi while she does, and nothing beside it; citra, who has no rights, sees nothing."""
+        self.server.add_account("citra", password=PASSWORD)
+        with IMAP(self.server.ports["imap"]) as ana, IMAP(self.server.ports["imap"]) as budi, \
+                IMAP(self.server.ports["imap"]) as citra:
+            self.good(ana.login("ana", "kata-sandi-ana"))
+            self.good(budi.login("budi", PASSWORD))
+            self.good(citra.login("citra", PASSWORD))
+            self.good(ana.command("SETACL Rahasia budi lr"))
+            before = self.state()
+            self.assertEqual([line.split(b' "/" ')[1] for line in budi.command("LIST \"\" shared/*")[1]],
+                             [b"shared", b"shared/ana", b"shared/ana/Rahasia"])
+            self.good(budi.command("EXAMINE shared/ana/Rahasia"))
+            self.assertIn(MARK.encode(), b"".join(budi.command("FETCH 1 BODY[]")[1]))
+            # Not the one that was deleted, nor the one above or below, nor anything else.
+            for attempt in ("UID FETCH 2:4294967295 BODY[]", "UID STORE 1 +FLAGS (\\Seen \\Deleted)", "EXPUNGE",
+                            "EXAMINE shared/ana/Rahasia/Dalam", "EXAMINE shared/ana/INBOX", "DELETE shared/ana/Rahasia",
+                            "SETACL shared/ana/Rahasia budi +w", "GETACL shared/ana/Rahasia",
+                            "RENAME shared/ana/Rahasia Curian2", "CREATE shared/ana/Rahasia/x",
+                            "SETMETADATA shared/ana/Rahasia (/shared/comment \"curi\")"):
+                completion, untagged = budi.command(attempt)
+                self.assertNotIn(MARK.encode(), completion + b"".join(untagged), attempt)
+                if not attempt.startswith("UID FETCH"):
+                    self.assertTrue(completion.startswith(b"NO"), (attempt, completion))
+            for attempt in ("EXAMINE shared/ana/Rahasia", "MYRIGHTS shared/ana/Rahasia", "STATUS shared/ana/Rahasia (MESSAGES)"):
+                self.assertRegex(citra.command(attempt)[0], rb"^NO \[NONEXISTENT\]")
+            self.assertEqual(citra.command("LIST \"\" shared/*")[1], [])
+            self.assertEqual(self.state(), before)
+            # It ends in the session that has it open, in the middle of what that does.
+            self.good(budi.command("EXAMINE shared/ana/Rahasia"))
+            budi.send("z IDLE\r\n")
+            self.assertTrue(budi.line().startswith(b"+"))
+            self.good(ana.command("DELETEACL Rahasia budi"))
+            self.assertTrue(budi.line().startswith(b"* BYE"))
         self.unharmed()
 
     def test_names_that_look_alike(self):

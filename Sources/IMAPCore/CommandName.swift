@@ -3,20 +3,21 @@ import Bytes
 /// The keyword of a command. `UID FETCH` has the name `fetch`; its payload says `uid`.
 public enum CommandName: UInt8, Hashable, Sendable, CaseIterable {
   case append, authenticate, cancelUpdate, capability, check, close, comparator, compress, copy, create, delete
-  case enable, esearch, examine, expunge, fetch, genURLAuth, getMetadata, getQuota, getQuotaRoot, id, idle, language
-  case list, login, logout, lsub, move, namespace, noop, notify, rename, replace, resetKey, search, select
-  case setMetadata, setQuota, sort, startTLS, status, store, subscribe, thread, uid, unauthenticate, unselect
-  case unsubscribe, urlFetch
+  case deleteACL, enable, esearch, examine, expunge, fetch, genURLAuth, getACL, getMetadata, getQuota, getQuotaRoot, id
+  case idle, language, list, listRights, login, logout, lsub, move, myRights, namespace, noop, notify, rename, replace
+  case resetKey, search, select, setACL, setMetadata, setQuota, sort, startTLS, status, store, subscribe, thread, uid
+  case unauthenticate, unselect, unsubscribe, urlFetch
 
   /// As it is written, in upper case.
   public var keyword: StaticString { Self.spellings[Int(rawValue)] }
 
   private static let spellings: [StaticString] = [
     "APPEND", "AUTHENTICATE", "CANCELUPDATE", "CAPABILITY", "CHECK", "CLOSE", "COMPARATOR", "COMPRESS", "COPY",
-    "CREATE", "DELETE", "ENABLE", "ESEARCH", "EXAMINE", "EXPUNGE", "FETCH", "GENURLAUTH", "GETMETADATA", "GETQUOTA",
-    "GETQUOTAROOT", "ID", "IDLE", "LANGUAGE", "LIST", "LOGIN", "LOGOUT", "LSUB", "MOVE", "NAMESPACE", "NOOP",
-    "NOTIFY", "RENAME", "REPLACE", "RESETKEY", "SEARCH", "SELECT", "SETMETADATA", "SETQUOTA", "SORT", "STARTTLS",
-    "STATUS", "STORE", "SUBSCRIBE", "THREAD", "UID", "UNAUTHENTICATE", "UNSELECT", "UNSUBSCRIBE", "URLFETCH",
+    "CREATE", "DELETE", "DELETEACL", "ENABLE", "ESEARCH", "EXAMINE", "EXPUNGE", "FETCH", "GENURLAUTH", "GETACL",
+    "GETMETADATA", "GETQUOTA", "GETQUOTAROOT", "ID", "IDLE", "LANGUAGE", "LIST", "LISTRIGHTS", "LOGIN", "LOGOUT",
+    "LSUB", "MOVE", "MYRIGHTS", "NAMESPACE", "NOOP", "NOTIFY", "RENAME", "REPLACE", "RESETKEY", "SEARCH", "SELECT",
+    "SETACL", "SETMETADATA", "SETQUOTA", "SORT", "STARTTLS", "STATUS", "STORE", "SUBSCRIBE", "THREAD", "UID",
+    "UNAUTHENTICATE", "UNSELECT", "UNSUBSCRIBE", "URLFETCH",
   ]
 
   static let table = KeywordTable<CommandName>(allCases.map { ($0.keyword, $0) })
@@ -53,6 +54,11 @@ extension Command {
     case .notify: .notify
     case .getMetadata: .getMetadata
     case .setMetadata: .setMetadata
+    case .setACL: .setACL
+    case .deleteACL: .deleteACL
+    case .getACL: .getACL
+    case .listRights: .listRights
+    case .myRights: .myRights
     case .resetKey: .resetKey
     case .genURLAuth: .genURLAuth
     case .urlFetch: .urlFetch

@@ -41,6 +41,8 @@ public struct IMAPLimits: Hashable, Sendable {
   public var tag = 256
   /// Octets of a mailbox name, decoded. Beyond: `NO [CANNOT]`.
   public var mailboxName = 1000
+  /// Octets of an identifier of an access control list. Beyond: `BAD`.
+  public var accessIdentifier = 512
   /// Octets of the name of a METADATA entry. Beyond: `BAD`.
   public var metadataEntry = 255
   /// Octets of a keyword. Beyond: `BAD`.

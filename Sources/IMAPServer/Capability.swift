@@ -41,7 +41,12 @@ struct Capability: Sendable {
     row("WITHIN", "RFC 5032", .afterLogin),
     row("PREVIEW", "RFC 8970", .afterLogin),
     row("NOTIFY", "RFC 5465", .afterLogin),
+    row("ACL", "RFC 4314", .afterLogin),
+    // RFC 4314 §2, §5.1.1: those that RFC 2086 did not have.
+    row("RIGHTS=kxte", "RFC 4314 §5.1.1", .afterLogin),
+    row("LIST-MYRIGHTS", "RFC 8440", .afterLogin),
     row("METADATA", "RFC 5464", .afterLogin),
+    row("METADATA-SERVER", "RFC 5464", .afterLogin),
     row("LIST-METADATA", "RFC 9590", .afterLogin),
     row("FILTERS", "RFC 5466", .afterLogin),
     row("SEARCH=FUZZY", "RFC 6203", .afterLogin),

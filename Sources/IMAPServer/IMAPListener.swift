@@ -14,6 +14,7 @@ public final class IMAPListener: Sendable {
   let order = OrderCache()
   /// Who is told of new keys (RFC 4467).
   let keyWatchers = KeyWatchers()
+  let namespaces: Namespaces
 
   public init(
     store: any MailStore, authenticator: Authenticator, settings: IMAPServerSettings, logger: Logger
@@ -26,6 +27,7 @@ public final class IMAPListener: Sendable {
       settings.wire.messagesPerAppend = min(settings.wire.messagesPerAppend, settings.messageLimit)
     }
     self.settings = settings
+    namespaces = Namespaces(settings)
     self.logger = logger
   }
 

@@ -28,6 +28,12 @@ public struct IMAPServerSettings: Sendable {
   /// Accounts that may set quotas by SETQUOTA, everybody's (RFC 9208 §4.1.3). In other sessions it is `NO [NOPERM]`, and
   /// QUOTASET is not announced.
   public var quotaAdministrators: [String] = []
+  /// Before names of mailboxes of others, with a separator at its end. Empty: they cannot be named.
+  public var othersPrefix = "shared/"
+  /// The same for those of `publicAccount`.
+  public var publicPrefix = "Public/"
+  /// The account whose mailboxes are the public ones. Empty: there are none.
+  public var publicAccount = ""
   /// What sessions that did not ask for UTF-8 get of headers with UTF-8.
   public var utf8Fallback = HeaderFallback.asIs
   /// Octets of all headers of a message of which a surrogate is made. Beyond: it is shown as it is.

@@ -15,6 +15,9 @@ public struct AccountNews: Sendable {
   /// The account as a whole: names, subscriptions or the set of mailboxes have changed, or too many mailboxes have. Nil:
   /// they have not, or the account is gone.
   public var listing: MailboxListing?
+  /// Mailboxes of others in which the account has a right; beside a listing, which is there too when one of them, or a right,
+  /// was touched. Counters are as this account sees them.
+  public var shared: [SharedMailbox]
   /// Mailboxes whose messages have changed; empty beside a listing.
   public var changed: [MailboxInfo]
   /// What was annotated, and the mailboxes' names.
@@ -24,10 +27,11 @@ public struct AccountNews: Sendable {
   public var missesAnnotations: Bool
 
   public init(
-    listing: MailboxListing? = nil, changed: [MailboxInfo] = [], annotated: [AnnotationName] = [],
-    annotatedMailboxes: [MailboxID: String] = [:], missesAnnotations: Bool = false
+    listing: MailboxListing? = nil, shared: [SharedMailbox] = [], changed: [MailboxInfo] = [],
+    annotated: [AnnotationName] = [], annotatedMailboxes: [MailboxID: String] = [:], missesAnnotations: Bool = false
   ) {
     self.listing = listing
+    self.shared = shared
     self.changed = changed
     self.annotated = annotated
     self.annotatedMailboxes = annotatedMailboxes
@@ -40,6 +44,7 @@ public struct AccountNews: Sendable {
 public struct AccountNotes: Sendable {
   private var mailboxes: Set<MailboxID> = []
   private var isReshaped = false
+  private var isShared = false
   private var annotated: Set<AnnotationName> = []
   private var missesAnnotations = false
   /// The watcher was told, and has not looked since.
@@ -60,6 +65,14 @@ public struct AccountNotes: Sendable {
     return true
   }
 
+  /// A mailbox of somebody else was touched, or a right in one. True: the watcher is to be told.
+  public mutating func noteShared() -> Bool {
+    isShared = true
+    guard !isTold else { return false }
+    isTold = true
+    return true
+  }
+
   /// True: the watcher is to be told.
   public mutating func note(annotated names: [AnnotationName]) -> Bool {
     annotated.formUnion(names)
@@ -76,7 +89,8 @@ public struct AccountNotes: Sendable {
   public mutating func take() -> Taken {
     defer { self = AccountNotes() }
     return Taken(
-      mailboxes: mailboxes, isReshaped: isReshaped, annotated: Array(annotated), missesAnnotations: missesAnnotations)
+      mailboxes: mailboxes, isReshaped: isReshaped || isShared, annotated: Array(annotated),
+      missesAnnotations: missesAnnotations)
   }
 
   public struct Taken: Sendable {

@@ -24,6 +24,8 @@ public struct AnnotationChange: Sendable, Hashable {
     self.entry = entry
     self.value = value
   }
+  /// Everybody has his own (RFC 5464 §3.3).
+  public var isPrivate: Bool { entry.hasPrefix("/private/") }
 }
 
 /// Bounds that a change must not cross; what only takes away is never refused.

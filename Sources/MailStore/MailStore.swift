@@ -6,7 +6,7 @@ public import SearchText
 /// Calls are safe from any task. UIDs given to a call that are not there any more are passed over, as RFC 9051 §6.4.9
 /// wants it of the UID commands. Every change that one call makes in one account has the same MODSEQ, above all that the
 /// account had before.
-public protocol MailStore: AnyObject, Sendable {
+public protocol MailStore: SharedMailStore {
   // MARK: Directory
 
   /// Names compare without ASCII case. Nil: no such account. Never touches the disk for an account seen before.
@@ -50,17 +50,6 @@ public protocol MailStore: AnyObject, Sendable {
   /// will tell, and not again before `news` was called.
   func watch(_ account: AccountID, onChange: @escaping @Sendable () -> Void) async throws(StoreError)
     -> any AccountWatch
-
-  /// Annotations (RFC 5464) of the account (nil) and of its mailboxes, in the order of their entries. Those below
-  /// `/private` are the owner's own.
-  func annotations(of account: AccountID) async throws(StoreError) -> [MailboxID?: [Annotation]]
-  /// All or nothing. False: there would be more than `limits` allow, and nothing was changed. Throws `overQuota` where the
-  /// account's own bound would be crossed; what only takes away crosses none. Watches hear of it, those of
-  /// `authors` apart.
-  func setAnnotations(
-    _ changes: [AnnotationChange], in mailbox: MailboxID?, of account: AccountID, limits: AnnotationLimits,
-    by authors: [WatchID]
-  ) async throws(StoreError) -> Bool
 
   // MARK: Mail in
 

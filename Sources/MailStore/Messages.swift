@@ -96,6 +96,9 @@ public struct FlagChange: Sendable, Hashable {
   public var keywords: [String]
   /// Messages with a higher MODSEQ are left as they are (RFC 7162 §3.1.3). Nil: none is.
   public var unchangedSince: ModSeq?
+  /// What `replace` leaves as it is, as whoever asks may not change it (RFC 4314 §4).
+  public var kept: SystemFlags = []
+  public var keepsKeywords = false
   public init(_ mode: Mode, _ flags: SystemFlags, keywords: [String] = [], unchangedSince: ModSeq? = nil) {
     self.mode = mode
     self.flags = flags

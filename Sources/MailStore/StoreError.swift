@@ -18,6 +18,8 @@ public enum StoreError: Error, Sendable, Hashable, Codable {
   case messageTooLarge(limit: Int)
   case tooManyKeywords(limit: Int)
   case tooManyMailboxes(limit: Int)
+  /// Accounts that one mailbox is shared with.
+  case tooManyGrants(limit: Int)
   /// More than one transaction may take (COPY).
   case tooManyMessages(limit: Int)
   /// The selected mailbox was deleted under the session.

@@ -8,6 +8,7 @@ enum MemoryBounds {
   static let mailboxNameBytes = 1000
   static let mailboxDepth = 32
   static let accountNameBytes = 255
+  static let grants = 1_000
   static let traceBytes = 64 << 10
   /// Message identifiers that are looked up for a thread.
   static let threadReferences = 24

@@ -26,23 +26,40 @@ final class MemorySession: OpenMailbox {
   let info: MailboxInfo
   let slot: MemorySlot
   private let store: MemoryStore
+  /// Nil: the owner.
+  private let viewer: AccountID?
 
-  init(store: MemoryStore, ref: MailboxRef, info: MailboxInfo, slot: MemorySlot) {
+  init(store: MemoryStore, ref: MailboxRef, info: MailboxInfo, slot: MemorySlot, viewer: AccountID? = nil) {
     self.store = store
+    self.viewer = viewer
     self.ref = ref
     self.info = info
     self.slot = slot
   }
 
+  private typealias Kept = (base: MailboxSnapshot, marks: [UID: SeenMark]?, snapshot: MailboxSnapshot)
+  private let kept = Mutex<Kept?>(nil)
+
   var current: MailboxSnapshot? {
     slot.willLook()
-    return store.disk.state.withLock { $0.accounts[ref.account]?.mailboxes[ref.mailbox]?.snapshot }
+    return store.disk.state.withLock { state in
+      guard let mailbox = state.accounts[ref.account]?.mailboxes[ref.mailbox] else { return nil }
+      guard let viewer else { return mailbox.snapshot }
+      // The same one again while nothing has changed.
+      return kept.withLock { kept in
+        if let old = kept, old.base === mailbox.snapshot, old.marks == mailbox.marks[viewer] { return old.snapshot }
+        let snapshot = mailbox.snapshot(for: viewer)
+        kept = (mailbox.snapshot, mailbox.marks[viewer], snapshot)
+        return snapshot
+      }
+    }
   }
 
   func claimRecent() -> ClosedRange<UID>? { recent(taking: true) }
   func peekRecent() -> ClosedRange<UID>? { recent(taking: false) }
 
   private func recent(taking: Bool) -> ClosedRange<UID>? {
+    guard viewer == nil else { return nil }
     let fault = store.settings.fault
     return store.disk.state.withLock { state in
       guard let mailbox = state.accounts[ref.account]?.mailboxes[ref.mailbox], mailbox.recentFloor < mailbox.uidNext

@@ -64,6 +64,12 @@ struct MemoryMailbox: Sendable {
   /// The MODSEQ at which each UID went, since the mailbox was made.
   var gone: [UID: ModSeq] = [:]
   let firstModSeq: ModSeq
+  /// Who may do what, the owner apart.
+  var access: [AccessEntry] = []
+  /// What viewers who are not the owner have made of `\Seen`, by message.
+  var marks: [AccountID: [UID: SeenMark]] = [:]
+  /// The MODSEQ of the last of these changes.
+  var marked: [AccountID: ModSeq] = [:]
   var snapshot: MailboxSnapshot
 
   init(id: MailboxID, name: String, uidValidity: UInt32, modSeq: ModSeq) {
@@ -121,6 +127,8 @@ struct MemoryAccount: Sendable {
   var names: [String: MailboxID] = [:]
   var subscriptions: Set<String> = []
   var annotations: [AnnotationName: ByteBuffer] = [:]
+  /// Below `/private`, of others.
+  var foreignAnnotations: [AccountID: [AnnotationName: ByteBuffer]] = [:]
   var modSeq: ModSeq = 1
   var nextMailbox: Int64 = 1
   var nextContent: Int64 = 1

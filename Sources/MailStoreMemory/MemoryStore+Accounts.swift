@@ -69,6 +69,13 @@ extension MemoryStore {
         state.bury(MailboxRef(account: id, mailbox: mailbox))
       }
       state.accounts[id] = nil
+      for owner in state.accounts.keys {
+        state.accounts[owner]?.foreignAnnotations[id] = nil
+        for mailbox in state.accounts[owner]?.mailboxes.keys.map({ $0 }) ?? [] {
+          state.accounts[owner]?.mailboxes[mailbox]?.access.removeAll { $0.grantee == .account(id) }
+          state.accounts[owner]?.mailboxes[mailbox]?.marks[id] = nil
+        }
+      }
     }
   }
 

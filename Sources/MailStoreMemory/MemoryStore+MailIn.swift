@@ -66,7 +66,7 @@ extension MemoryStore {
     }
   }
 
-  private static func own(_ message: any PreparedMessage) throws(StoreError) -> MemoryPrepared {
+  static func own(_ message: any PreparedMessage) throws(StoreError) -> MemoryPrepared {
     guard let message = message as? MemoryPrepared else {
       throw .database(message: "the message was prepared by another store")
     }
@@ -75,7 +75,7 @@ extension MemoryStore {
 }
 
 extension MemoryState {
-  fileprivate mutating func append(
+  mutating func append(
     _ messages: [AppendedMessage], _ prepared: [MemoryPrepared], to ref: MailboxRef
   ) throws(StoreError) -> AssignedUIDs {
     let id = ref.account

@@ -142,7 +142,9 @@ extension MemoryState {
       }
     }
     noteUIDValidity(value, id)
-    let new = MemoryMailbox(id: number, name: name, uidValidity: value, modSeq: modSeq(id))
+    var new = MemoryMailbox(id: number, name: name, uidValidity: value, modSeq: modSeq(id))
+    // RFC 4314 §4: it has the list of the one above it.
+    new.access = MemoryNames.parents(name).last.flatMap { account.mailbox(named: $0) }?.access ?? []
     accounts[id]?.mailboxes[number] = new
     accounts[id]?.names[name] = number
     if uidValidity != nil { accounts[id]?.known[KnownMailbox(name: name, uidValidity: value)] = number }

@@ -5,46 +5,7 @@ extension MemoryStore {
   public func changeFlags(
     _ change: FlagChange, of uids: [UID], in ref: MailboxRef
   ) async throws(StoreError) -> FlagOutcome {
-    try await write { state throws(StoreError) in
-      var mailbox = try state.mailbox(ref)
-      var outcome = FlagOutcome(modSeq: 0)
-      let wanted = Set(uids).sorted()
-      let found = wanted.compactMap { mailbox.index(of: $0) }
-      outcome.missing = wanted.filter { mailbox.index(of: $0) == nil }
-      let isMeant = found.contains { mailbox.messages[$0].modSeq <= change.unchangedSince ?? .max }
-      guard isMeant else {
-        outcome.modified = found.map { mailbox.messages[$0].uid }
-        return outcome
-      }
-      let bits = try mailbox.bits(for: change.keywords, adding: change.mode != .remove)
-      for index in found {
-        var message = mailbox.messages[index]
-        if let limit = change.unchangedSince, message.modSeq > limit {
-          outcome.modified.append(message.uid)
-          continue
-        }
-        switch change.mode {
-        case .add:
-          message.flags.formUnion(change.flags)
-          message.keywords |= bits
-        case .remove:
-          message.flags.subtract(change.flags)
-          message.keywords &= ~bits
-        case .replace:
-          message.flags = change.flags
-          message.keywords = bits
-        }
-        // What has the flags already keeps its MODSEQ (RFC 7162 §3.1.2.2 allows it).
-        let old = mailbox.messages[index]
-        guard message.flags != old.flags || message.keywords != old.keywords else { continue }
-        outcome.modSeq = state.modSeq(ref.account)
-        outcome.firstModSeq = outcome.modSeq
-        if state.settings.fault != .storeKeepsModSeq { message.modSeq = outcome.modSeq }
-        mailbox.messages[index] = message
-      }
-      if outcome.modSeq != 0 { state.put(mailbox, ref) }
-      return outcome
-    }
+    try await write { state throws(StoreError) in try state.changeFlags(change, of: uids, in: ref) }
   }
 
   public func copy(_ uids: [UID], from ref: MailboxRef, to name: String) async throws(StoreError) -> AssignedUIDs {
@@ -148,6 +109,49 @@ extension MemoryState {
     return ghosts[ref]?[uid]?.message
   }
 
+  mutating func changeFlags(
+    _ change: FlagChange, of uids: [UID], in ref: MailboxRef
+  ) throws(StoreError) -> FlagOutcome {
+    var mailbox = try mailbox(ref)
+    var outcome = FlagOutcome(modSeq: 0)
+    let wanted = Set(uids).sorted()
+    let found = wanted.compactMap { mailbox.index(of: $0) }
+    outcome.missing = wanted.filter { mailbox.index(of: $0) == nil }
+    let isMeant = found.contains { mailbox.messages[$0].modSeq <= change.unchangedSince ?? .max }
+    guard isMeant else {
+      outcome.modified = found.map { mailbox.messages[$0].uid }
+      return outcome
+    }
+    let bits = try mailbox.bits(for: change.keywords, adding: change.mode != .remove)
+    for index in found {
+      var message = mailbox.messages[index]
+      if let limit = change.unchangedSince, message.modSeq > limit {
+        outcome.modified.append(message.uid)
+        continue
+      }
+      switch change.mode {
+      case .add:
+        message.flags.formUnion(change.flags)
+        message.keywords |= bits
+      case .remove:
+        message.flags.subtract(change.flags)
+        message.keywords &= ~bits
+      case .replace:
+        message.flags = change.flags.subtracting(change.kept).union(message.flags.intersection(change.kept))
+        message.keywords = bits | (change.keepsKeywords ? message.keywords : 0)
+      }
+      // What has the flags already keeps its MODSEQ (RFC 7162 §3.1.2.2 allows it).
+      let old = mailbox.messages[index]
+      guard message.flags != old.flags || message.keywords != old.keywords else { continue }
+      outcome.modSeq = modSeq(ref.account)
+      outcome.firstModSeq = outcome.modSeq
+      if settings.fault != .storeKeepsModSeq { message.modSeq = outcome.modSeq }
+      mailbox.messages[index] = message
+    }
+    if outcome.modSeq != 0 { put(mailbox, ref) }
+    return outcome
+  }
+
   /// `uids` ascending. Everything but UID and MODSEQ goes along, and no bytes stay behind (RFC 9051 §6.4.8).
   mutating func move(_ uids: [UID], from ref: MailboxRef, to target: MailboxRef) throws(StoreError) -> AssignedUIDs {
     let source = try mailbox(ref)
@@ -164,6 +168,7 @@ extension MemoryState {
       var left = try mailbox(ref)
       let gone = Set(messages.map(\.uid))
       left.messages.removeAll { gone.contains($0.uid) }
+      left.forgetMarks(of: gone)
       let modSeq = modSeq(ref.account)
       for uid in gone where settings.fault != .moveUnlogged { left.gone[uid] = modSeq }
       put(left, ref)
@@ -184,6 +189,7 @@ extension MemoryState {
       mailbox.gone[message.uid] = modSeq
     }
     mailbox.messages.removeAll { uids.contains($0.uid) }
+    mailbox.forgetMarks(of: uids)
     if settings.fault == .uidReused, let last = gone.last?.uid, last == mailbox.uidNext - 1 {
       mailbox.uidNext = last
     }

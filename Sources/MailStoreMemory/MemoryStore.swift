@@ -98,12 +98,11 @@ public final class MemoryStore: MailStore {
       let touched = working.finish()
       let watched = self.openings.withLock { Array($0.watches.keys) }
       let changes = watched.map { id in
-        (
-          id,
-          MemoryAccountChange(
-            from: state.accounts[id], to: working.accounts[id], touched: touched.filter { $0.account == id },
-            annotated: working.annotated.filter { $0.account == id })
-        )
+        var change = MemoryAccountChange(
+          from: state.accounts[id], to: working.accounts[id], touched: touched.filter { $0.account == id },
+          annotated: working.annotated.filter { $0.account == id })
+        change.isShared = state.shared(with: id) != working.shared(with: id)
+        return (id, change)
       }
       state = working
       return (value, touched, changes)

@@ -16,6 +16,7 @@ final class MemoryWatchSlot: Sendable {
   func tell(_ change: MemoryAccountChange) {
     let isDue = notes.withLock { notes in
       var isDue = notes.note(change.mailboxes, isReshaped: change.isReshaped)
+      if change.isShared, notes.noteShared() { isDue = true }
       for annotated in change.annotated where !annotated.authors.contains(id) {
         if notes.note(annotated: annotated.names) { isDue = true }
       }
@@ -32,6 +33,8 @@ struct MemoryAccountChange: Sendable {
   var mailboxes: [MailboxID]
   var isReshaped: Bool
   var annotated: [MemoryAnnotated]
+  /// In a mailbox of somebody else that the account may see, or saw.
+  var isShared = false
 
   /// Found by comparing what was with what is.
   init(from old: MemoryAccount?, to new: MemoryAccount?, touched: [MailboxRef], annotated: [MemoryAnnotated]) {
@@ -83,6 +86,7 @@ private final class MemoryAccountWatch: AccountWatch {
       }
       if taken.isReshaped {
         news.listing = account.listing
+        news.shared = state.shared(with: slot.account)
       } else {
         news.changed = taken.mailboxes.compactMap { account.mailboxes[$0].map(account.info) }
       }

@@ -21,6 +21,7 @@ public final class SQLStore: MailStore {
   let volumePath: String
   let directory: DirectoryCache
   let cache: MailCache
+  let access: AccessCache
   let views: ViewRegistry
   let pins: PinRegistry
   let packs: PackStore
@@ -89,13 +90,14 @@ public final class SQLStore: MailStore {
     }
     directory = DirectoryCache()
     cache = MailCache()
+    access = try AccessCache(db)
     views = ViewRegistry(idleEntries: settings.cachedViewEntries)
     pins = PinRegistry()
     freeSpace = FreeSpace(path: volumePath, floor: settings.freeSpaceFloor, logger: logger)
     ages = try AgeKeeper(db, settings: settings, logger: logger)
     writer = try Writer(
-      db: db, directoryDB: directoryDB, directory: directory, packs: packs, cache: cache, views: views,
-      marks: marks, freeSpace: freeSpace, settings: settings, logger: logger)
+      db: db, directoryDB: directoryDB, directory: directory, packs: packs, cache: cache, access: access,
+      views: views, marks: marks, freeSpace: freeSpace, settings: settings, logger: logger)
     var readerList: [Reader] = []
     let damage = DamageReports()
     for _ in 0..<max(settings.readerThreads, 1) {

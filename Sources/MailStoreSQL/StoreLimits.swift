@@ -10,6 +10,8 @@ public enum StoreLimits {
   public static let mailboxNameBytes = 1000
   /// Levels of a mailbox name.
   public static let mailboxDepth = 32
+  /// Accounts that one mailbox is shared with, each a row of its access control list.
+  public static let grantsPerMailbox = 1_000
   /// Octets of an account name.
   public static let accountNameBytes = 255
   /// Header lines put before a message for one recipient, in octets.

@@ -16,6 +16,7 @@ enum ProblemText {
     case .messageTooLarge(let limit): "larger than \(limit) octets, the limit of the store"
     case .tooManyKeywords(let limit): "more than \(limit) keywords in the mailbox"
     case .tooManyMailboxes(let limit): "an account has at most \(limit) mailboxes"
+    case .tooManyGrants(let limit): "a mailbox is shared with at most \(limit) accounts"
     case .tooManyMessages(let limit): "at most \(limit) messages at a time"
     case .mailboxGone: "the mailbox was deleted meanwhile"
     case .corrupt(let what): "damaged: \(what); 'merpati check' tells more"

@@ -51,6 +51,9 @@ extension Settings {
     result.quotaAdministrators = quotaAdministrators
     result.language = SessionLanguage(rawValue: imapLanguage) ?? .english
     result.utf8Fallback = imapUTF8Fallback == "surrogate" ? .surrogate : .asIs
+    result.othersPrefix = sharing.othersPrefix
+    result.publicPrefix = sharing.publicPrefix
+    result.publicAccount = sharing.publicAccount
     return result
   }
 

@@ -214,7 +214,7 @@ struct CommandGenerator {
   mutating func list() -> ListCommand {
     var selection: ListCommand.Selection? = maybe { $0.returns(ListCommand.Selection.self, 15) }
     if selection?.contains(.recursiveMatch) == true { selection?.insert(.subscribed) }
-    let returns: ListCommand.Return? = maybe { $0.returns(ListCommand.Return.self, 7) }
+    let returns: ListCommand.Return? = maybe { $0.returns(ListCommand.Return.self, 15) }
     let isListed = flip()
     return ListCommand(
       selection: selection, reference: text(lines: false),
@@ -287,8 +287,13 @@ struct CommandGenerator {
     return url
   }
 
+  mutating func identifier() -> AccessIdentifier {
+    let name = text()
+    return AccessIdentifier(name.isEmpty || name.hasPrefix("-") ? "x" + name : name, isNegative: flip())
+  }
+
   mutating func command() -> Command {
-    switch int(0...29) {
+    switch int(0...32) {
     case 0:
       pick([.capability, .noop, .logout, .startTLS, .namespace, .idle, .close, .unselect, .check, .unauthenticate])
     case 1: .id(IDCommand(maybe { IDParameters($0.some(0...4) { .init($0.atom(), $0.maybe { $0.text() }) }) }))
@@ -338,6 +343,12 @@ struct CommandGenerator {
       .genURLAuth(GenURLAuthCommand(some(1...3) { .init($0.octets(), mechanism: $0.pick(["INTERNAL", "X-A.1"])) }))
     case 29: .urlFetch(URLFetchCommand(some(1...3) { $0.octets() }))
     case 26: .replace(replace())
+    case 30:
+      .setACL(
+        SetACLCommand(
+          mailbox(), identifier(), pick([.add, .remove, .replace]), AccessRights(rawValue: UInt16(int(0...2047)))))
+    case 31: flip() ? .deleteACL(AccessCommand(mailbox(), identifier())) : .getACL(mailbox())
+    case 32: flip() ? .listRights(AccessCommand(mailbox(), identifier())) : .myRights(mailbox())
     case 24: .copy(CopyCommand(uid: flip(), set: set(), mailbox: mailbox()))
     default: flip() ? .move(MoveCommand(uid: flip(), set: set(), mailbox: mailbox())) : .getQuotaRoot(mailbox())
     }

@@ -53,6 +53,9 @@ import Testing
     Damage("UPDATE mailbox SET name = NULL, died = 99 WHERE name = 'Junk'", "nothing will ever clear it away"),
     Damage("DELETE FROM purge", "mailbox", "hold bytes, and nothing will ever clear"),
     Damage("UPDATE mailbox SET account = 9 WHERE name = 'Junk'", "account 9", "no such account"),
+    Damage("INSERT INTO access VALUES (1, 99, 0, 3, 0)", "mailbox 99", "rights are given"),
+    Damage("INSERT INTO viewer VALUES (1, 1, 2, 5, 3)", "mailbox 1", "5 messages count as seen by account 2"),
+    Damage("INSERT INTO viewer_mark VALUES (1, 1, 2, 77, 3, 1)", "mailbox 1", "marks of 1 messages that are not there"),
     Damage("UPDATE mailbox SET uidvalidity = 0 WHERE name = 'INBOX'", "UIDVALIDITY"),
     Damage(
       "UPDATE content SET envelope = CAST('(NIL)' AS BLOB) WHERE (key & 68719476735) = 1", "content 1",

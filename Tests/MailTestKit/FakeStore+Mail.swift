@@ -44,17 +44,6 @@ extension FakeStore {
     try await inner.watch(account, onChange: onChange)
   }
 
-  public func annotations(of account: AccountID) async throws(StoreError) -> [MailboxID?: [Annotation]] {
-    try await inner.annotations(of: account)
-  }
-
-  public func setAnnotations(
-    _ changes: [AnnotationChange], in mailbox: MailboxID?, of account: AccountID, limits: AnnotationLimits,
-    by authors: [WatchID]
-  ) async throws(StoreError) -> Bool {
-    try await inner.setAnnotations(changes, in: mailbox, of: account, limits: limits, by: authors)
-  }
-
   public func prepareImport(
     _ mailbox: ImportedMailbox, of account: AccountID
   ) async throws(StoreError) -> MailboxInfo {

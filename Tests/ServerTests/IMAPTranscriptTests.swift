@@ -10,7 +10,7 @@ extension TestServer.Kind {
   /// `whole-message-limit`, `search-whole-message-limit`, `messages-on-loop`, `output-chunk`, `line`,
   /// `notify-lines`, `notify-messages`, `search-contexts`, `context-results`, `metadata-entries`, `metadata-value`,
   /// `line-before-login`, `swallowed-literal`, `message-limit`, `progress-milliseconds`, `compress` and `unauthenticate`
-  /// (`off`), `utf8-fallback`, `submission-accounts`, `language`, `quota-administrators`.
+  /// (`off`), `utf8-fallback`, `submission-accounts`, `language`, `quota-administrators`, `public-account`.
   static let imap = TestServer.Kind(name: "imap") { parts in
     let clock = parts.clock
     var settings = IMAPServerSettings(now: { clock.now })
@@ -42,6 +42,7 @@ extension TestServer.Kind {
     settings.quotaAdministrators = (parts.settings["quota-administrators"] ?? "").split(separator: ",").map(String.init)
     settings.language = parts.settings["language"].flatMap { SessionLanguage(rawValue: $0) } ?? .english
     settings.utf8Fallback = parts.settings["utf8-fallback"].flatMap { HeaderFallback(rawValue: $0) } ?? .asIs
+    settings.publicAccount = parts.settings["public-account"] ?? ""
     let listener = IMAPListener(
       store: parts.store, authenticator: parts.authenticator, settings: settings, logger: parts.logger)
     return { listener.makeSession($0) }

@@ -20,6 +20,8 @@ struct Normaliser {
   private var counts: [Key: Int] = [:]
   /// MODSEQs by account, in the order in which they were heard of.
   private var modSeqs: [String: [String]] = [:]
+  /// Answers hold numbers of several accounts, which are not told apart: none of them is compared.
+  var isShared = false
 
   mutating func name(_ kind: Kind, _ text: String, _ account: String) -> String {
     let key = Key(kind: kind, account: account, text: text)
@@ -50,7 +52,8 @@ struct Normaliser {
       let open = piece.prefix { $0 == "(" }
       let value = piece.dropFirst(open.count).prefix { $0.isASCII && ($0.isNumber || $0.isLetter || $0 == "-") }
       if let kind, value.contains(where: \.isNumber) {
-        result += open + name(kind, String(value), account) + piece.dropFirst(open.count + value.count)
+        result +=
+          open + (isShared ? "#" : name(kind, String(value), account)) + piece.dropFirst(open.count + value.count)
       } else {
         result += piece
       }

@@ -36,6 +36,7 @@ public struct ScriptGenerator {
     script.retention = chance(4) ? 1 : 0
     script.smallSlices = chance(2)
     script.forgetsViews = chance(2)
+    script.isShared = chance(4)
     script.owners = [
       .init(name: "ana", octets: chance(2) ? 120_000 : nil, messages: pick([12, 70]), expireDays: pick([-1, 0, 2])),
       .init(name: "budi", octets: 60_000, messages: nil, expireDays: pick([-1, -1, 3])),
@@ -64,6 +65,10 @@ public struct ScriptGenerator {
       for name in ["Lists/a/b", "Work", "Entw&APw-rfe"] where mailboxes[client.account]?.contains(name) == false {
         say(client, create(name, client.account))
       }
+    }
+    guard script.isShared else { return }
+    for client in script.clients where client.speech == .imap || client.speech == .imap2 {
+      for _ in 0..<3 { say(client, setACL(client.account)) }
     }
   }
 
@@ -140,6 +145,14 @@ public struct ScriptGenerator {
 
   /// Nearly always one that should be there.
   private mutating func name(_ account: String) -> String {
+    if script.isShared, chance(3) {
+      let other = pick(script.owners.map(\.name))
+      if other != account { return "shared/\(other)/\(ownName(other))" }
+    }
+    return ownName(account)
+  }
+
+  private mutating func ownName(_ account: String) -> String {
     for _ in 0..<20 where !chance(20) {
       let name = pick(Self.names)
       if name == "inbox" || mailboxes[account]?.contains(name) == true { return name }
@@ -190,6 +203,29 @@ public struct ScriptGenerator {
     case 5, 6: return "\(number()):\(number())"
     case 7: return "\(number()),\(number()):\(number())"
     default: return "\(number())"
+    }
+  }
+
+  // MARK: Sharing
+
+  private mutating func setACL(_ account: String) -> String {
+    let who = pick(["anyone", "-anyone", "ana", "budi", "citra@example.org", "-budi", "nobody"])
+    let rights = pick([
+      "lr", "lrs", "lrswite", "lrswipkxtea", "lrkx", "+wit", "-r", "-l", "+lrse", "li", "\"\"", "lrwt",
+    ])
+    return "SETACL \(name(account)) \(who) \(rights)"
+  }
+
+  private mutating func sharing(_ account: String) -> String {
+    switch upTo(9) {
+    case 0...3: return setACL(account)
+    case 4: return "DELETEACL \(name(account)) \(pick(["anyone", "budi", "ana"]))"
+    case 5: return "GETACL \(name(account))"
+    case 6: return "MYRIGHTS \(name(account))"
+    case 7: return "LIST \"\" * RETURN (MYRIGHTS STATUS (MESSAGES UNSEEN UIDNEXT DELETED SIZE))"
+    case 8:
+      return "ESEARCH IN (\(pick(["subtree shared", "personal", "subscribed", "mailboxes shared/ana/INBOX"]))) UNSEEN"
+    default: return "GETQUOTAROOT \(name(account))"
     }
   }
 
@@ -283,6 +319,7 @@ public struct ScriptGenerator {
   }
 
   private mutating func selectParameters(_ name: String, _ client: SimulationScript.Client) -> String {
+    if script.isShared { return chance(8) ? " (CONDSTORE)" : "" }
     switch upTo(11) {
     case 0: return " (CONDSTORE)"
     case 1...3:
@@ -325,6 +362,7 @@ public struct ScriptGenerator {
   }
 
   private mutating func anywhere(_ client: SimulationScript.Client, _ guess: inout Guess) -> String {
+    if script.isShared, chance(6) { return sharing(client.account) }
     switch upTo(29) {
     case 0...9:
       let target = name(client.account)

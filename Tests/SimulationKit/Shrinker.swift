@@ -88,7 +88,7 @@ public struct Shrinker {
     }
     if let found = try await failing(plain) { best = found }
     for change: (inout SimulationScript) -> Void in [
-      { $0.smallSlices = false }, { $0.forgetsViews = false }, { $0.retention = 0 },
+      { $0.smallSlices = false }, { $0.forgetsViews = false }, { $0.isShared = false }, { $0.retention = 0 },
     ] {
       var plainer = best.script
       change(&plainer)

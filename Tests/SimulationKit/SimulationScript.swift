@@ -67,6 +67,8 @@ public struct SimulationScript: Sendable, Hashable {
   public var smallSlices = false
   /// No mailbox stays in memory when nobody has it open.
   public var forgetsViews = false
+  /// Accounts share mailboxes. Numbers of several accounts then come in one answer, and are not compared.
+  public var isShared = false
   public var owners: [Owner] = []
   public var clients: [Client] = []
   public var steps: [Step] = []
@@ -82,6 +84,7 @@ extension SimulationScript: CustomStringConvertible {
     if retention > 0 { lines.append("@retention \(retention)") }
     if smallSlices { lines.append("@slices small") }
     if forgetsViews { lines.append("@views none") }
+    if isShared { lines.append("@sharing on") }
     for owner in owners {
       lines.append(
         "@account \(owner.name) octets \(Self.text(owner.octets)) messages \(Self.text(owner.messages)) "
@@ -157,6 +160,7 @@ extension SimulationScript {
     case "@retention": retention = try number(1)
     case "@slices": smallSlices = try word(1) == "small"
     case "@views": forgetsViews = try word(1) == "none"
+    case "@sharing": isShared = try word(1) == "on"
     case "@account":
       owners.append(
         Owner(name: try word(1), octets: try bound(3), messages: try bound(5), expireDays: try number(7)))

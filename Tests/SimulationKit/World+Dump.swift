@@ -25,13 +25,37 @@ extension World {
     let all = Set(contents.flatMap { $0.entries.map(\.modSeq) + [$0.info.highestModSeq] }).sorted()
     var ranks: [ModSeq: Int] = [:]
     for (rank, modSeq) in all.enumerated() { ranks[modSeq] = rank + 1 }
-    for mailbox in contents { lines += show(mailbox, ranks, account.name) }
+    for mailbox in contents {
+      lines += show(mailbox, ranks, account.name)
+      if normaliser.isShared { lines += try await readers(of: mailbox.info, account) }
+    }
     let drop = try await store.openMaildrop(of: account.id)
     for message in drop.messages {
       lines.append(
         "  maildrop \(message.uid) octets \(message.size) \(normaliser.name(.uidl, message.uidl, account.name))")
     }
     drop.close()
+    return lines
+  }
+
+  /// Whom a mailbox is shared with, and what is new to whom.
+  private func readers(of info: MailboxInfo, _ owner: Account) async throws -> [String] {
+    let ref = MailboxRef(account: owner.id, mailbox: info.id)
+    var lines: [String] = []
+    let accounts = try await store.accounts()
+    for entry in try await store.accessList(of: ref) {
+      let name = accounts.first { entry.grantee == .account($0.id) }?.name ?? "anyone"
+      lines.append("    given \(entry.isNegative ? "-" : "")\(name) \(entry.rights.rawValue)")
+    }
+    for reader in accounts where reader.id != owner.id && info.isSelectable {
+      let unseen = try await store.mailbox(ref, as: reader.id)?.unseen ?? -1
+      guard unseen != info.messages else { continue }
+      let open = try await store.openMailbox(ref, as: reader.id) {}
+      defer { open.close() }
+      var seen: [UID] = []
+      open.current?.forEach(in: 0..<(open.current?.count ?? 0)) { if $1.flags.contains(.seen) { seen.append($1.uid) } }
+      lines.append("    to \(reader.name) \(unseen) unseen, seen \(seen)")
+    }
     return lines
   }
 

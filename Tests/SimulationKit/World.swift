@@ -55,6 +55,7 @@ final class World {
     self.group = group
     self.credentials = credentials
     store = try Self.open(engine, script, folder: folder, disk: disk, clock: clock)
+    normaliser.isShared = script.isShared
   }
 
   /// `folder` must exist; `credentials` is the stored form of `password`.

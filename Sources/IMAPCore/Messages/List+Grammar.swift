@@ -77,7 +77,7 @@ extension ListCommand {
     ("SPECIAL-USE", .specialUse),
   ])
   static let returnOptions = KeywordTable<Return>([
-    ("SUBSCRIBED", .subscribed), ("CHILDREN", .children), ("SPECIAL-USE", .specialUse),
+    ("SUBSCRIBED", .subscribed), ("CHILDREN", .children), ("SPECIAL-USE", .specialUse), ("MYRIGHTS", .myRights),
   ])
 }
 
@@ -102,7 +102,7 @@ extension CommandPrinter {
     if command.patternsAreListed { word(")") }
     guard let returns = command.returns else { return }
     let options: [(ListCommand.Return, String)] = [
-      (.subscribed, "SUBSCRIBED"), (.children, "CHILDREN"), (.specialUse, "SPECIAL-USE"),
+      (.subscribed, "SUBSCRIBED"), (.children, "CHILDREN"), (.specialUse, "SPECIAL-USE"), (.myRights, "MYRIGHTS"),
     ]
     var names = options.filter { returns.contains($0.0) }.map(\.1)
     if !command.statusItems.isEmpty {

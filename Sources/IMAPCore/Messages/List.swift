@@ -16,6 +16,8 @@ public struct ListCommand: Hashable, Sendable {
     public static let subscribed = Return(rawValue: 1)
     public static let children = Return(rawValue: 2)
     public static let specialUse = Return(rawValue: 4)
+    /// RFC 8440.
+    public static let myRights = Return(rawValue: 8)
   }
 
   /// Nil: no selection options were given, not even `()`.

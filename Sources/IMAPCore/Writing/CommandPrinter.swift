@@ -52,11 +52,14 @@ public struct CommandPrinter: Sendable {
     case .getQuota(let command): print(command)
     case .getMetadata(let command): print(command)
     case .setMetadata(let command): print(command)
+    case .setACL(let command): print(command)
+    case .deleteACL(let command), .listRights(let command): print(command)
     case .esearch(let command): print(command)
     case .cancelUpdate(let command): print(command)
     case .notify(let command): print(command)
     case .setQuota(let command): print(command)
-    case .delete(let name), .subscribe(let name), .unsubscribe(let name), .getQuotaRoot(let name):
+    case .delete(let name), .subscribe(let name), .unsubscribe(let name), .getQuotaRoot(let name), .getACL(let name),
+      .myRights(let name):
       space()
       mailbox(name)
     case .expunge(let command): print(command)

@@ -43,12 +43,10 @@ extension IMAPSession {
   }
 
   private func append(_ first: AppendMessage, _ job: inout AppendJob) async throws(CommandError) -> Completion {
-    let account = try accountID()
-    let name = first.mailbox.string
     // Before the literal is asked for: a client with much to send is spared it.
-    let info = try await storeCall { store throws(StoreError) in try await store.mailbox(named: name, of: account) }
-    guard let info else { throw .store(.noSuchMailbox(name)) }
-    guard info.isSelectable else { throw .store(.notSelectable(name)) }
+    let target = try await findSelectable(first.mailbox, .insert)
+    let (name, scope) = (target.info.name, target.scope)
+    job.account = target.account
     if let replaces = first.replaces { job.replaced = try await find(replaces) }
 
     var messages: [AppendedMessage] = []
@@ -57,20 +55,24 @@ extension IMAPSession {
       let prepared = try await receive(message, &job)
       messages.append(
         AppendedMessage(
-          message: prepared, flags: SystemFlags(rawValue: message.flags.system.intersection(.storable).rawValue),
-          keywords: message.flags.keywords,
+          message: prepared,
+          flags: SystemFlags(rawValue: message.flags.system.intersection(.storable).rawValue).intersection(scope.flags),
+          keywords: scope.keywords ? message.flags.keywords : [],
           date: message.date.map { InternalDate(seconds: $0.seconds, zoneMinutes: $0.zoneMinutes) }))
       next = try await nextMessage()
     }
     let all = messages
     tally.appended += all.count
     if let replaced = job.replaced, let message = all.first {
-      return try await replace(replaced, with: message, to: first.mailbox)
+      return try await replace(replaced, with: message, to: first.mailbox, target)
     }
+    let account = try accountID()
     let assigned = try await longStoreCall("Appending") { store throws(StoreError) in
-      try await store.append(all, to: name, of: account)
+      target.isOwn
+        ? try await store.append(all, to: name, of: target.account)
+        : try await store.append(all, to: target.ref, replacing: nil, as: account)
     }
-    noteOwn(assigned, in: first.mailbox)
+    noteOwn(assigned, in: first.mailbox, target.ref)
     return .ok("APPEND completed", code: .appendUID(validity: assigned.uidValidity, assigned: assigned.assigned))
   }
 
@@ -106,6 +108,8 @@ struct AppendJob {
   /// Octets of this message so far.
   var current = 0
   var replaced: ReplacedUID?
+  /// Whose quota is asked.
+  var account = AccountID(0)
   /// Mailboxes that URLs named, by name.
   var mailboxes: [String: any OpenMailbox] = [:]
 

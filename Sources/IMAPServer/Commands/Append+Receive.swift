@@ -56,8 +56,9 @@ extension IMAPSession {
   }
 
   private func checkRoom(_ octets: Int, _ job: AppendJob) async throws(CommandError) {
-    let account = try accountID()
-    guard let replaced = job.replaced else {
+    let account = job.account
+    // RFC 8508 §3.4: what is given back elsewhere gives no room here.
+    guard let replaced = job.replaced, replaced.ref.account == account else {
       return try await storeCall { store throws(StoreError) in try await store.checkQuota(of: account, adding: octets) }
     }
     // RFC 8508 §3.4: what the message that goes gives back counts.

@@ -43,7 +43,6 @@ extension IMAPSession {
       let name = parsed.mailbox?.string,
       let message = parsed.message, message.authorization == nil
     else { return nil }
-    let account = try accountID()
     let mailbox: any OpenMailbox
     if let known = job.mailboxes[name] {
       mailbox = known
@@ -51,10 +50,9 @@ extension IMAPSession {
       guard job.mailboxes.count < settings.catenatedMailboxes else {
         throw .no(.limit, "At most \(settings.catenatedMailboxes) mailboxes can be read from at once")
       }
-      let info = try await storeCall { store throws(StoreError) in try await store.mailbox(named: name, of: account) }
-      guard info?.isSelectable == true else { return nil }
+      guard let found = try await readable(MailboxName(name)) else { return nil }
       mailbox = try await storeCall { store throws(StoreError) in
-        try await store.openMailbox(name, of: account, onChange: {})
+        try await store.openMailbox(found.info.name, of: found.account, onChange: {})
       }
       job.mailboxes[name] = mailbox
     }

@@ -10,29 +10,56 @@ extension IMAPSession {
     // RFC 9738 §3.1: all or nothing, so nothing.
     if let code { throw .no(code, "Too many messages at a time") }
     guard !uids.isEmpty else { return .ok("No messages, so nothing was copied") }
+    let target = try await target(command.mailbox)
     let assigned = try await longStoreCall("Copying") { store throws(StoreError) in
-      try await store.copy(uids, from: ref, to: command.mailbox.string)
+      switch target {
+      case .own(let name): try await store.copy(uids, from: ref, to: name)
+      case .shared(let target, let scope, let viewer):
+        try await store.transfer(uids, from: ref, to: target, moving: false, scope, as: viewer)
+      }
     }
-    noteOwn(assigned, in: command.mailbox)
+    noteOwn(assigned, in: command.mailbox, target)
     return .ok(command.uid ? "UID COPY completed" : "COPY completed", code: Self.copyUID(assigned))
   }
 
   /// MOVE and UID MOVE (RFC 9051 §6.4.8, RFC 6851).
   func move(_ command: MoveCommand) async throws(CommandError) -> Completion {
-    _ = try writableView()
+    // RFC 6851 §4.2
+    _ = try writableView([.deleteMessages, .expunge])
     let (uids, ref, code) = try messages(command.set, uid: command.uid)
     guard !uids.isEmpty else { return .ok("No messages, so nothing was moved") }
+    let target = try await target(command.mailbox)
     let assigned = try await longStoreCall("Moving") { store throws(StoreError) in
-      try await store.move(uids, from: ref, to: command.mailbox.string)
+      switch target {
+      case .own(let name): try await store.move(uids, from: ref, to: name)
+      case .shared(let target, let scope, let viewer):
+        try await store.transfer(uids, from: ref, to: target, moving: true, scope, as: viewer)
+      }
     }
     guard !isOver else { throw .connectionClosed }
-    noteOwn(assigned, in: command.mailbox)
+    noteOwn(assigned, in: command.mailbox, target)
     notify?.ownExpunged += assigned.source
     // RFC 9051 §6.4.8: COPYUID goes in an untagged OK before the EXPUNGEs, which the end of the command brings.
     if let code = Self.copyUID(assigned) { say(.ok, code, "Moved") }
     // RFC 6851 §3.3: what was moved is moved, also under a NO.
     if let failure = assigned.failure { throw .store(failure) }
     return .ok(command.uid ? "UID MOVE completed" : "MOVE completed", code: code)
+  }
+
+  /// Where messages of the selected mailbox go. Between two mailboxes of one's own there is nothing to ask.
+  private func target(_ name: MailboxName) async throws(CommandError) -> CopyTarget {
+    guard let view, let place = try await place(name) else { throw .store(.noSuchMailbox(name.string)) }
+    if view.sharing == nil, place.isOwn { return .own(place.name) }
+    let found = try await findSelectable(name, .insert)
+    guard !isOver else { throw .connectionClosed }
+    return .shared(found.ref, found.scope, viewer: try accountID())
+  }
+
+  private func noteOwn(_ assigned: AssignedUIDs, in name: MailboxName, _ target: CopyTarget) {
+    switch target {
+    case .own: noteOwn(assigned, in: name)
+    case .shared(let ref, _, _): noteOwn(assigned, in: name, ref)
+    }
   }
 
   /// The UIDs a set means, none of them a message that is gone (RFC 2180 §4.4: then nothing is copied). `code`: there are
@@ -57,4 +84,10 @@ extension IMAPSession {
     guard !assigned.source.isEmpty else { return nil }
     return .copyUID(validity: assigned.uidValidity, source: assigned.source, assigned: assigned.assigned)
   }
+}
+
+private enum CopyTarget: Sendable {
+  case own(String)
+  /// The source or the target is somebody else's.
+  case shared(MailboxRef, FlagScope, viewer: AccountID)
 }

@@ -6,7 +6,6 @@ import NIOCore
 extension IMAPSession {
   /// ESEARCH (RFC 7377): one mailbox after the other, each as SEARCH would search it.
   func esearch(_ command: ESearchCommand, tag: String) async throws(CommandError) -> Completion {
-    let account = try accountID()
     // RFC 6855 §3
     if isUTF8, command.search.charset != nil { throw .bad("No CHARSET after ENABLE UTF8=ACCEPT") }
     var command = command
@@ -26,8 +25,8 @@ extension IMAPSession {
     guard !isOver else { throw .connectionClosed }
     do throws(CommandError) {
       var hasUpdates = false
-      for info in try await searched(sources, account) {
-        if try await search(info, command.search, returns, tag, account) { hasUpdates = true }
+      for mailbox in try await searched(sources) {
+        if try await search(mailbox, command.search, returns, tag) { hasUpdates = true }
         guard await drained() else { throw .connectionClosed }
       }
       if returns.contains(.update), !hasUpdates {
@@ -41,22 +40,43 @@ extension IMAPSession {
   }
 
   /// Each once, in the order of LIST. Names without a mailbox are passed over.
-  private func searched(_ sources: [SearchSource], _ account: AccountID) async throws(CommandError) -> [MailboxInfo] {
-    let listing = try await storeCall { store throws(StoreError) in try await store.mailboxes(of: account) }
+  /// RFC 7377 §2.2: mailboxes that may not be read are passed over.
+  private func searched(_ sources: [SearchSource]) async throws(CommandError) -> [Searched] {
+    let account = try accountID()
+    let all = try await listing()
     let filters = SourceFilters(sources)
-    let selected = view?.mailbox.ref.mailbox
-    return listing.mailboxes.filter { info in
-      info.isSelectable && (filters.holds(info) || filters.includesSelected && info.id == selected)
+    let selected = view?.listedID
+    var found = all.listing.mailboxes.filter { info in
+      info.isSelectable
+        && (filters.holds(info, isOwn: all.shared[info.name] == nil) || filters.includesSelected && info.id == selected)
+    }.map { info in
+      Searched(info: info, ref: all.shared[info.name]?.ref ?? MailboxRef(account: account, mailbox: info.id))
     }
+    // RFC 7377 §2.2: of mailboxes that are named no more than `r` is needed.
+    for name in filters.named where listener.namespaces.meaning(of: name) != .own {
+      guard let named = try await readable(MailboxName(name)), !found.contains(where: { $0.ref == named.ref }) else {
+        continue
+      }
+      var info = named.info
+      info.name = try await shownName(named, MailboxName(name))
+      found.append(Searched(info: info, ref: named.ref))
+    }
+    return found
+  }
+
+  private struct Searched: Sendable {
+    /// Named as this account calls it.
+    var info: MailboxInfo
+    var ref: MailboxRef
   }
 
   /// True: its results will be kept up to date, or the client has heard why not.
   private func search(
-    _ info: MailboxInfo, _ command: SearchCommand, _ returns: SearchCommand.Return, _ tag: String,
-    _ account: AccountID
+    _ searched: Searched, _ command: SearchCommand, _ returns: SearchCommand.Return, _ tag: String
   ) async throws(CommandError) -> Bool {
-    let isSelected = info.id == view?.mailbox.ref.mailbox
-    guard let (view, close) = try await searchedView(info, account) else { return false }
+    let info = searched.info
+    let isSelected = searched.ref == view?.mailbox.ref
+    guard let (view, close) = try await searchedView(searched) else { return false }
     defer { close() }
     let (found, _) = visible(try await find(try compiled(command, in: view), view), view)
     guard !isOver else { throw .connectionClosed }
@@ -87,12 +107,13 @@ extension IMAPSession {
 
   /// The session's own view, or another one for as long as the search takes. Nil: the mailbox is gone.
   private func searchedView(
-    _ info: MailboxInfo, _ account: AccountID
+    _ searched: Searched
   ) async throws(CommandError) -> (view: MailboxView, close: () -> Void)? {
-    if let view, view.mailbox.ref.mailbox == info.id { return (view, {}) }
+    let (ref, account) = (searched.ref, try accountID())
+    if let view, view.mailbox.ref == ref { return (view, {}) }
     do throws(CommandError) {
       let mailbox = try await storeCall { store throws(StoreError) in
-        try await store.openMailbox(info.name, of: account, onChange: {})
+        try await store.openMailbox(ref, as: account, onChange: {})
       }
       guard let snapshot = mailbox.current else {
         mailbox.close()
@@ -132,8 +153,10 @@ struct SourceFilters: Sendable {
     }
   }
 
-  func holds(_ info: MailboxInfo) -> Bool {
-    if isPersonal || isSubscribed && info.isSubscribed { return true }
+  var named: [String] { names.sorted() }
+
+  func holds(_ info: MailboxInfo, isOwn: Bool) -> Bool {
+    if isPersonal && isOwn || isSubscribed && info.isSubscribed { return true }
     if names.contains(info.name) || subtrees.contains(info.name) || parents.contains(info.name) { return true }
     guard !subtrees.isEmpty || !parents.isEmpty else { return false }
     let above = ListPlan.parents(of: info.name)

@@ -5,7 +5,7 @@ import NIOCore
 extension IMAPSession {
   /// EXPUNGE (RFC 9051 §6.4.3) and UID EXPUNGE (RFC 4315 §2.1). The EXPUNGE responses come with the end of the command.
   func expunge(_ command: ExpungeCommand) async throws(CommandError) -> Completion {
-    let ref = try writableView().mailbox.ref
+    let ref = try writableView(.expunge).mailbox.ref
     var uids: [UID]?
     var code: ResponseCode?
     if let set = command.uids {

@@ -121,19 +121,17 @@ extension IMAPSession {
   private func markSeen(_ indexes: IndexRanges, includeUID: Bool) async throws(CommandError) -> ModSeq {
     let view = try selectedView()
     // RFC 9051 §6.3.3: EXAMINE changes nothing.
-    guard !view.isReadOnly else { return 0 }
+    // RFC 4314 §4: nor does FETCH set what the session may not.
+    guard !view.isReadOnly, view.rights.contains(.seen) else { return 0 }
     var unseen = IndexRanges()
     for range in indexes.ranges {
       view.told.forEach(in: range) { index, entry in if !entry.flags.contains(.seen) { unseen.append(index) } }
     }
     guard !unseen.isEmpty else { return 0 }
     let uids = unseen.uids(in: view.told)
-    let ref = view.mailbox.ref
     let outcome: FlagOutcome
     do throws(CommandError) {
-      outcome = try await storeCall { store throws(StoreError) in
-        try await store.changeFlags(FlagChange(.add, .seen), of: uids, in: ref)
-      }
+      outcome = try await storeFlags(FlagChange(.add, .seen), of: uids, in: view)
     } catch {
       // Mail stays readable while the store cannot write; the flag is lost, and said to the log.
       _ = completion(for: error, of: .fetch)

@@ -11,7 +11,6 @@ extension IMAPSession {
       connection.out.writeList(ListResponse(MailboxName(""), attributes: .noSelect), wire)
       return .ok("LIST completed")
     }
-    let account = try accountID()
     if command.statusItems.contains(.highestModSeq) { enableCondStore() }
     let selection = command.selection ?? []
     let query = ListQuery(
@@ -20,31 +19,32 @@ extension IMAPSession {
       isExtended: command.isExtended, selectsSubscribed: selection.contains(.subscribed),
       selectsSpecialUse: selection.contains(.specialUse), recursiveMatch: selection.contains(.recursiveMatch),
       returnsSubscribed: command.returns?.contains(.subscribed) == true)
-    let listing = try await storeCall { store throws(StoreError) in try await store.mailboxes(of: account) }
+    let all = try await listing()
     guard !isOver else { throw .connectionClosed }
-    let rows = await ListPlan.rows(listing, query)
+    let rows = await ListPlan.rows(all.listing, query)
     guard !isOver else { throw .connectionClosed }
-    let metadata =
-      command.metadata.isEmpty
-      ? [:] : try await storeCall { store throws(StoreError) in try await store.annotations(of: account) }
-    guard !isOver else { throw .connectionClosed }
+    let wantsRights = command.returns?.contains(.myRights) == true
+    var metadata = ListedMetadata(command.metadata)
     for (count, row) in rows.enumerated() {
       connection.out.writeList(
         ListResponse(MailboxName(row.name), attributes: row.attributes, hasSubscribedChild: row.hasChildInfo), wire)
-      // RFC 5819 §2: STATUS for what can be selected and met the selection itself.
-      if !command.statusItems.isEmpty, row.isSelected, let info = row.info, info.isSelectable,
-        let values = try await statusIfPossible(info, command.statusItems, account)
-      {
-        connection.out.writeStatus(MailboxName(row.name), command.statusItems, values, wire)
-      }
-      // RFC 9590 §3
-      if !command.metadata.isEmpty, row.isSelected, let info = row.info, info.isSelectable {
-        let name = MailboxName(row.name)
-        let values = MetadataLookup(metadata[info.id] ?? []).values(GetMetadataCommand(name, command.metadata)).values
-        connection.out.writeMetadata(name, values, wire)
+      if count & 255 == 255 {
         guard await drained() else { throw .connectionClosed }
       }
-      if count & 255 == 255 {
+      guard row.isSelected, let info = row.info else { continue }
+      let name = MailboxName(row.name)
+      let shared = all.shared[row.name]
+      // RFC 8440 §3
+      if wantsRights { connection.out.writeMyRights(name, AccessRights(shared?.rights ?? .all), wire) }
+      // RFC 5819 §2: STATUS for what can be selected and met the selection itself.
+      if !command.statusItems.isEmpty, info.isSelectable,
+        let values = try await statusIfPossible(info, command.statusItems, shared)
+      {
+        connection.out.writeStatus(name, command.statusItems, values, wire)
+      }
+      // RFC 9590 §3
+      if !command.metadata.isEmpty, info.isSelectable {
+        connection.out.writeMetadata(name, try await metadataIfAllowed(info, shared, name, &metadata), wire)
         guard await drained() else { throw .connectionClosed }
       }
     }
@@ -53,26 +53,43 @@ extension IMAPSession {
 
   /// RFC 5819 §2: a STATUS that cannot be had is left out.
   private func statusIfPossible(
-    _ info: MailboxInfo, _ items: [StatusItem], _ account: AccountID
+    _ info: MailboxInfo, _ items: [StatusItem], _ shared: SharedMailbox?
   ) async throws(CommandError) -> StatusValues? {
+    let account = try accountID()
     do throws(CommandError) {
-      return try await statusValues(info, items, account)
+      return try await statusValues(shared?.info ?? info, items, shared?.owner ?? account)
     } catch {
       guard !isOver else { throw .connectionClosed }
       return nil
     }
   }
 
+  /// RFC 5464 §3.3: of mailboxes in which this account may do something.
+  private func metadataIfAllowed(
+    _ info: MailboxInfo, _ shared: SharedMailbox?, _ name: MailboxName, _ metadata: inout ListedMetadata
+  ) async throws(CommandError) -> [SetMetadataCommand.Value] {
+    let account = try accountID()
+    if let shared, shared.rights.isDisjoint(with: .forMetadata) { return [] }
+    let owner = shared?.owner ?? account
+    if metadata.byOwner[owner] == nil {
+      metadata.byOwner[owner] = try await storeCall { store throws(StoreError) in
+        try await store.annotations(of: owner, as: account)
+      }
+      guard !isOver else { throw .connectionClosed }
+    }
+    let annotations = metadata.byOwner[owner]?[shared?.info.id ?? info.id] ?? []
+    return MetadataLookup(annotations).values(GetMetadataCommand(name, metadata.entries)).values
+  }
+
   /// LSUB (RFC 3501 §6.3.9).
   func lsub(_ command: LsubCommand) async throws(CommandError) -> Completion {
-    let account = try accountID()
     if command.pattern.isEmpty {
       connection.out.writeLsub(ListResponse(MailboxName(""), attributes: .noSelect), wire)
       return .ok("LSUB completed")
     }
     let query = ListQuery(
       patterns: [.init(reference: command.reference, name: command.pattern)], selectsSubscribed: true)
-    let listing = try await storeCall { store throws(StoreError) in try await store.mailboxes(of: account) }
+    let listing = try await listing().listing
     guard !isOver else { throw .connectionClosed }
     let rows = await ListPlan.subscribedRows(listing, query)
     guard !isOver else { throw .connectionClosed }
@@ -84,4 +101,11 @@ extension IMAPSession {
     }
     return .ok("LSUB completed")
   }
+}
+
+/// Annotations that one LIST has looked up, by owner.
+private struct ListedMetadata: Sendable {
+  let entries: [GetMetadataCommand.Entry]
+  var byOwner: [AccountID: [MailboxID?: [Annotation]]] = [:]
+  init(_ entries: [GetMetadataCommand.Entry]) { self.entries = entries }
 }

@@ -7,10 +7,12 @@ extension IMAPSession {
   /// GETMETADATA (RFC 5464 §4.2).
   func getMetadata(_ command: GetMetadataCommand) async throws(CommandError) -> Completion {
     let account = try accountID()
-    let place = try await annotated(command.mailbox, account)
-    let all = try await storeCall { store throws(StoreError) in try await store.annotations(of: account) }
+    let place = try await annotated(command.mailbox)
+    let all = try await storeCall { store throws(StoreError) in
+      try await store.annotations(of: place.account, as: account)
+    }
     guard !isOver else { throw .connectionClosed }
-    let lookup = MetadataLookup(all[place] ?? [])
+    let lookup = MetadataLookup(all[place.mailbox] ?? [])
     let (values, longest) = lookup.values(command)
     connection.out.writeMetadata(command.mailbox, values, wire)
     // RFC 5464 §4.2.1
@@ -20,22 +22,26 @@ extension IMAPSession {
   /// SETMETADATA (RFC 5464 §4.3): all or nothing.
   func setMetadata(_ command: SetMetadataCommand) async throws(CommandError) -> Completion {
     let account = try accountID()
-    let place = try await annotated(command.mailbox, account)
+    let place = try await annotated(command.mailbox)
     for value in command.values {
       // What all accounts would share is the administrator's.
-      if place == nil, value.entry.hasPrefix("/shared/") {
+      if place.mailbox == nil, value.entry.hasPrefix("/shared/") {
         throw .no(.noPerm, "Shared entries of the server are set by the administrator")
+      }
+      if !place.mayShare, value.entry.hasPrefix("/shared/") {
+        throw .no(.noPerm, "You have no right to change what others see")
       }
       guard (value.value?.readableBytes ?? 0) <= settings.metadataValue else {
         throw .no(.other("METADATA MAXSIZE \(settings.metadataValue)"), "The value is too long")
       }
-      if place == nil, let filter = value.value { try FilterEntry.check(value.entry, filter, settings.wire) }
+      if place.mailbox == nil, let filter = value.value { try FilterEntry.check(value.entry, filter, settings.wire) }
     }
     let changes = command.values.map { AnnotationChange($0.entry, $0.value) }
     let limits = AnnotationLimits(entries: settings.metadataEntries, octets: settings.metadataOctets)
     let authors = [notify?.watch?.id, metadata?.id].compactMap { $0 }
     let isDone = try await storeCall { store throws(StoreError) in
-      try await store.setAnnotations(changes, in: place, of: account, limits: limits, by: authors)
+      try await store.setAnnotations(
+        changes, in: place.mailbox, of: place.account, as: account, limits: limits, by: authors)
     }
     guard isDone else {
       throw .no(.other("METADATA TOOMANY"), "At most \(limits.entries) entries, and \(limits.octets) octets in all")
@@ -43,15 +49,21 @@ extension IMAPSession {
     return .ok("SETMETADATA completed")
   }
 
-  /// The mailbox of this name; nil: the server.
-  private func annotated(_ name: MailboxName, _ account: AccountID) async throws(CommandError) -> MailboxID? {
-    guard !name.string.isEmpty else { return nil }
-    let info = try await storeCall { store throws(StoreError) in
-      try await store.mailbox(named: name.string, of: account)
-    }
-    guard let info else { throw .store(.noSuchMailbox(name.string)) }
-    guard info.isSelectable else { throw .store(.notSelectable(name.string)) }
-    return info.id
+  /// What annotations belong to.
+  private struct Annotated: Sendable {
+    var account: AccountID
+    /// Nil: the server.
+    var mailbox: MailboxID?
+    /// May change `/shared` entries.
+    var mayShare = true
+  }
+
+  /// The mailbox of this name, or the server. RFC 5464 §3.3: of others' mailboxes `l` is needed and one right more.
+  private func annotated(_ name: MailboxName) async throws(CommandError) -> Annotated {
+    guard !name.string.isEmpty else { return Annotated(account: try accountID()) }
+    let found = try await find(name, .lookup, anyOf: .forMetadata)
+    guard found.info.isSelectable else { throw .store(.notSelectable(name.string)) }
+    return Annotated(account: found.account, mailbox: found.info.id, mayShare: found.rights.contains(.write))
   }
 
   /// ENABLE METADATA: from now on the client hears what others annotate (RFC 5464 §4.4).
@@ -85,6 +97,11 @@ extension IMAPSession {
       connection.out.writeMetadataChange(MailboxName(name), entries.sorted(), wire)
     }
   }
+}
+
+extension MailboxRights {
+  /// RFC 5464 §3.3: any one of them.
+  static let forMetadata: MailboxRights = [.read, .seen, .write, .insert, .post]
 }
 
 /// Annotations of one mailbox, by name.

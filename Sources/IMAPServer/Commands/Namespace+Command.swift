@@ -3,9 +3,14 @@ import MailNet
 import NIOCore
 
 extension IMAPSession {
-  /// NAMESPACE (RFC 9051 §6.3.10): one personal namespace without prefix.
+  /// NAMESPACE (RFC 9051 §6.3.10): the personal namespace has no prefix.
   func namespace() -> Completion {
-    connection.out.writeNamespace(NamespaceResponse(personal: [.init(prefix: "")]), wire)
+    let namespaces = listener.namespaces
+    func entry(_ prefix: String) -> [NamespaceResponse.Entry] { prefix.isEmpty ? [] : [.init(prefix: prefix)] }
+    connection.out.writeNamespace(
+      NamespaceResponse(
+        personal: [.init(prefix: "")], otherUsers: entry(namespaces.others), shared: entry(namespaces.everybodys)), wire
+    )
     return .ok("NAMESPACE completed")
   }
 }

@@ -15,6 +15,7 @@ extension IMAPSession {
 
   /// GETQUOTAROOT (RFC 9208 §4.1.2). The mailbox need not exist.
   func getQuotaRoot(_ name: MailboxName) async throws(CommandError) -> Completion {
+    guard try await isOwn(name) else { return try await getSharedQuotaRoot(name) }
     let account = try accountID()
     connection.out.writeQuotaRoot(name, roots: [""], wire)
     try await writeQuota("", of: account)
@@ -46,14 +47,48 @@ extension IMAPSession {
     return settings.quotaAdministrators.contains { $0.equalsIgnoringASCIICase(account.name) }
   }
 
-  /// Whose root it is. Of others' roots only administrators learn that they are there.
+  /// Whose root it is. Of others' roots administrators learn that they are there, and whoever may read a mailbox of theirs.
   private func owner(of root: String) async throws(CommandError) -> AccountID {
     let own = try accountID()
     if root.isEmpty { return own }
-    guard isQuotaAdministrator else { throw .no(.nonExistent, "No such quota root") }
-    let found = try await storeCall { store throws(StoreError) in try await store.account(named: root) }
-    guard let found else { throw .no(.nonExistent, "No such quota root") }
-    return found.id
+    if isQuotaAdministrator {
+      let found = try await storeCall { store throws(StoreError) in try await store.account(named: root) }
+      if let found { return found.id }
+    }
+    guard let owner = try await ownerOfRoot(root) else { throw .no(.nonExistent, "No such quota root") }
+    return owner
+  }
+
+  /// Mailboxes of others count in their owner's quota. RFC 9208 §6: it is told to whoever has `r`; to all others there is
+  /// none, whether the mailbox exists or not.
+  private func getSharedQuotaRoot(_ name: MailboxName) async throws(CommandError) -> Completion {
+    var root: (name: String, owner: AccountID)?
+    do throws(CommandError) {
+      let found = try await find(name, .read)
+      let shown = try await shownName(found, name)
+      let prefix = shown.utf8.dropLast(found.info.name.utf8.count + 1)
+      root = (String(Substring(prefix)), found.account)
+    } catch {
+      switch error {
+      case .no, .store(.noSuchMailbox): break
+      default: throw error
+      }
+    }
+    connection.out.writeQuotaRoot(name, roots: root.map { [$0.name] } ?? [], wire)
+    if let root { try await writeQuota(root.name, of: root.owner) }
+    return .ok("GETQUOTAROOT completed")
+  }
+
+  /// The account whose root this is, if one of its mailboxes may be read.
+  private func ownerOfRoot(_ root: String) async throws(CommandError) -> AccountID? {
+    guard case .others(let user, _) = listener.namespaces.meaning(of: root + "/INBOX") else { return nil }
+    let account = try accountID()
+    let owner = try await storeCall { store throws(StoreError) in try await store.account(named: user) }
+    guard let owner, owner.id != account else { return nil }
+    let shared = try await storeCall { store throws(StoreError) in
+      try await store.sharedMailboxes(with: account, of: owner.id)
+    }
+    return shared.contains { $0.rights.contains(.read) } ? owner.id : nil
   }
 
   private func writeQuota(_ root: String, of account: AccountID) async throws(CommandError) {

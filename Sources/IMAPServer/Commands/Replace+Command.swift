@@ -15,7 +15,8 @@ struct ReplacedUID: Sendable {
 extension IMAPSession {
   /// The message that goes, before any literal is asked for.
   func find(_ replaces: ReplacedMessage) async throws(CommandError) -> ReplacedUID {
-    _ = try writableView()
+    // RFC 8508 §4.1
+    _ = try writableView([.deleteMessages, .expunge])
     let indexes = try resolve(MessageSet([.init(replaces.number)]), uid: replaces.uid)
     let view = try selectedView()
     guard let uid = indexes.uids(in: view.told).first else { throw .no(.nonExistent, "No message has that UID") }
@@ -32,14 +33,17 @@ extension IMAPSession {
   }
 
   func replace(
-    _ replaced: ReplacedUID, with message: AppendedMessage, to destination: MailboxName
+    _ replaced: ReplacedUID, with message: AppendedMessage, to destination: MailboxName, _ target: FoundMailbox
   ) async throws(CommandError) -> Completion {
-    let name = destination.string
+    let account = try accountID()
     let assigned = try await longStoreCall("Appending") { store throws(StoreError) in
-      try await store.replace(replaced.uid, in: replaced.ref, with: message, to: name)
+      target.isOwn && replaced.ref.account == account
+        ? try await store.replace(replaced.uid, in: replaced.ref, with: message, to: target.info.name)
+        : try await store.append(
+          [message], to: target.ref, replacing: ReplacedRef(replaced.uid, in: replaced.ref), as: account)
     }
     guard !isOver else { throw .connectionClosed }
-    noteOwn(assigned, in: destination)
+    noteOwn(assigned, in: destination, target.ref)
     // RFC 8508 §4.3: APPENDUID goes before the EXISTS and EXPUNGE, which the end of the command brings.
     say(
       .ok, .appendUID(validity: assigned.uidValidity, assigned: assigned.assigned), "Replacement message ready")

@@ -11,22 +11,43 @@ extension IMAPSession {
       // RFC 7162 §3.2.3
       throw .bad("QRESYNC has to be enabled first")
     }
-    let account = try accountID()
+    let place = try await place(command.mailbox)
+    guard !isOver else { throw .connectionClosed }
     // RFC 9051 §6.3.2: the old mailbox is left first, and stays so if the new one cannot be selected.
     if leaveMailbox() { say(.ok, .closed, "Previous mailbox is now closed") }
+    guard let place else { throw .store(.noSuchMailbox(command.mailbox.string)) }
+    if !place.isOwn { return try await selectShared(command) }
     let mailbox = try await longStoreCall("Opening") { store throws(StoreError) in
-      try await store.openMailbox(command.mailbox.string, of: account, onChange: self.wakeUp())
+      try await store.openMailbox(place.name, of: place.account, onChange: self.wakeUp())
     }
+    return try await show(mailbox, command, nil)
+  }
+
+  /// A mailbox of somebody else.
+  private func selectShared(_ command: SelectCommand) async throws(CommandError) -> Completion {
+    let found = try await findSelectable(command.mailbox, .read)
+    let (account, ref) = (try accountID(), found.ref)
+    let name = try await shownName(found, command.mailbox)
+    let mailbox = try await longStoreCall("Opening") { store throws(StoreError) in
+      try await store.openMailbox(ref, as: account, onChange: self.wakeUp())
+    }
+    return try await show(mailbox, command, Sharing(viewer: account, rights: found.rights, name: name))
+  }
+
+  /// What SELECT answers once the mailbox is open.
+  private func show(
+    _ mailbox: any OpenMailbox, _ command: SelectCommand, _ sharing: Sharing?
+  ) async throws(CommandError) -> Completion {
     guard !isOver, let snapshot = mailbox.current else {
       mailbox.close()
       throw isOver ? .connectionClosed : .store(.mailboxGone)
     }
-    let view = MailboxView(mailbox: mailbox, snapshot: snapshot, isReadOnly: command.readOnly)
+    let view = MailboxView(mailbox: mailbox, snapshot: snapshot, isReadOnly: command.readOnly, sharing: sharing)
     self.view = view
     if command.condStore { enabled.insert(.condStore) }
     hasKeyNews = false
-    listener.keyWatchers.add(self, mailbox.ref)
-    writeSelectData(view)
+    if sharing == nil { listener.keyWatchers.add(self, mailbox.ref) }
+    writeSelectData(view, isSubscribed: try await isSubscribed(view))
     if let resync = command.resync {
       do throws(CommandError) { try await tellChanges(since: resync, view) } catch {
         leaveMailbox()
@@ -34,11 +55,17 @@ extension IMAPSession {
       }
       guard !isOver else { throw .connectionClosed }
     }
-    return command.readOnly
-      ? .ok("EXAMINE completed", code: .readOnly) : .ok("SELECT completed", code: .readWrite)
+    return .ok(command.readOnly ? "EXAMINE completed" : "SELECT completed", code: self.view?.selectCode ?? .readOnly)
   }
 
-  private func writeSelectData(_ view: MailboxView) {
+  /// Only IMAP4rev2 is told.
+  private func isSubscribed(_ view: MailboxView) async throws(CommandError) -> Bool {
+    guard let sharing = view.sharing, isRev2 else { return view.mailbox.info.isSubscribed }
+    let listing = try await storeCall { store throws(StoreError) in try await store.mailboxes(of: sharing.viewer) }
+    return listing.subscribedWithoutMailbox.contains(sharing.name)
+  }
+
+  private func writeSelectData(_ view: MailboxView, isSubscribed: Bool) {
     let info = view.mailbox.info
     connection.out.writeFlags(.storable, keywords: view.told.keywords)
     say(.ok, view.permanentFlags, view.isReadOnly ? "Read-only" : "Flags permitted")
@@ -56,12 +83,14 @@ extension IMAPSession {
     // RFC 8474 §4.2
     let id = ObjectIdentifiers.mailbox(info, of: view.mailbox.ref.account)
     say(.ok, .mailboxID(id), "Mailbox's own")
-    say(.ok, Self.mechanisms, "Mechanisms of URLAUTH")
+    // Only its owner authorizes URLs of a mailbox.
+    if view.sharing == nil { say(.ok, Self.mechanisms, "Mechanisms of URLAUTH") }
     if isRev2 {
       // RFC 9051 §6.3.2: its attributes MUST be accurate.
       var attributes = ListPlan.attributes(of: info, hasChildren: nil)
-      if info.isSubscribed { attributes.insert(.subscribed) }
-      connection.out.writeList(ListResponse(MailboxName(info.name), attributes: attributes), wire)
+      if view.sharing != nil { attributes.subtract(.specialUses) }
+      if isSubscribed { attributes.insert(.subscribed) }
+      connection.out.writeList(ListResponse(MailboxName(view.name), attributes: attributes), wire)
     }
   }
 
@@ -95,7 +124,9 @@ extension IMAPSession {
   /// CLOSE (RFC 9051 §6.4.1): expunges without a word; not in a mailbox that was selected read-only.
   func closeMailbox() async throws(CommandError) -> Completion {
     guard let view else { throw .bad("Select a mailbox first") }
-    if !view.isReadOnly {
+    guard looksAgain() else { throw .connectionClosed }
+    // RFC 4314 §4: without `e` nothing is expunged, and all the same it is OK.
+    if !view.isReadOnly, self.view?.rights.contains(.expunge) == true {
       let ref = view.mailbox.ref
       do throws(CommandError) {
         let gone = try await storeCall { store throws(StoreError) in try await store.expunge(nil, in: ref) }

@@ -6,14 +6,10 @@ import NIOCore
 extension IMAPSession {
   /// STATUS (RFC 9051 §6.3.11).
   func status(_ command: StatusCommand) async throws(CommandError) -> Completion {
-    let account = try accountID()
     // RFC 7162 §3.1
     if command.items.contains(.highestModSeq) { enableCondStore() }
-    let name = command.mailbox.string
-    let info = try await storeCall { store throws(StoreError) in try await store.mailbox(named: name, of: account) }
-    guard let info else { throw .store(.noSuchMailbox(name)) }
-    guard info.isSelectable else { throw .store(.notSelectable(name)) }
-    let values = try await statusValues(info, command.items, account)
+    let found = try await findSelectable(command.mailbox, .read)
+    let values = try await statusValues(found.info, command.items, found.account)
     connection.out.writeStatus(command.mailbox, command.items, values, wire)
     return .ok("STATUS completed")
   }
@@ -26,7 +22,9 @@ extension IMAPSession {
       messages: info.messages, uidNext: info.uidNext, uidValidity: info.uidValidity, unseen: info.unseen,
       deleted: info.deleted, size: info.bytes, appendLimit: Int64(settings.appendLimit),
       highestModSeq: info.highestModSeq, mailboxID: ObjectIdentifiers.mailbox(info, of: account))
-    let wantsRecent = items.contains(.recent) && info.messages > 0 && info.recentFloor < info.uidNext
+    // Nothing is recent to whoever is not the owner.
+    let wantsRecent =
+      items.contains(.recent) && account == self.account?.id && info.messages > 0 && info.recentFloor < info.uidNext
     let wantsDeleted = items.contains(.deletedStorage) && info.deleted > 0
     guard wantsRecent || wantsDeleted else { return values }
     let mailbox = try await storeCall { store throws(StoreError) in

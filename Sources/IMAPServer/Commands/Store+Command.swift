@@ -8,36 +8,30 @@ extension IMAPSession {
   /// STORE and UID STORE (RFC 9051 §6.4.6).
   func store(_ command: StoreCommand) async throws(CommandError) -> Completion {
     try refuse(command.modifiers)
-    let ref = try writableView().mailbox.ref
+    guard let (change, isCut) = command.change(within: try writableView([]).scope) else {
+      throw .no(.noPerm, "You have no right to change these flags")
+    }
     let known = try selectedView().told
     if command.unchangedSince != nil { enableCondStore() }
     var indexes = try resolve(command.set, uid: command.uid)
     let view = try selectedView()
     var code = limit(&indexes, view.told)
     let uids = indexes.uids(in: view.told)
-    let mode: FlagChange.Mode =
-      switch command.mode {
-      case .add: .add
-      case .remove: .remove
-      case .replace: .replace
-      }
-    let flags = SystemFlags(rawValue: command.flags.system.intersection(.storable).rawValue)
     let done = Completion.ok(command.uid ? "UID STORE completed" : "STORE completed")
     guard !uids.isEmpty else { return done }
-    let change = FlagChange(mode, flags, keywords: command.flags.keywords)
     let outcome: FlagOutcome
     if let modSeq = command.unchangedSince {
       outcome = try await changeFlags(change, of: indexes, unchangedSince: modSeq, known: known, view)
     } else {
-      outcome = try await longStoreCall("Storing") { store throws(StoreError) in
-        try await store.changeFlags(change, of: uids, in: ref)
-      }
+      beginProgress("Storing")
+      defer { endProgress() }
+      outcome = try await storeFlags(change, of: uids, in: view)
     }
     guard !isOver else { throw .connectionClosed }
     let failed = IndexRanges(of: outcome.modified, in: view.told)
     var own = OwnStore(
-      indexes: indexes.subtracting(failed), isSilent: command.silent, mode: mode, flags: flags,
-      keywords: view.mailbox.current?.bits(of: command.flags.keywords) ?? 0)
+      indexes: indexes.subtracting(failed), isSilent: command.silent && !isCut, mode: change.mode, flags: change.flags,
+      keywords: view.mailbox.current?.bits(of: change.keywords) ?? 0)
     own.failed = failed
     own.isConditional = command.unchangedSince != nil
     if let modified = Self.modified(failed, uid: command.uid, view.told) {

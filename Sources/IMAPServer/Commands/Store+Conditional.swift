@@ -24,14 +24,13 @@ extension IMAPSession {
         }
       }
     }
-    let ref = view.mailbox.ref
     var first = change
     first.unchangedSince = modSeq
-    var outcome = try await changeFlags(first, plain, ref)
+    var outcome = try await changeFlags(first, plain, view)
     guard !untouched.isEmpty, !isOver else { return outcome }
     var second = change
     second.unchangedSince = told.highestModSeq
-    let rest = try await changeFlags(second, untouched, ref)
+    let rest = try await changeFlags(second, untouched, view)
     if outcome.modSeq == 0 { outcome.firstModSeq = rest.firstModSeq }
     outcome.modSeq = max(outcome.modSeq, rest.modSeq)
     outcome.missing = (outcome.missing + rest.missing).sorted()
@@ -40,10 +39,9 @@ extension IMAPSession {
   }
 
   private func changeFlags(
-    _ change: FlagChange, _ uids: [UID], _ ref: MailboxRef
+    _ change: FlagChange, _ uids: [UID], _ view: MailboxView
   ) async throws(CommandError) -> FlagOutcome {
-    guard !uids.isEmpty else { return FlagOutcome(modSeq: 0) }
-    return try await storeCall { store throws(StoreError) in try await store.changeFlags(change, of: uids, in: ref) }
+    uids.isEmpty ? FlagOutcome(modSeq: 0) : try await storeFlags(change, of: uids, in: view)
   }
 
   /// The end of a STORE that left messages as they are: their numbers or UIDs.

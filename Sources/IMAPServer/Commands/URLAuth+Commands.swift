@@ -18,9 +18,10 @@ extension IMAPSession {
     guard command.mechanisms.allSatisfy({ $0 == "INTERNAL" }) else {
       throw .no(.cannot, "The only mechanism is INTERNAL")
     }
-    let info = try await storeCall { store throws(StoreError) in try await store.mailbox(named: name, of: account) }
-    guard let info else { throw .store(.noSuchMailbox(name)) }
-    let ref = MailboxRef(account: account, mailbox: info.id)
+    let found = try await find(MailboxName(name), [])
+    // Only its owner may give a mailbox away.
+    guard found.isOwn else { throw Self.refusal(found.rights, MailboxName(name)) }
+    let (info, ref) = (found.info, found.ref)
     _ = try await storeCall { store throws(StoreError) in
       try await store.accessKey(.replace(AccessToken.newKey()), of: ref)
     }

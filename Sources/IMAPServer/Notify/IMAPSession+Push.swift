@@ -68,10 +68,11 @@ extension IMAPSession {
     let left = notify.takeLeft()
     guard !news.isEmpty || left != nil else { return }
     var names: NameChanges?
-    if let listing = news.listing { names = notify.reshape(listing) }
-    var infos = news.listing?.mailboxes ?? news.changed.sorted { $0.name < $1.name }
-    if let left, news.listing == nil, !infos.contains(where: { $0.id == left.id }) { infos.append(left) }
-    let selected = view?.mailbox.ref.mailbox
+    let listing = news.listing.map { SessionListing($0, news.shared, listener.namespaces).listing }
+    if let listing { names = notify.reshape(listing) }
+    var infos = listing?.mailboxes ?? news.changed.sorted { $0.name < $1.name }
+    if let left, listing == nil, !infos.contains(where: { $0.id == left.id }) { infos.append(left) }
+    let selected = view?.listedID
     var status: [(info: MailboxInfo, items: [StatusItem])] = []
     for info in infos {
       if info.id == selected {
@@ -83,7 +84,7 @@ extension IMAPSession {
     }
     guard (names?.lines.count ?? 0) + status.count <= settings.notifyLines else { return overflow(notify) }
     if news.missesAnnotations, !notify.filters.all.isDisjoint(with: .metadata) { return overflow(notify) }
-    if let names, let listing = news.listing { writeNames(names, listing) }
+    if let names, let listing { writeNames(names, listing) }
     write(news.annotated.filter { notify.wants($0, news.annotatedMailboxes) }, news.annotatedMailboxes)
     for (info, items) in status { writeStatus(info, items) }
   }
@@ -110,14 +111,17 @@ extension IMAPSession {
 
   // MARK: Own changes
 
-  /// This session has put messages somewhere: it knows of them (RFC 5465 §5).
-  func noteOwn(_ assigned: AssignedUIDs, in name: MailboxName) {
-    if view?.mailbox.ref.mailbox == assigned.destination, let contexts { contexts.own.formUnion(assigned.assigned) }
+  /// This session has put messages somewhere: it knows of them (RFC 5465 §5). `ref` nil: a mailbox of its own.
+  func noteOwn(_ assigned: AssignedUIDs, in name: MailboxName, _ ref: MailboxRef? = nil) {
+    let isShared = ref.map { $0.account != account?.id } ?? false
+    let listed = isShared ? ref?.listedID ?? assigned.destination : assigned.destination
+    let isSelected = view?.listedID == listed
+    if isSelected, let contexts { contexts.own.formUnion(assigned.assigned) }
     guard let notify else { return }
-    if view?.mailbox.ref.mailbox == assigned.destination {
+    if isSelected {
       if notify.selected?.plan != nil { notify.ownMessages.formUnion(assigned.assigned) }
     } else {
-      notify.noteOwn(assigned, in: name)
+      notify.noteOwn(assigned, in: name, listed)
     }
   }
 }

@@ -14,7 +14,7 @@ extension IMAPSession {
         throw .no(.other("BADEVENT (\(Notify.supported.names.joined(separator: " ")))"), "Unsupported event")
       }
     }
-    let filters = NotifyFilters(groups)
+    let filters = NotifyFilters(groups, listener.namespaces)
     var watch: (any AccountWatch)?
     if !filters.all.isEmpty {
       watch = try await storeCall { store throws(StoreError) in
@@ -22,7 +22,7 @@ extension IMAPSession {
       }
     }
     do throws(CommandError) {
-      try await begin(Notify(selected: selected(groups), filters: filters, watch: watch), command, account)
+      try await begin(Notify(selected: selected(groups), filters: filters, watch: watch), command)
     } catch {
       watch?.close()
       throw error
@@ -38,10 +38,8 @@ extension IMAPSession {
       items: group.items, plan: plan)
   }
 
-  private func begin(_ new: Notify, _ command: NotifyCommand, _ account: AccountID) async throws(CommandError) {
-    let listing =
-      new.watch == nil
-      ? nil : try await storeCall { store throws(StoreError) in try await store.mailboxes(of: account) }
+  private func begin(_ new: Notify, _ command: NotifyCommand) async throws(CommandError) {
+    let listing = new.watch == nil ? nil : try await self.listing().listing
     guard !isOver else { throw .connectionClosed }
     // RFC 5465 §3.1: an implied NOOP; what has come together in the selected mailbox is told whatever is wanted from now
     // on.
@@ -54,7 +52,7 @@ extension IMAPSession {
     guard let listing else { return }
     new.adopt(listing)
     guard command.wantsStatus else { return }
-    let selected = view?.mailbox.ref.mailbox
+    let selected = view?.listedID
     for (count, info) in listing.mailboxes.enumerated() where info.id != selected {
       let items = new.firstItems(info, tellsModSeqs: enabled.tellsModSeqs)
       if !items.isEmpty { writeStatus(info, items) }

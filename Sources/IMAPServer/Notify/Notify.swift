@@ -104,13 +104,13 @@ final class Notify {
     flagsTold = nil
     leftInfo = selectedInfo
     selectedInfo = nil
-    guard var entry = known[view.mailbox.ref.mailbox] else { return }
+    guard var entry = known[view.listedID] else { return }
     entry.messages = view.told.count
     // What the client can know of it: SELECT has said it, and EXISTS does not.
     entry.uidNext = max(view.mailbox.info.uidNext, view.told.lastUID + 1)
     entry.unseen = view.told.unseen
     entry.modSeq = view.safeModSeq
-    known[view.mailbox.ref.mailbox] = entry
+    known[view.listedID] = entry
   }
 
   /// The mailbox that was left, once.
@@ -120,15 +120,15 @@ final class Notify {
   }
 
   /// This session has put messages into a mailbox that it has not selected. What others do there is told all the same.
-  func noteOwn(_ assigned: AssignedUIDs, in name: MailboxName) {
+  func noteOwn(_ assigned: AssignedUIDs, in name: MailboxName, _ id: MailboxID) {
     // Under a name that others have just given to another mailbox, the client counts where it should not.
-    guard var entry = known[assigned.destination], entry.name == name.storeString, let first = assigned.assigned.first
+    guard var entry = known[id], entry.name == name.storeString, let first = assigned.assigned.first
     else { return }
     entry.messages += assigned.assigned.count
     if entry.uidNext == first, let last = assigned.assigned.last, Int(last - first) == assigned.assigned.count - 1 {
       entry.uidNext = last + 1
     }
-    known[assigned.destination] = entry
+    known[id] = entry
   }
 
   /// The names as they were, and the entries as they are now.

@@ -11,8 +11,10 @@ struct NotifyFilters: Sendable {
   private var named: [String: NotifyEvents] = [:]
   /// Of all groups.
   private(set) var all: NotifyEvents = []
+  private let namespaces: Namespaces?
 
-  init(_ groups: [NotifyGroup]) {
+  init(_ groups: [NotifyGroup], _ namespaces: Namespaces? = nil) {
+    self.namespaces = namespaces
     for group in groups where !group.filter.isSelected {
       all.formUnion(group.events)
       switch group.filter {
@@ -29,7 +31,7 @@ struct NotifyFilters: Sendable {
   }
 
   func events(_ name: String, isSubscribed: Bool) -> NotifyEvents {
-    var events = personal
+    var events = personal.isEmpty || namespaces.map { $0.meaning(of: name) != .own } == true ? [] : personal
     if isSubscribed { events.formUnion(subscribed) }
     if let more = named[name] { events.formUnion(more) }
     guard !subtrees.isEmpty else { return events }

@@ -87,6 +87,7 @@ enum ErrorMapper {
     case .messageTooLarge(let limit): user(.tooBig, "Messages may have at most \(limit) octets")
     case .tooManyKeywords(let limit): user(.limit, "At most \(limit) keywords in a mailbox")
     case .tooManyMailboxes(let limit): user(.limit, "At most \(limit) mailboxes in an account")
+    case .tooManyGrants(let limit): user(.limit, "A mailbox can be shared with at most \(limit) accounts")
     // RFC 9738 §3.1
     case .tooManyMessages(let limit):
       user(.messageLimit(UInt32(clamping: limit)), "At most \(limit) messages at a time")

@@ -8,6 +8,7 @@ extension IMAPSession {
   /// Brings the view up to date. Nil: there is nothing to tell, or no mailbox.
   func nextUpdate(expunge: Bool, own: OwnStore? = nil) -> ViewUpdate? {
     guard view != nil else { return nil }
+    if view?.sharing != nil, !looksAgain() { return nil }
     if let contexts { return watchedUpdate(contexts, expunge: expunge, own: own) }
     if let notify { return notifiedUpdate(notify, expunge: expunge, own: own) }
     guard let update = view?.sync(expunge: expunge, own: own, enabled) else {
@@ -149,13 +150,6 @@ extension MailboxView {
     var flags = FlagSet(rawValue: entry.flags.rawValue)
     if !isRev2, isRecent(entry.uid) { flags.insert(.recent) }
     return flags
-  }
-
-  var permanentFlags: ResponseCode {
-    isReadOnly
-      ? .permanentFlags([], keywords: [], acceptsNewKeywords: false)
-      : .permanentFlags(
-        .storable, keywords: told.keywords, acceptsNewKeywords: told.keywords.count < Self.keywordLimit)
   }
 }
 

@@ -10,6 +10,8 @@ struct MailboxView {
   let isReadOnly: Bool
   /// The name the client selected, as the store spells it.
   let name: String
+  /// Nil: the account's own.
+  var sharing: Sharing?
   private(set) var told: MailboxSnapshot
   /// The store's snapshot that `told` was last brought up to; ghosts apart they are the same.
   private(set) var synced: MailboxSnapshot
@@ -24,10 +26,11 @@ struct MailboxView {
   /// How many of the snapshot's keywords the last FLAGS response named.
   private(set) var announcedKeywords: Int
 
-  init(mailbox: any OpenMailbox, snapshot: MailboxSnapshot, isReadOnly: Bool) {
+  init(mailbox: any OpenMailbox, snapshot: MailboxSnapshot, isReadOnly: Bool, sharing: Sharing? = nil) {
     self.mailbox = mailbox
     self.isReadOnly = isReadOnly
-    self.name = mailbox.info.name
+    self.sharing = sharing
+    self.name = sharing?.name ?? mailbox.info.name
     self.told = snapshot
     self.synced = snapshot
     self.safeModSeq = snapshot.highestModSeq

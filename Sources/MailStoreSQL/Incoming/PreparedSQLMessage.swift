@@ -46,6 +46,14 @@ struct ContentColumns: Sendable {
     }
   }
 
+  /// Of a message whose `headers` are at hand.
+  static func identifiers(ofHeaders headers: ByteBuffer) -> [Int64] {
+    var headers = headers
+    // The mark of a header that was too long to be kept whole (see `CommonHeaders`).
+    if headers.getInteger(at: headers.readerIndex, as: UInt8.self) == 0 { headers.moveReaderIndex(forwardBy: 3) }
+    return ContentColumns(MessageSummary.make(headers.readableBytesSpan)).identifiers
+  }
+
   /// FNV-1a with a finishing mix; kept in rows, so it never changes. A collision joins two threads, no more.
   private static func hash(_ text: String) -> Int64 {
     var value: UInt64 = 0xCBF2_9CE4_8422_2325

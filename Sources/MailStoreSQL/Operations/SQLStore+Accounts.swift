@@ -134,6 +134,7 @@ extension Writer {
       guard let account = try transaction.accountIfAny(id.rawValue) else { return }
       transaction.reshape(account)
       for mailbox in account.mailboxes.values { try transaction.bury(mailbox, of: account) }
+      try transaction.removeGrants(to: id.rawValue)
       try transaction.noteUIDValidity(account.counters.lastUIDValidity)
       let row = try transaction.db("UPDATE account_state SET state = 1 WHERE account = ?")
       row.bind(1, id.rawValue)

@@ -2,12 +2,18 @@ public import MailStore
 import NIOCore
 
 extension SQLStore {
-  public func annotations(of account: AccountID) async throws(StoreError) -> [MailboxID?: [Annotation]] {
+  public func annotations(
+    of account: AccountID, as viewer: AccountID
+  ) async throws(StoreError) -> [MailboxID?: [Annotation]] {
     _ = try await published(account)
     return try await readers.run { reader throws(StoreError) in
       let row = try reader.db(
-        "SELECT mailbox, entry, value FROM annotation WHERE account = ? AND uid = 0 ORDER BY mailbox, entry")
+        """
+        SELECT mailbox, entry, value FROM annotation WHERE account = ? AND uid = 0 AND viewer IN (0, ?)
+        ORDER BY mailbox, entry
+        """)
       row.bind(1, account.rawValue)
+      row.bind(2, viewer.rawValue)
       var found: [MailboxID?: [Annotation]] = [:]
       try row.forEach { row in
         let mailbox = row.int(0) == 0 ? nil : MailboxID(row.int(0))
@@ -18,70 +24,95 @@ extension SQLStore {
   }
 
   public func setAnnotations(
-    _ changes: [AnnotationChange], in mailbox: MailboxID?, of account: AccountID, limits: AnnotationLimits,
-    by authors: [WatchID]
+    _ changes: [AnnotationChange], in mailbox: MailboxID?, of account: AccountID, as viewer: AccountID,
+    limits: AnnotationLimits, by authors: [WatchID]
   ) async throws(StoreError) -> Bool {
     try await writer.write { transaction throws(StoreError) in
-      try transaction.setAnnotations(changes, in: mailbox, of: account, limits: limits, by: authors)
+      try transaction.setAnnotations(changes, in: mailbox, of: account, as: viewer, limits: limits, by: authors)
     }
   }
 }
 
 extension Transaction {
-  /// Private entries are those of the account's owner: `viewer` says whose they are, 0 stands for all.
+  /// Private entries are those of whoever set them: `viewer` in the row says whose they are, 0 stands for all. What others
+  /// keep privately is counted apart, so that nobody can use up what the owner has.
   fileprivate func setAnnotations(
-    _ changes: [AnnotationChange], in mailbox: MailboxID?, of id: AccountID, limits: AnnotationLimits,
-    by authors: [WatchID]
+    _ changes: [AnnotationChange], in mailbox: MailboxID?, of id: AccountID, as viewer: AccountID,
+    limits: AnnotationLimits, by authors: [WatchID]
   ) throws(StoreError) -> Bool {
     let account = try account(id)
     if let mailbox, account.mailboxes[mailbox.rawValue]?.state.isSelectable != true { throw .mailboxGone }
     let place = mailbox?.rawValue ?? 0
+    let (own, others) = (
+      changes.filter { viewer == id || !$0.isPrivate }, changes.filter { viewer != id && $0.isPrivate }
+    )
+    for (part, counted) in [(own, (0, account.id)), (others, (viewer.rawValue, viewer.rawValue))] where !part.isEmpty {
+      guard try hasRoom(for: part, at: place, of: account.id, counted, limits) else { return false }
+    }
+    let modSeq = modSeq(account)
+    hasWritten = true
+    let remove = try db(
+      "DELETE FROM annotation WHERE account = ? AND mailbox = ? AND uid = 0 AND viewer = ? AND entry = ?")
+    let insert = try db(
+      "INSERT INTO annotation (account, mailbox, uid, viewer, entry, value, modseq) VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6)")
+    for change in changes {
+      for statement in [remove, insert] {
+        statement.bind(1, account.id)
+        statement.bind(2, place)
+        statement.bind(3, change.isPrivate ? viewer.rawValue : 0)
+        statement.bind(4, change.entry)
+      }
+      try remove.run()
+      guard let value = change.value else {
+        insert.reset()
+        continue
+      }
+      insert.bind(5, value)
+      insert.bind(6, modSeq)
+      try insert.run()
+    }
+    if !own.isEmpty { note(own.map { AnnotationName(mailbox, $0.entry) }, of: account.id, by: authors) }
+    return true
+  }
+
+  /// `counted`: whose entries count together.
+  private func hasRoom(
+    for changes: [AnnotationChange], at place: Int64, of account: Int64, _ counted: (Int64, Int64),
+    _ limits: AnnotationLimits
+  ) throws(StoreError) -> Bool {
     var entries: [String: Int] = [:]
     let rows = try db(
-      "SELECT entry, COALESCE(LENGTH(value), 0) FROM annotation WHERE account = ? AND mailbox = ? AND uid = 0")
-    rows.bind(1, account.id)
+      """
+      SELECT entry, COALESCE(LENGTH(value), 0) FROM annotation
+      WHERE account = ? AND mailbox = ? AND uid = 0 AND viewer IN (?, ?)
+      """)
+    rows.bind(1, account)
     rows.bind(2, place)
+    rows.bind(3, counted.0)
+    rows.bind(4, counted.1)
     try rows.forEach { entries[$0.text(0)] = Int($0.int(1)) }
     let (count, octets) = (entries.count, Self.octets(entries))
     for change in changes { entries[change.entry] = change.value?.readableBytes }
     let added = Self.octets(entries) - octets
     guard entries.count <= max(limits.entries, count) else { return false }
-    if added > 0 {
-      // Those of a deleted mailbox wait for the reaper, and count no more.
-      let sum = try db(
-        """
-        SELECT COALESCE(SUM(LENGTH(CAST(entry AS BLOB)) + COALESCE(LENGTH(value), 0)), 0) FROM annotation a
-        WHERE account = ?1 AND (mailbox = 0 OR EXISTS (
-          SELECT 1 FROM mailbox m WHERE m.account = ?1 AND m.id = a.mailbox AND m.name IS NOT NULL))
-        """)
-      sum.bind(1, account.id)
-      let usage = try sum.first { $0.int(0) } ?? 0
-      guard usage + Int64(added) <= Int64(limits.octets) else { return false }
-      let quota = QuotaLimits(of: directory.account(account.id), default: settings.defaultQuota)
-      if let limit = quota.annotationBytes, usage + Int64(added) > limit {
-        throw .overQuota(OverQuota(resource: .annotations, limit: limit, usage: usage))
-      }
+    guard added > 0 else { return true }
+    // Those of a deleted mailbox wait for the reaper, and count no more.
+    let sum = try db(
+      """
+      SELECT COALESCE(SUM(LENGTH(CAST(entry AS BLOB)) + COALESCE(LENGTH(value), 0)), 0) FROM annotation a
+      WHERE account = ?1 AND viewer IN (?2, ?3) AND (mailbox = 0 OR EXISTS (
+        SELECT 1 FROM mailbox m WHERE m.account = ?1 AND m.id = a.mailbox AND m.name IS NOT NULL))
+      """)
+    sum.bind(1, account)
+    sum.bind(2, counted.0)
+    sum.bind(3, counted.1)
+    let usage = try sum.first { $0.int(0) } ?? 0
+    guard usage + Int64(added) <= Int64(limits.octets) else { return false }
+    // What viewers keep for themselves is not the owner's to pay for.
+    let quota = QuotaLimits(of: directory.account(account), default: settings.defaultQuota)
+    if counted.1 == account, let limit = quota.annotationBytes, usage + Int64(added) > limit {
+      throw .overQuota(OverQuota(resource: .annotations, limit: limit, usage: usage))
     }
-    let modSeq = modSeq(account)
-    hasWritten = true
-    let remove = try db("DELETE FROM annotation WHERE account = ? AND mailbox = ? AND uid = 0 AND entry = ?")
-    let insert = try db(
-      "INSERT INTO annotation (account, mailbox, uid, viewer, entry, value, modseq) VALUES (?, ?, 0, ?, ?, ?, ?)")
-    for change in changes {
-      remove.bind(1, account.id)
-      remove.bind(2, place)
-      remove.bind(3, change.entry)
-      try remove.run()
-      guard let value = change.value else { continue }
-      insert.bind(1, account.id)
-      insert.bind(2, place)
-      insert.bind(3, change.entry.hasPrefix("/private/") ? account.id : 0)
-      insert.bind(4, change.entry)
-      insert.bind(5, value)
-      insert.bind(6, modSeq)
-      try insert.run()
-    }
-    note(changes.map { AnnotationName(mailbox, $0.entry) }, of: account.id, by: authors)
     return true
   }
 

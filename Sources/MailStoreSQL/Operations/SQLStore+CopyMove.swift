@@ -57,16 +57,16 @@ extension SQLStore {
 
 /// COPY and MOVE write rows, never bytes (design §4).
 extension Transaction {
-  private struct SourceRow {
+  struct SourceRow {
     var uid: UID
     var message: NewMessage
   }
 
   /// Rows read before the first is written, so that a mailbox may be copied into itself; a part at a time keeps memory
   /// bounded.
-  private static let rowsAtOnce = 4096
+  static let rowsAtOnce = 4096
   /// What a copy takes on the disk, roughly.
-  private static let rowOctets: Int64 = 256
+  static let rowOctets: Int64 = 256
 
   /// All or nothing (RFC 9051 §6.4.7).
   func copy(_ uids: [UID], from ref: MailboxRef, to name: String) throws(StoreError) -> AssignedUIDs {
@@ -126,6 +126,7 @@ extension Transaction {
       // Gone first: with the mailbox itself as target, chunks may be made of what is there.
       let bytes = try removeRows(gone, of: ref, keepingContent: false)
       uncount(gone, bytes: bytes, source)
+      try removeMarks(gone, source, account)
       change(source, of: account) { $0.expunged += gone.map(\.uid) }
       result.assigned += try insert(moved, into: target, of: account)
     }
@@ -133,7 +134,7 @@ extension Transaction {
   }
 
   /// The rows of `entries` (ascending), which have the flags.
-  private func rows(_ entries: [MessageEntry], in ref: MailboxRef) throws(StoreError) -> [SourceRow] {
+  func rows(_ entries: [MessageEntry], in ref: MailboxRef) throws(StoreError) -> [SourceRow] {
     guard let first = entries.first?.uid, let last = entries.last?.uid else { return [] }
     var result: [SourceRow] = []
     result.reserveCapacity(entries.count)
@@ -173,11 +174,11 @@ extension Transaction {
   }
 
   /// Keyword bits of one mailbox in another; most messages have the same few.
-  private struct KeywordMap {
+  struct KeywordMap {
     var known: [UInt64: UInt64] = [0: 0]
   }
 
-  private func map(
+  func map(
     _ bits: UInt64, _ known: inout KeywordMap, from source: MailboxBox, to target: MailboxBox, of account: AccountBox
   ) throws(StoreError) -> UInt64 {
     if source === target { return bits }

@@ -76,7 +76,7 @@ extension SQLStore {
     }
   }
 
-  private static func own(_ message: any PreparedMessage) throws(StoreError) -> PreparedSQLMessage {
+  static func own(_ message: any PreparedMessage) throws(StoreError) -> PreparedSQLMessage {
     guard let message = message as? PreparedSQLMessage else {
       throw .database(message: "the message was prepared by another store")
     }
@@ -169,7 +169,7 @@ extension Transaction {
     return try append([message], [prepared], to: target, of: account, ignoringQuota: true)
   }
 
-  private func append(
+  func append(
     _ messages: [AppendedMessage], _ prepared: [PreparedSQLMessage], to mailbox: MailboxBox, of account: AccountBox,
     ignoringQuota: Bool
   ) throws(StoreError) -> AssignedUIDs {

@@ -54,6 +54,7 @@ extension Transaction {
     let bytes = try removeRows(gone, of: account.ref(mailbox), keepingContent: true)
     uncount(gone, bytes: bytes, mailbox)
     refund(account, bytes: bytes, messages: Int64(gone.count))
+    try removeMarks(gone, mailbox, account)
     try schedulePurge(first...last, of: mailbox, account)
     let uids = gone.map(\.uid)
     change(mailbox, of: account) { $0.expunged = uids }

@@ -31,6 +31,9 @@ extension Transaction {
     var flags: UInt8
     var keywords: UInt64
     var mode: FlagChange.Mode
+    /// What `replace` leaves as it is.
+    var kept: UInt8 = 0
+    var keptKeywords: UInt64 = 0
 
     func apply(_ entry: MessageEntry) -> MessageEntry {
       var entry = entry
@@ -42,8 +45,8 @@ extension Transaction {
         entry.flags.subtract(SystemFlags(rawValue: flags))
         entry.keywords &= ~keywords
       case .replace:
-        entry.flags = SystemFlags(rawValue: flags)
-        entry.keywords = keywords
+        entry.flags = SystemFlags(rawValue: flags | (entry.flags.rawValue & kept))
+        entry.keywords = keywords | (entry.keywords & keptKeywords)
       }
       return entry
     }
@@ -103,7 +106,12 @@ extension Transaction {
   ) throws(StoreError) -> Masks {
     if let masks = work.masks { return masks }
     let keywords = try keywordBits(work.change.keywords, in: mailbox, of: account, adding: work.change.mode != .remove)
-    let masks = Masks(flags: work.change.flags.rawValue, keywords: keywords, mode: work.change.mode)
+    var masks = Masks(flags: work.change.flags.rawValue, keywords: keywords, mode: work.change.mode)
+    if masks.mode == .replace {
+      masks.kept = work.change.kept.rawValue
+      masks.flags &= ~masks.kept
+      masks.keptKeywords = work.change.keepsKeywords ? .max : 0
+    }
     work.masks = masks
     return masks
   }
@@ -210,9 +218,9 @@ extension Transaction {
       case .replace:
         try db(
           """
-          UPDATE message SET flags = ?5, keywords = ?6, modseq = ?7
+          UPDATE message SET flags = ?5 | (flags & ?8), keywords = ?6 | (keywords & ?9), modseq = ?7
           WHERE account = ?1 AND mailbox = ?2 AND uid BETWEEN ?3 AND ?4
-            AND (flags <> ?5 OR keywords <> ?6)
+            AND (flags <> ?5 | (flags & ?8) OR keywords <> ?6 | (keywords & ?9))
           """)
       }
     var changed = 0
@@ -221,6 +229,10 @@ extension Transaction {
       statement.bind(5, Int64(masks.flags))
       statement.bind(6, masks.keywords)
       statement.bind(7, modSeq)
+      if masks.mode == .replace {
+        statement.bind(8, Int64(masks.kept))
+        statement.bind(9, masks.keptKeywords)
+      }
       try statement.run()
       changed += db.changes
     }

@@ -56,9 +56,11 @@ extension SQLStore {
   ) async throws(StoreError) -> any OpenMailbox {
     guard let info = try await mailbox(named: name, of: account) else { throw .noSuchMailbox(name) }
     guard info.isSelectable else { throw .notSelectable(name) }
-    let ref = MailboxRef(account: account, mailbox: info.id)
+    return try await open(MailboxRef(account: account, mailbox: info.id), MailboxSession.Slot(onChange))
+  }
+
+  func open(_ ref: MailboxRef, _ slot: MailboxSession.Slot) async throws(StoreError) -> MailboxSession {
     let (view, isNew) = views.acquire(ref)
-    let slot = MailboxSession.Slot(onChange)
     if isNew {
       let accepted = readers.submit { [views] reader in
         do throws(StoreError) { view.finishLoading(.success(try reader.loadView(ref))) } catch {
@@ -80,6 +82,7 @@ extension SQLStore {
         current.name = published.name
         current.recentFloor = published.recentFloor
       }
+      if let viewer = slot.viewer { current = try await openOverlay(of: viewer, view, current) }
       return MailboxSession(view: view, info: current, slot: slot, registry: views, cache: cache)
     } catch {
       view.remove(slot)
@@ -171,6 +174,7 @@ extension Transaction {
     let mailbox = MailboxBox(state)
     account.mailboxes[state.id] = mailbox
     account.names[name] = state.id
+    try inheritAccess(mailbox, of: account)
     // Its mark is made with it, so that the first deliveries need not wait for one.
     touch(mailbox, of: account)
     return mailbox
@@ -209,6 +213,7 @@ extension Transaction {
     try row.run()
     try schedulePurge(1...UID.max, of: mailbox, account)
     try removeAccessKey(of: account.ref(mailbox))
+    try removeAccess(of: account.ref(mailbox))
     account.mailboxes[mailbox.state.id] = nil
     account.names[mailbox.state.name] = nil
   }
@@ -273,12 +278,15 @@ extension Transaction {
     return RenamedInbox(inbox: account.ref(inbox), moved: moved, rest: uids[first.endIndex...])
   }
 
-  func setSubscribed(_ subscribed: Bool, _ name: String, of account: AccountBox) throws(StoreError) {
+  /// `needsMailbox`: the name must be one of the account's mailboxes.
+  func setSubscribed(
+    _ subscribed: Bool, _ name: String, of account: AccountBox, needsMailbox: Bool = true
+  ) throws(StoreError) {
     let canonical = Names.canonical(name)
     let spelling = account.mailbox(named: canonical)?.state.name ?? canonical
     guard account.subscriptions.contains(spelling) != subscribed else { return }
     // RFC 9051 §6.3.7: the server may refuse names that are no mailbox; taking one off the list always works.
-    if subscribed, account.names[spelling] == nil { throw .noSuchMailbox(name) }
+    if subscribed, needsMailbox, account.names[spelling] == nil { throw .noSuchMailbox(name) }
     reshape(account)
     let row =
       subscribed

@@ -94,6 +94,7 @@ final class VolumeRepair {
       try placeStrays()
       try mendMessageRows()
       try mendNames()
+      try mendSharing()
       try mendNumbers()
       try mendCounters()
     }
@@ -163,6 +164,7 @@ final class VolumeRepair {
       SELECT MAX(COALESCE((SELECT modseq FROM account_state WHERE account = ?1), 0),
         COALESCE((SELECT MAX(highestmodseq) FROM mailbox WHERE account = ?1), 0),
         COALESCE((SELECT MAX(modseq) FROM message WHERE account = ?1), 0),
+        COALESCE((SELECT MAX(modseq) FROM viewer WHERE account = ?1), 0),
         COALESCE((SELECT MAX(modseq) FROM expunged WHERE account = ?1), 0))
       """)
     row.bind(1, account)

@@ -29,6 +29,9 @@ enum VolumeSchema {
     migrator.registerMigration("9 access keys") { db in
       for statement in accessKeys { try db.execute(sql: statement) }
     }
+    migrator.registerMigration("10 sharing") { db in
+      for statement in sharing { try db.execute(sql: statement) }
+    }
     return migrator
   }
 
@@ -289,6 +292,44 @@ enum VolumeSchema {
       PRIMARY KEY (account, mailbox)
     ) STRICT, WITHOUT ROWID
     """
+  ]
+
+  private static let sharing = [
+    // Access control lists (RFC 4314); `grantee` 0: anyone. Rights are the bits of `MailboxRights`; `withheld` are the
+    // negative ones.
+    """
+    CREATE TABLE access (
+      account INTEGER NOT NULL,
+      mailbox INTEGER NOT NULL,
+      grantee INTEGER NOT NULL,
+      rights INTEGER NOT NULL,
+      withheld INTEGER NOT NULL,
+      PRIMARY KEY (account, mailbox, grantee)
+    ) STRICT, WITHOUT ROWID
+    """,
+    // Who has marks of his own in a mailbox of somebody else: how many of them say `\Seen`, and the last MODSEQ.
+    """
+    CREATE TABLE viewer (
+      account INTEGER NOT NULL,
+      mailbox INTEGER NOT NULL,
+      viewer INTEGER NOT NULL,
+      seen INTEGER NOT NULL,
+      modseq INTEGER NOT NULL,
+      PRIMARY KEY (account, mailbox, viewer)
+    ) STRICT, WITHOUT ROWID
+    """,
+    // A message that is there has a mark of each viewer who ever changed its `\Seen` for himself.
+    """
+    CREATE TABLE viewer_mark (
+      account INTEGER NOT NULL,
+      mailbox INTEGER NOT NULL,
+      viewer INTEGER NOT NULL,
+      uid INTEGER NOT NULL,
+      modseq INTEGER NOT NULL,
+      seen INTEGER NOT NULL,
+      PRIMARY KEY (account, mailbox, viewer, uid)
+    ) STRICT, WITHOUT ROWID
+    """,
   ]
 
   private static let imports = [

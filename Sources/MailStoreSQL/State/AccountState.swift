@@ -20,6 +20,8 @@ struct MailboxState {
   var seal: UID?
   /// Messages above the seal, or more.
   var loose = 0
+  /// Accounts that have marks of their own here, by number; of a mailbox that nobody else reads: none.
+  var viewers: [Int64: ViewerCounts] = [:]
 
   mutating func count(_ flags: SystemFlags, size: Int64, sign: Int64) {
     messages += sign
@@ -34,6 +36,13 @@ struct MailboxState {
       uidValidity: uidValidity, uidNext: uidNext, highestModSeq: highestModSeq, messages: Int(messages),
       unseen: Int(unseen), deleted: Int(deleted), recentFloor: recentFloor, bytes: bytes)
   }
+}
+
+/// A row of `viewer`.
+struct ViewerCounts: Sendable, Hashable {
+  /// Messages that are `\Seen` to the viewer.
+  var seen: Int64 = 0
+  var modSeq: ModSeq = 0
 }
 
 /// The counters of `account_state`.
@@ -92,10 +101,14 @@ final class AccountBox {
   /// What readers see of the account after a commit.
   func published() -> PublishedAccount {
     var infos: [Int64: MailboxInfo] = [:]
+    var viewers: [Int64: [Int64: ViewerCounts]] = [:]
     infos.reserveCapacity(mailboxes.count)
-    for (id, box) in mailboxes { infos[id] = info(box) }
+    for (id, box) in mailboxes {
+      infos[id] = info(box)
+      if !box.state.viewers.isEmpty { viewers[id] = box.state.viewers }
+    }
     return PublishedAccount(
-      mailboxes: infos, names: names, loneSubscriptions: subscriptions.filter { names[$0] == nil },
+      mailboxes: infos, viewers: viewers, names: names, loneSubscriptions: subscriptions.filter { names[$0] == nil },
       usage: QuotaUsage(bytes: counters.bytes, messages: counters.messages), modSeq: counters.modSeq)
   }
 
@@ -107,6 +120,8 @@ final class AccountBox {
 /// An account's mailboxes as of the last commit, for LIST, STATUS, SELECT, RCPT and quota answers.
 struct PublishedAccount {
   var mailboxes: [Int64: MailboxInfo]
+  /// Of mailboxes that others read.
+  var viewers: [Int64: [Int64: ViewerCounts]] = [:]
   var names: [String: Int64]
   /// Mailbox numbers in name order; made at the first LIST after names have changed.
   var order: [Int64]?

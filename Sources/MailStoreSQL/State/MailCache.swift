@@ -23,6 +23,20 @@ final class MailCache: Sendable {
     state.withLock { $0.accounts[ref.account.rawValue]?.mailboxes[ref.mailbox.rawValue] }
   }
 
+  /// With the counters of a viewer who is not the owner.
+  func mailbox(_ ref: MailboxRef, as viewer: AccountID) -> MailboxInfo? {
+    state.withLock { state in
+      guard let account = state.accounts[ref.account.rawValue], var info = account.mailboxes[ref.mailbox.rawValue]
+      else {
+        return nil
+      }
+      let counts = account.viewers[ref.mailbox.rawValue]?[viewer.rawValue] ?? ViewerCounts()
+      info.unseen = info.messages - Int(counts.seen)
+      info.highestModSeq = max(info.highestModSeq, counts.modSeq)
+      return info
+    }
+  }
+
   /// Outer nil: the account is not loaded. `name` is canonical.
   func mailbox(named name: String, of id: AccountID) -> MailboxInfo?? {
     state.withLock { state -> MailboxInfo?? in
@@ -79,6 +93,9 @@ final class MailCache: Sendable {
         var info = info
         info.recentFloor = max(info.recentFloor, old.recentFloor)
         state.accounts[account]?.mailboxes[ref.mailbox.rawValue] = info
+      }
+      for (ref, viewers) in publication.viewers {
+        state.accounts[ref.account.rawValue]?.viewers[ref.mailbox.rawValue] = viewers
       }
     }
   }

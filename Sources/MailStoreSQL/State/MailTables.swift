@@ -22,6 +22,11 @@ enum MailTables {
       account.mailboxes[state.id] = MailboxBox(state)
       account.names[state.name] = state.id
     }
+    let viewers = try db("SELECT mailbox, viewer, seen, modseq FROM viewer WHERE account = ?")
+    viewers.bind(1, id)
+    try viewers.forEach { row in
+      account.mailboxes[row.int(0)]?.state.viewers[row.int(1)] = ViewerCounts(seen: row.int(2), modSeq: row.bits(3))
+    }
     let subscriptions = try db("SELECT name FROM subscription WHERE account = ?")
     subscriptions.bind(1, id)
     try subscriptions.forEach { account.subscriptions.insert($0.text(0)) }

@@ -31,6 +31,7 @@ struct Checker {
     try checker.survive { (checker) throws(StoreError) in try checker.checkAccounts() }
     try checker.survive { (checker) throws(StoreError) in try checker.checkMailboxes() }
     try checker.survive { (checker) throws(StoreError) in try checker.checkMessages() }
+    try checker.survive { (checker) throws(StoreError) in try checker.checkSharing() }
     try checker.survive { (checker) throws(StoreError) in try checker.checkReferences() }
     try checker.survive { (checker) throws(StoreError) in try checker.checkNumbers() }
     try checker.survive { (checker) throws(StoreError) in try checker.checkPacks() }

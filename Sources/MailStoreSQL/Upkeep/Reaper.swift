@@ -160,7 +160,18 @@ extension Transaction {
       try delete.run()
       return (purged, false)
     }
+    let marks = try db(
+      """
+      DELETE FROM viewer_mark WHERE account = ?1 AND mailbox = ?2 AND (viewer, uid) IN
+        (SELECT viewer, uid FROM viewer_mark WHERE account = ?1 AND mailbox = ?2 ORDER BY viewer, uid LIMIT ?3)
+      """)
+    marks.bind(1, account)
+    marks.bind(2, mailbox)
+    marks.bind(3, StoreLimits.purgeSlice * 10)
+    try marks.run()
+    if db.changes > 0 { return (0, false) }
     for statement in [
+      try db("DELETE FROM viewer WHERE account = ? AND mailbox = ?"),
       try db("DELETE FROM keyword WHERE account = ? AND mailbox = ?"),
       try db("DELETE FROM annotation WHERE account = ? AND mailbox = ?"),
       try db("DELETE FROM flag_chunk WHERE account = ? AND mailbox = ?"),
@@ -246,16 +257,55 @@ extension Transaction {
     references.bind(2, StoreLimits.purgeSlice * 10)
     try references.run()
     if db.changes > 0 { return false }
+    guard try purgeViewer(account) else { return false }
     for statement in [
       try db("DELETE FROM subscription WHERE account = ?"),
       try db("DELETE FROM imported_uidvalidity WHERE account = ?"),
       try db("DELETE FROM annotation WHERE account = ?"),
+      try db("DELETE FROM annotation WHERE viewer = ?"),
       try db("DELETE FROM access_key WHERE account = ?"),
+      try db("DELETE FROM access WHERE account = ?"),
       try db("DELETE FROM account_state WHERE account = ?"),
     ] {
       statement.bind(1, account)
       try statement.run()
     }
+    return false
+  }
+
+  /// One slice of the marks that a removed account has left in mailboxes of others. True when there is none left.
+  private func purgeViewer(_ viewer: Int64) throws(StoreError) -> Bool {
+    let find = try db("SELECT account, mailbox FROM viewer WHERE viewer = ? LIMIT 1")
+    find.bind(1, viewer)
+    guard let (account, mailbox) = try find.first({ ($0.int(0), $0.int(1)) }) else { return true }
+    let marks = try db(
+      """
+      DELETE FROM viewer_mark WHERE account = ?1 AND mailbox = ?2 AND viewer = ?3 AND uid IN
+        (SELECT uid FROM viewer_mark WHERE account = ?1 AND mailbox = ?2 AND viewer = ?3 ORDER BY uid LIMIT ?4)
+      """)
+    let row = try db("DELETE FROM viewer WHERE account = ?1 AND mailbox = ?2 AND viewer = ?3")
+    for statement in [marks, row] {
+      statement.bind(1, account)
+      statement.bind(2, mailbox)
+      statement.bind(3, viewer)
+    }
+    marks.bind(4, StoreLimits.purgeSlice * 10)
+    try marks.run()
+    guard db.changes > 0 else {
+      try row.run()
+      return false
+    }
+    row.reset()
+    let count = try db(
+      """
+      UPDATE viewer SET seen = (SELECT COALESCE(SUM(m.seen), 0) FROM viewer_mark m
+        WHERE m.account = ?1 AND m.mailbox = ?2 AND m.viewer = ?3)
+      WHERE account = ?1 AND mailbox = ?2 AND viewer = ?3
+      """)
+    count.bind(1, account)
+    count.bind(2, mailbox)
+    count.bind(3, viewer)
+    try count.run()
     return false
   }
 

@@ -13,7 +13,11 @@ final class AccountWatches: Sendable {
       self.onChange = onChange
     }
     func take() -> AccountNotes.Taken { notes.withLock { $0.take() } }
+    func noteShared() -> Bool { notes.withLock { $0.noteShared() } }
+    func tell() { onChange() }
   }
+
+  private func all() -> [Slot] { slots.withLock { $0.values.flatMap { $0 } } }
 
   private let count = Atomic(0)
   private let slots = Mutex<[Int64: [Slot]]>([:])
@@ -36,8 +40,9 @@ final class AccountWatches: Sendable {
   }
 
   /// The writer's thread, after the cache has what it publishes.
-  func publish(_ publication: Publication) {
+  func publish(_ publication: Publication, access: AccessCache) {
     guard count.load(ordering: .sequentiallyConsistent) > 0 else { return }
+    publishShared(publication, access)
     var touched: [Int64: (mailboxes: [MailboxID], isReshaped: Bool)] = [:]
     for (id, _) in publication.accounts { touched[id] = ([], true) }
     for (ref, _) in publication.mailboxes {
@@ -58,17 +63,41 @@ final class AccountWatches: Sendable {
   }
 }
 
+extension AccountWatches {
+  /// Those who may see mailboxes of others that were touched. Rights that were there before are not remembered: when a list
+  /// changes, all look.
+  private func publishShared(_ publication: Publication, _ access: AccessCache) {
+    var touched = publication.mailboxes.map { $0.ref }.filter { access.isShared($0) }
+    for (id, account) in publication.accounts {
+      let all = account.mailboxes.keys.map { MailboxRef(account: AccountID(id), mailbox: MailboxID($0)) }
+      touched += all.filter { access.isShared($0) }
+    }
+    guard !touched.isEmpty || !publication.shared.lists.isEmpty else { return }
+    for slot in all() {
+      let viewer = AccountID(slot.account)
+      let isConcerned =
+        publication.shared.lists.keys.contains { $0.account != viewer }
+        || touched.contains { $0.account != viewer && !access.rights(of: viewer, in: $0).isEmpty }
+      if isConcerned, slot.noteShared() { slot.tell() }
+    }
+  }
+}
+
 extension SQLStore {
   public func watch(
     _ account: AccountID, onChange: @escaping @Sendable () -> Void
   ) async throws(StoreError) -> any AccountWatch {
     let slot = AccountWatches.Slot(account, onChange)
     views.watches.add(slot)
-    do throws(StoreError) { _ = try await published(account) } catch {
+    do throws(StoreError) {
+      _ = try await published(account)
+      // So that what happens in them can be told.
+      _ = try await sharedMailboxes(with: account, of: nil)
+    } catch {
       views.watches.remove(slot)
       throw error
     }
-    return SQLAccountWatch(account, slot, views.watches, cache)
+    return SQLAccountWatch(account, slot, views.watches, self)
   }
 }
 
@@ -76,13 +105,14 @@ private final class SQLAccountWatch: AccountWatch {
   private let account: AccountID
   private let slot: AccountWatches.Slot
   private let watches: AccountWatches
-  private let cache: MailCache
+  private let store: SQLStore
+  private var cache: MailCache { store.cache }
 
-  init(_ account: AccountID, _ slot: AccountWatches.Slot, _ watches: AccountWatches, _ cache: MailCache) {
+  init(_ account: AccountID, _ slot: AccountWatches.Slot, _ watches: AccountWatches, _ store: SQLStore) {
     self.account = account
     self.slot = slot
     self.watches = watches
-    self.cache = cache
+    self.store = store
   }
 
   deinit { watches.remove(slot) }
@@ -98,6 +128,7 @@ private final class SQLAccountWatch: AccountWatch {
     }
     if taken.isReshaped {
       news.listing = cache.listing(account)
+      news.shared = store.loadedSharedMailboxes(with: account)
     } else {
       news.changed = taken.mailboxes.compactMap { cache.mailbox(MailboxRef(account: account, mailbox: $0)) }
     }

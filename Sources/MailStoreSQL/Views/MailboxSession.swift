@@ -9,7 +9,12 @@ final class MailboxSession: OpenMailbox {
     private let onChange: @Sendable () -> Void
     private let isTold = Atomic(false)
     private let isClosed = Atomic(false)
-    init(_ onChange: @escaping @Sendable () -> Void) { self.onChange = onChange }
+    /// Nil: the owner.
+    let viewer: Int64?
+    init(_ onChange: @escaping @Sendable () -> Void, viewer: AccountID? = nil) {
+      self.onChange = onChange
+      self.viewer = viewer?.rawValue
+    }
 
     func tell() {
       guard !isClosed.load(ordering: .acquiring), !isTold.exchange(true, ordering: .acquiringAndReleasing) else {
@@ -44,22 +49,27 @@ final class MailboxSession: OpenMailbox {
   var current: MailboxSnapshot? {
     // In this order: a commit that comes between the two wakes the session again.
     slot.willLook()
-    return view.snapshot
+    guard let viewer = slot.viewer else { return view.snapshot }
+    return view.snapshot(for: viewer)
   }
 
   func claimRecent() -> ClosedRange<UID>? {
-    guard let end = view.snapshot?.uidNext, end > 1, let floor = cache.claimRecent(ref, upTo: end) else { return nil }
+    guard slot.viewer == nil, let end = view.snapshot?.uidNext, end > 1,
+      let floor = cache.claimRecent(ref, upTo: end)
+    else { return nil }
     return floor...(end - 1)
   }
 
   func peekRecent() -> ClosedRange<UID>? {
-    guard let end = view.snapshot?.uidNext, let floor = cache.mailbox(ref)?.recentFloor, floor < end else { return nil }
+    guard slot.viewer == nil, let end = view.snapshot?.uidNext, let floor = cache.mailbox(ref)?.recentFloor, floor < end
+    else { return nil }
     return floor...(end - 1)
   }
 
   func close() {
     guard slot.close() else { return }
     view.remove(slot)
+    if let viewer = slot.viewer { view.removeOverlay(of: viewer) }
     registry.release(view)
   }
 }

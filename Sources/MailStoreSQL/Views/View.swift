@@ -20,12 +20,16 @@ final class View: Sendable {
     var pending: [MailboxChange] = []
     /// In the order in which they opened the mailbox, which is that in which they are told.
     var sessions: [MailboxSession.Slot] = []
+    /// Of viewers that have it open and are not its owner.
+    var overlays: [Int64: Overlay] = [:]
   }
 
   let ref: MailboxRef
   private let state = Mutex(State())
 
   init(_ ref: MailboxRef) { self.ref = ref }
+
+  func withState<Value: Sendable>(_ body: (inout State) -> Value) -> Value { state.withLock { body(&$0) } }
 
   var snapshot: MailboxSnapshot? {
     state.withLock { state in
@@ -85,7 +89,8 @@ final class View: Sendable {
 
   /// After a commit. Returns those to tell, which must happen outside every lock.
   func publish(
-    _ changes: [MailboxChange], working: (snapshot: MailboxSnapshot, folded: Int)?, info: MailboxInfo?
+    _ changes: [MailboxChange], working: (snapshot: MailboxSnapshot, folded: Int)?, info: MailboxInfo?,
+    marks: [Int64: [UID: SeenMark]] = [:]
   ) -> [MailboxSession.Slot] {
     // Only this thread replaces a loaded snapshot, so the copying of chunks may happen outside the lock.
     var next: MailboxSnapshot?
@@ -109,11 +114,17 @@ final class View: Sendable {
         state.phase = .loaded(
           changes.reduce(current) { $1.modSeq > $0.highestModSeq ? $0.applying($1) : $0 })
       }
-      return state.sessions
+      if !state.overlays.isEmpty { state.update(changes, marks) }
+      // Marks alone are nobody else's business.
+      return changes.isEmpty
+        ? state.sessions.filter { slot in slot.viewer.map { marks[$0] != nil } ?? false } : state.sessions
     }
   }
 
   // MARK: Sessions
+
+  /// All of them, to be told of other rights.
+  var allSessions: [MailboxSession.Slot] { state.withLock { $0.sessions } }
 
   func add(_ slot: MailboxSession.Slot) { state.withLock { $0.sessions.append(slot) } }
 

@@ -102,13 +102,27 @@ final class ViewRegistry: Sendable {
     }
   }
 
-  func publish(_ publication: Publication, cache: MailCache) {
+  private func publishShared(_ publication: Publication) {
+    for (ref, marks) in publication.shared.marks where publication.changes[ref] == nil {
+      guard let view = state.withLock({ $0.entries[ref]?.view }) else { continue }
+      for slot in view.publish([], working: nil, info: nil, marks: marks) { slot.tell() }
+    }
+    for ref in publication.shared.lists.keys {
+      guard let view = state.withLock({ $0.entries[ref]?.view }) else { continue }
+      for slot in view.allSessions where slot.viewer != nil { slot.tell() }
+    }
+  }
+
+  func publish(_ publication: Publication, cache: MailCache, access: AccessCache) {
     for (ref, changes) in publication.changes {
       guard let view = state.withLock({ $0.entries[ref]?.view }) else { continue }
-      let slots = view.publish(changes, working: publication.working[ref], info: cache.mailbox(ref))
+      let slots = view.publish(
+        changes, working: publication.working[ref], info: cache.mailbox(ref),
+        marks: publication.shared.marks[ref] ?? [:])
       if changes.contains(where: \.isDeletion) { forget(view) } else if slots.isEmpty { recount(view) }
       for slot in slots { slot.tell() }
     }
-    watches.publish(publication)
+    if !publication.shared.isEmpty { publishShared(publication) }
+    watches.publish(publication, access: access)
   }
 }

@@ -39,6 +39,8 @@ final class Transaction {
   private var jobModSeqs: [Int64: ModSeq] = [:]
   private var jobAnnotated: [Publication.Annotated] = []
   private var annotated: [Publication.Annotated] = []
+  private var jobShared = SharedChanges()
+  private var shared = SharedChanges()
 
   struct PackDelta {
     var frames: Int64 = 0
@@ -191,6 +193,9 @@ final class Transaction {
     jobAnnotated.append(.init(account: account, names: names, authors: authors))
   }
 
+  /// Notes what the job does to the marks of viewers and to access control lists.
+  func note(_ body: (inout SharedChanges) -> Void) { body(&jobShared) }
+
   // MARK: Blobs
 
   /// Notes a blob to be written with this commit, with as many references as it has owners.
@@ -223,6 +228,7 @@ final class Transaction {
     jobChanges.removeAll(keepingCapacity: true)
     jobModSeqs.removeAll(keepingCapacity: true)
     if !jobAnnotated.isEmpty { jobAnnotated = [] }
+    if !jobShared.isEmpty { jobShared = SharedChanges() }
   }
 
   /// The job stands: its changes join those of the commit.
@@ -231,6 +237,7 @@ final class Transaction {
       Self.add(change, to: &changes[ref, default: []], folded: working[ref]?.folded ?? 0)
     }
     if !jobAnnotated.isEmpty { annotated += jobAnnotated }
+    if !jobShared.isEmpty { shared.merge(jobShared) }
     beginJob()
   }
 
@@ -351,10 +358,14 @@ final class Transaction {
     // A mailbox that was deleted, or whose creation was taken back, is not there any more.
     for (account, mailbox) in dirtyMailboxes where account.mailboxes[mailbox.state.id] === mailbox {
       publication.mailboxes.append((account.ref(mailbox), account.info(mailbox)))
+      if !mailbox.state.viewers.isEmpty {
+        publication.viewers.append((account.ref(mailbox), mailbox.state.viewers))
+      }
     }
     publication.changes = changes
     publication.working = working
     publication.annotated = annotated
+    publication.shared = shared
     return publication
   }
 
@@ -379,6 +390,7 @@ final class Transaction {
     changes.removeAll(keepingCapacity: true)
     working.removeAll(keepingCapacity: true)
     if !annotated.isEmpty { annotated = [] }
+    if !shared.isEmpty { shared = SharedChanges() }
     frames.removeAll(keepingCapacity: true)
     frameBlobs.removeAll(keepingCapacity: true)
     packDeltas.removeAll(keepingCapacity: true)
@@ -402,6 +414,8 @@ struct Publication {
   var changes: [MailboxRef: [MailboxChange]] = [:]
   var working: [MailboxRef: (snapshot: MailboxSnapshot, folded: Int)] = [:]
   var annotated: [Annotated] = []
+  var viewers: [(ref: MailboxRef, viewers: [Int64: ViewerCounts])] = []
+  var shared = SharedChanges()
 
   struct Annotated {
     var account: Int64

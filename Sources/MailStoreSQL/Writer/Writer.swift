@@ -49,6 +49,7 @@ final class Writer: @unchecked Sendable {
   let directory: DirectoryCache
   let packs: PackStore
   let cache: MailCache
+  let access: AccessCache
   let views: ViewRegistry
   let marks: Marks
   private let logger: Logger
@@ -66,7 +67,8 @@ final class Writer: @unchecked Sendable {
 
   init(
     db: SQLConnection, directoryDB: SQLConnection, directory: DirectoryCache, packs: PackStore, cache: MailCache,
-    views: ViewRegistry, marks: Marks, freeSpace: FreeSpace, settings: StoreSettings, logger: Logger
+    access: AccessCache, views: ViewRegistry, marks: Marks, freeSpace: FreeSpace, settings: StoreSettings,
+    logger: Logger
   ) throws(StoreError) {
     self.marks = marks
     transaction = try Transaction(
@@ -75,6 +77,7 @@ final class Writer: @unchecked Sendable {
     self.directory = directory
     self.packs = packs
     self.cache = cache
+    self.access = access
     self.views = views
     self.logger = logger
   }
@@ -303,7 +306,8 @@ final class Writer: @unchecked Sendable {
     // hears OK finds his change in every view.
     if let publication {
       cache.publish(publication)
-      views.publish(publication, cache: cache)
+      if !publication.shared.isEmpty { access.publish(publication.shared) }
+      views.publish(publication, cache: cache, access: access)
     }
     for (job, outcome) in zip(batch, outcomes) { job.finish(outcome) }
     if publication != nil { checkpoint() }

@@ -117,6 +117,13 @@ public enum ConfigTable {
     ConfigRow(
       "imap.quota-administrators", .text, "",
       "Accounts that set quotas by SETQUOTA, their own and others', parted by commas (QUOTASET, RFC 9208)."),
+    ConfigRow(
+      "imap.shared-prefix", .text, "shared/",
+      "Before names of mailboxes that other accounts share: shared/NAME/INBOX. Empty: they cannot be named."),
+    ConfigRow("imap.public-prefix", .text, "Public/", "Before names of the public mailboxes."),
+    ConfigRow(
+      "imap.public-account", .text, "",
+      "The account whose mailboxes are the public ones, for those it gives rights to. Empty: there are none."),
     ConfigRow("pop3.idle-timeout", .duration, "10m", "At least 10 minutes (RFC 1939 §3)."),
     ConfigRow(
       "pop3.login-delay", .duration, "0s", "Between logins of an account (RFC 2449 §6.5). 0: none, not announced."),

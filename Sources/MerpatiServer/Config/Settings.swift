@@ -40,6 +40,7 @@ public struct Settings: Sendable {
   public var imapUTF8Fallback: String
   public var imapLanguage: String
   public var quotaAdministrators: [String]
+  public var sharing: SharingSettings
   public var pop3IdleSeconds: Int
   public var pop3LoginDelaySeconds: Int
   /// `as-is`, `surrogate` or `refuse`.
@@ -113,6 +114,7 @@ public struct Settings: Sendable {
     quotaAdministrators = Self.names(config, "imap.quota-administrators")
     imapLanguage = config["imap.language"]
     imapUTF8Fallback = config["imap.utf8-fallback"]
+    sharing = try SharingSettings(config)
     pop3IdleSeconds = try Self.atLeast(10 * 60, config, "pop3.idle-timeout")
     pop3LoginDelaySeconds = Self.seconds(config, "pop3.login-delay")
     pop3UTF8Fallback = config["pop3.utf8-fallback"]

@@ -91,6 +91,10 @@ struct Administration: Sendable {
       reply.deleted = try await upkeep().deletedMessages(of: account(name).id, filter)
     case .undelete(let name, let filter, let ignoringQuota):
       reply.undeleted = try await upkeep().undelete(of: account(name).id, filter, ignoringQuota: ignoringQuota)
+    case .accessList(let name, let mailbox):
+      reply.access = try await access(of: try await account(name), mailbox)
+    case .accessChange(let name, let mailbox, let identifier, let rights):
+      reply.message = try await changeAccess(of: try await account(name), mailbox, identifier, rights)
     case .deliver, .append, .read, .backup:
       throw ControlFailure(.software, "a request that carries messages does not come this way")
     }
@@ -112,7 +116,7 @@ struct Administration: Sendable {
     }
   }
 
-  private func account(_ name: String) async throws -> Account {
+  func account(_ name: String) async throws -> Account {
     guard let account = try await store.account(named: name) else { throw StoreError.noSuchAccount(name) }
     return account
   }
@@ -194,6 +198,7 @@ extension ControlFailure {
     case .tooManyKeywords(let limit):
       self.init(.data, "a mailbox has at most \(limit) keywords, each of at most 255 octets")
     case .tooManyMailboxes(let limit): self.init(.data, "an account has at most \(limit) mailboxes")
+    case .tooManyGrants(let limit): self.init(.data, "a mailbox is shared with at most \(limit) accounts")
     case .tooManyMessages(let limit): self.init(.data, "at most \(limit) messages at a time")
     default: self.init(.data, "\(error)")
     }

@@ -37,6 +37,10 @@ public enum ControlRequest: Codable, Sendable {
   case accountRestore(RestoredAccount)
   case deletedMessages(account: String, filter: DeletedFilter)
   case undelete(account: String, filter: DeletedFilter, ignoringQuota: Bool)
+  /// Nil: of all mailboxes.
+  case accessList(account: String, mailbox: String?)
+  /// `rights` as SETACL has them: letters, perhaps behind `+` or `-`.
+  case accessChange(account: String, mailbox: String, identifier: String, rights: String)
 
   public struct Delivery: Codable, Sendable {
     public var recipient: String
@@ -135,6 +139,7 @@ public struct ControlReply: Codable, Sendable {
   public var backup: BackupSnapshot?
   public var deleted: DeletedListing?
   public var undeleted: UndeleteReport?
+  public var access: [AccessReport]?
   public init() {}
 
   public struct Fingerprints: Codable, Sendable {
@@ -156,7 +161,7 @@ public struct ControlReply: Codable, Sendable {
     failure != nil || accounts != nil || quota != nil || check != nil || repair != nil
       || scrub != nil || compaction != nil || count != nil
       || message != nil || listing != nil || mailbox != nil || page != nil || fingerprints != nil || assigned != nil
-      || advice != nil || backup != nil || deleted != nil || undeleted != nil
+      || advice != nil || backup != nil || deleted != nil || undeleted != nil || access != nil
   }
 }
 
@@ -195,6 +200,15 @@ public struct AccountReport: Codable, Sendable {
   public var quotaMessages: Int64?
   public var pop3Expire: String
   public var scram: Bool
+}
+
+/// One line of a mailbox's access control list.
+public struct AccessReport: Codable, Sendable {
+  public var mailbox: String
+  /// An account's name or `anyone`; behind a dash where rights are taken away.
+  public var identifier: String
+  /// Letters of RFC 4314 §2.1.
+  public var rights: String
 }
 
 public struct QuotaReport: Codable, Sendable {

@@ -90,11 +90,6 @@ final class FakeDirectory: MailStore {
   func watch(
     _ account: AccountID, onChange: @escaping @Sendable () -> Void
   ) async throws(StoreError) -> any AccountWatch { throw Self.absent }
-  func annotations(of account: AccountID) async throws(StoreError) -> [MailboxID?: [Annotation]] { throw Self.absent }
-  func setAnnotations(
-    _ changes: [AnnotationChange], in mailbox: MailboxID?, of account: AccountID, limits: AnnotationLimits,
-    by authors: [WatchID]
-  ) async throws(StoreError) -> Bool { throw Self.absent }
   func newIncomingMessage() -> any IncomingMessage { preconditionFailure("no mail in this store") }
   func checkQuota(of account: AccountID, adding size: Int) async throws(StoreError) { throw Self.absent }
   func deliver(_ message: any PreparedMessage, to targets: [DeliveryTarget], date: InternalDate) async
