@@ -77,7 +77,7 @@ extension BinaryIntake {
       let start = header.kept.readableBytes
       header.kept.writeImmutableBuffer(field)
       let kept = header.kept
-      header.part.noteContentField(kept.readableBytesSpan, start..<kept.readableBytes)
+      _ = header.part.noteContentField(kept.readableBytesSpan, start..<kept.readableBytes)
       if kind == .transferEncoding, let range = header.part.range(of: kind),
         TransferEncoding(kept.readableBytesSpan, range) == .binary
       {
