@@ -68,7 +68,7 @@ class Protocols(unittest.TestCase):
         "after login, if `imap.message-limit` is 0": lambda login, tls, passwords: login,  # it is here
         "after login, if `imap.message-limit` is not 0": lambda login, tls, passwords: False,
         # This server has none; imap/quotaset.txt shows it.
-        "after login, if the account is one of `imap.quota-administrators`": lambda login, tls, passwords: False,
+        "after login, if `imap.quota-administrators` names the account": lambda login, tls, passwords: False,
         "before login": lambda login, tls, passwords: not login,
         "before login in the clear": lambda login, tls, passwords: not login and not tls,
         "before login, passwords refused": lambda login, tls, passwords: not login and not passwords,
