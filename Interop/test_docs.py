@@ -336,7 +336,8 @@ class Limits(unittest.TestCase):
     # No limits, or given by the configuration, whose own rows stand in the page.
     NOT_LIMITS = {
         "IMAPServerSettings": {"productName", "productVersion", "wire", "appendLimit", "loginTimeout", "idleTimeout", "now",
-                               "offersCompression", "offersUnauthenticate", "submissionAccounts", "utf8Fallback"},
+                               "offersCompression", "offersUnauthenticate", "othersPrefix", "publicPrefix", "publicAccount",
+                               "submissionAccounts", "utf8Fallback"},
         "POP3ServerSettings": {"hostname", "implementation", "offersSTLS", "loginDelaySeconds", "idleSeconds", "utf8Fallback",
                                "language", "now", "loginSeconds", "loginTimeoutSeconds"},
         "LMTPServerSettings": {"hostname", "maxMessageBytes", "quotaFullIsTemporary", "recipientDelimiter", "addsTraceHeaders",
