@@ -338,7 +338,7 @@ class Apart(unittest.TestCase):
             self.good(ana.command("SETACL Rahasia budi lr"))
             before = self.state()
             self.assertEqual([line.split(b' "/" ')[1] for line in budi.command("LIST \"\" shared/*")[1]],
-                             [b"shared", b"shared/ana", b"shared/ana/Rahasia"])
+                             [b"shared/ana", b"shared/ana/Rahasia"])
             self.good(budi.command("EXAMINE shared/ana/Rahasia"))
             self.assertIn(MARK.encode(), b"".join(budi.command("FETCH 1 BODY[]")[1]))
             # Not the one that was deleted, nor the one above or below, nor anything else.
