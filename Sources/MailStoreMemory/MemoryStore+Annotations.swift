@@ -21,6 +21,9 @@ extension MemoryStore {
     try await write { state throws(StoreError) in
       var account = try state.account(id)
       if let mailbox, account.mailboxes[mailbox]?.isSelectable != true { throw .mailboxGone }
+      guard changes.contains(where: { account.annotations[AnnotationName(mailbox, $0.entry)] != $0.value }) else {
+        return true
+      }
       let before = account.annotations.keys.count { $0.mailbox == mailbox }
       let octets = account.annotationOctets
       for change in changes { account.annotations[AnnotationName(mailbox, change.entry)] = change.value }
@@ -29,6 +32,7 @@ extension MemoryStore {
       else { return false }
       state.accounts[id] = account
       _ = state.modSeq(id)
+      if let mailbox, let annotated = account.mailboxes[mailbox] { state.put(annotated, account.ref(annotated)) }
       state.annotated.append(
         MemoryAnnotated(account: id, names: changes.map { AnnotationName(mailbox, $0.entry) }, authors: authors))
       return true

@@ -36,6 +36,7 @@ extension Transaction {
     let account = try account(id)
     if let mailbox, account.mailboxes[mailbox.rawValue]?.state.isSelectable != true { throw .mailboxGone }
     let place = mailbox?.rawValue ?? 0
+    guard try changesAnything(changes, place, of: account) else { return true }
     var entries: [String: Int] = [:]
     let rows = try db(
       "SELECT entry, COALESCE(LENGTH(value), 0) FROM annotation WHERE account = ? AND mailbox = ? AND uid = 0")
@@ -54,6 +55,11 @@ extension Transaction {
     }
     let modSeq = modSeq(account)
     hasWritten = true
+    if let box = account.mailboxes[place] {
+      // RFC 7162 §3.2: the mailbox's HIGHESTMODSEQ is raised, though no message has changed.
+      touch(box, of: account)
+      change(box, of: account) { _ in }
+    }
     let remove = try db("DELETE FROM annotation WHERE account = ? AND mailbox = ? AND uid = 0 AND entry = ?")
     let insert = try db(
       "INSERT INTO annotation (account, mailbox, uid, viewer, entry, value, modseq) VALUES (?, ?, 0, ?, ?, ?, ?)")
@@ -73,6 +79,27 @@ extension Transaction {
     }
     note(changes.map { AnnotationName(mailbox, $0.entry) }, of: account.id, by: authors)
     return true
+  }
+
+  /// They go with their mailbox, so that they count no more.
+  func removeAnnotations(of ref: MailboxRef) throws(StoreError) {
+    let row = try db("DELETE FROM annotation WHERE account = ? AND mailbox = ?")
+    row.bind(1, ref.account.rawValue)
+    row.bind(2, ref.mailbox.rawValue)
+    try row.run()
+  }
+
+  private func changesAnything(
+    _ changes: [AnnotationChange], _ place: Int64, of account: AccountBox
+  ) throws(StoreError) -> Bool {
+    let row = try db("SELECT value FROM annotation WHERE account = ? AND mailbox = ? AND uid = 0 AND entry = ?")
+    for change in changes {
+      row.bind(1, account.id)
+      row.bind(2, place)
+      row.bind(3, change.entry)
+      if try row.first({ $0.buffer(0) }) != change.value { return true }
+    }
+    return false
   }
 
   private static func octets(_ entries: [String: Int]) -> Int {

@@ -201,6 +201,7 @@ extension Transaction {
     try row.run()
     try schedulePurge(1...UID.max, of: mailbox, account)
     try removeAccessKey(of: account.ref(mailbox))
+    try removeAnnotations(of: account.ref(mailbox))
     account.mailboxes[mailbox.state.id] = nil
     account.names[mailbox.state.name] = nil
   }
