@@ -27,14 +27,17 @@ struct NameChanges {
   private var subscribedBefore: Set<String>
   private var subscribedAfter: Set<String>
   private let after: [String: MailboxInfo]
+  /// There are more lines than are wanted, and they are not all here.
+  private(set) var isTooMuch = false
   private var listed: Set<String> = []
 
   /// - Parameters:
   ///   - lone: subscribed names without a mailbox, as they were.
   ///   - own: what this client has done itself, which it need not be told (RFC 5465 §5).
+  ///   - limit: more lines than these are not wanted, so no work is spent on them.
   init(
     from before: [MailboxID: Before], lone: Set<String>, to listing: MailboxListing, _ filters: NotifyFilters,
-    own: OwnNameChange?
+    own: OwnNameChange?, limit: Int = .max
   ) {
     self.filters = filters
     self.own = own
@@ -50,9 +53,14 @@ struct NameChanges {
     for old in before.values where old.isSubscribed { subscribedBefore.insert(old.name) }
     if filters.all.contains(.mailboxName) {
       findNames(before, listing)
+      guard lines.count <= limit else {
+        isTooMuch = true
+        return
+      }
       if own != nil || lines.contains(where: { $0.oldName != nil }) { verifyNames(before, listing) }
     }
     if filters.all.contains(.subscriptionChange) { findSubscriptions() }
+    if lines.count > limit { isTooMuch = true }
   }
 
   /// Attributes must be accurate (RFC 5465 §5.5). `hasChildren`: names with something below them.
@@ -161,14 +169,15 @@ struct NameChanges {
   /// Changes of this session and of others that came together can be in each other's way. What a client would make of the
   /// lines is compared with what is there; if that differs, every name is told as it is.
   private mutating func verifyNames(_ before: [MailboxID: Before], _ listing: MailboxListing) {
-    var believed = Set(before.values.lazy.filter(\.isSelectable).map(\.name))
-    own?.apply(to: &believed)
-    var all = believed.union(before.values.map(\.name))
+    var names = Set(before.values.lazy.filter(\.isSelectable).map(\.name))
+    own?.apply(to: &names)
+    var all = names.union(before.values.map(\.name))
+    var tree = NameTree(names)
     for line in lines {
-      if let old = line.oldName { OwnNameChange.move(old, to: line.name, in: &believed) }
-      all.formUnion(believed)
-      if after[line.name]?.isSelectable == true { believed.insert(line.name) } else { believed.remove(line.name) }
+      if let old = line.oldName { all.formUnion(tree.move(old, to: line.name)) }
+      if after[line.name]?.isSelectable == true { tree.insert(line.name) } else { tree.remove(line.name) }
     }
+    let believed = tree.names
     all.formUnion(believed)
     let selectable = Set(listing.mailboxes.lazy.filter(\.isSelectable).map(\.name))
     if own != nil {
