@@ -69,11 +69,13 @@ public struct IMAPServerSettings: Sendable {
   public var messagesOnLoop = 8192
   /// LIST and STATUS responses that NOTIFY sends in one go. Beyond: `OK [NOTIFICATIONOVERFLOW]`, and NOTIFY is off.
   public var notifyLines = 2000
+  /// Names of an account that NOTIFY compares in one go on the event loop; more are compared elsewhere.
+  public var namesOnLoop = 500
   /// New messages of which NOTIFY sends in one go what was asked for. Beyond: the same.
   public var notifyMessages = 10_000
   /// Searches of a session whose results are kept up to date (RFC 5267 §4.3). Beyond: `NO [NOUPDATE]`.
   public var searchContexts = 16
-  /// Results of all of them together, 4 octets each. Beyond: the same.
+  /// Results of all of them together, 4 octets each, and 8 in another order than that of the mailbox. Beyond: the same.
   public var contextResults = 200_000
   /// Messages that a change makes such a search look at in the store. Beyond: the same, and it ends.
   public var contextMessages = 2000

@@ -28,6 +28,12 @@ extension MemoryStore {
     try await write { state throws(StoreError) in
       var account = try state.account(id)
       if let mailbox, account.mailboxes[mailbox]?.isSelectable != true { throw .mailboxGone }
+      let kept = { (change: AnnotationChange) -> ByteBuffer? in
+        let name = AnnotationName(mailbox, change.entry)
+        return viewer == id || !change.isPrivate
+          ? account.annotations[name] : account.foreignAnnotations[viewer]?[name]
+      }
+      guard changes.contains(where: { kept($0) != $0.value }) else { return true }
       let octets = account.annotationOctets
       let own = changes.filter { viewer == id || !$0.isPrivate }
       let others = changes.filter { viewer != id && $0.isPrivate }
@@ -44,6 +50,7 @@ extension MemoryStore {
       }
       state.accounts[id] = account
       _ = state.modSeq(id)
+      if let mailbox, let annotated = account.mailboxes[mailbox] { state.put(annotated, account.ref(annotated)) }
       if !own.isEmpty {
         state.annotated.append(
           MemoryAnnotated(account: id, names: own.map { AnnotationName(mailbox, $0.entry) }, authors: authors))

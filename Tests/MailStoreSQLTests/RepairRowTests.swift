@@ -43,6 +43,35 @@ import Testing
     #expect(DiskFile.contents("\(bed.data)/repair.work/mine") == [1, 2])
   }
 
+  @Test func `A new mailbox does not come into the key and the annotations of one whose row is lost`() async throws {
+    let bed = try await CheckerTests().damagedBed()
+    var store = try bed.openSQL()
+    var ana = try #require(try await store.account(named: "ana"))
+    func annotate(_ mailbox: MailboxID) async throws {
+      _ = try await store.setAnnotations(
+        [AnnotationChange("/private/comment", ByteBuffer(string: "a"))], in: mailbox, of: ana.id,
+        limits: .init(entries: 10, octets: 1000), by: [])
+      _ = try await store.accessKey(.replace([1, 2]), of: MailboxRef(account: ana.id, mailbox: mailbox))
+    }
+    let inbox = try await store.info("INBOX", of: ana).id
+    let lost = try await store.createMailbox("Kerja", of: ana.id, specialUse: nil).id
+    try await annotate(inbox)
+    try await annotate(lost)
+    await store.close()
+    try bed.execute("DELETE FROM mailbox WHERE name = 'Kerja'")
+    try bed.execute("UPDATE account_state SET next_mailbox = \(lost.rawValue)")
+    _ = try bed.repairClean()
+    store = try bed.openSQL()
+    ana = try #require(try await store.account(named: "ana"))
+    let new = try await store.createMailbox("Baru", of: ana.id, specialUse: nil).id
+    let annotations = try await store.annotations(of: ana.id)
+    #expect(annotations[new] == nil)
+    #expect(annotations[inbox]?.count == 1)
+    #expect(try await store.accessKey(.read, of: MailboxRef(account: ana.id, mailbox: new)) == nil)
+    #expect(try await store.accessKey(.read, of: MailboxRef(account: ana.id, mailbox: inbox)) == [1, 2])
+    await store.close()
+  }
+
   @Test func `A store that somebody has open is refused`() async throws {
     let bed = try StoreBed()
     let store = try bed.openSQL()

@@ -37,6 +37,26 @@ struct ResultList {
 }
 
 @Suite struct ContextUpdateTests {
+  @Test func `Ascending UIDs are looked up, taken out and put in as those of a set`() {
+    for seed in 0..<2000 as Range<UInt64> {
+      var random = SeededRandom(seed: seed)
+      let uids = (1...40 as ClosedRange<UID>).filter { _ in random.flip() }
+      let gone = (1...40 as ClosedRange<UID>).filter { _ in random.int(0...3) == 0 }
+      let fresh = (1...60 as ClosedRange<UID>).filter { !uids.contains($0) && random.flip() }
+      #expect((0...41 as ClosedRange<UID>).allSatisfy { uids.holds(ascending: $0) == uids.contains($0) })
+      #expect(uids.removing(ascending: gone) == uids.filter { !gone.contains($0) }, "seed \(seed)")
+      #expect(uids.merging(ascending: fresh) == (uids + fresh).sorted(), "seed \(seed)")
+    }
+  }
+
+  /// What is told must not depend on where it is worked out.
+  @Test(arguments: Transcript.all(of: "imap").filter { $0.name.contains("context") })
+  func `Results that are worked out off the loop are told as others are`(transcript: Transcript) async throws {
+    let run = try TranscriptRun(transcript, server: .imap)
+    run.settings["messages-on-loop"] = "1"
+    try await run.play()
+  }
+
   @Test func `A client that follows the changes has the results, at their places`() throws {
     for seed in 0..<2000 as Range<UInt64> {
       var random = SeededRandom(seed: seed)

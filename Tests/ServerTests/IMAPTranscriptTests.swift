@@ -26,6 +26,7 @@ extension TestServer.Kind {
     settings.messagesOnLoop = parts.number("messages-on-loop", or: settings.messagesOnLoop)
     settings.notifyLines = parts.number("notify-lines", or: settings.notifyLines)
     settings.notifyMessages = parts.number("notify-messages", or: settings.notifyMessages)
+    settings.namesOnLoop = parts.number("names-on-loop", or: settings.namesOnLoop)
     settings.searchContexts = parts.number("search-contexts", or: settings.searchContexts)
     settings.contextResults = parts.number("context-results", or: settings.contextResults)
     settings.metadataEntries = parts.number("metadata-entries", or: settings.metadataEntries)

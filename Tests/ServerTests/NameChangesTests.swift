@@ -171,6 +171,58 @@ private struct PlainNames {
     #expect(own.lines.isEmpty)
   }
 
+  @Test func `A tree of names moves what a list of them does`() {
+    for seed in 0..<2000 as Range<UInt64> {
+      var random = SeededRandom(seed: seed)
+      var list: [String: NameChanges.Held] = [:]
+      for (number, name) in Self.names.enumerated() where random.flip() {
+        list[name] = .known(MailboxID(Int64(number + 1)))
+      }
+      var tree = NameTree(list)
+      for _ in 0..<8 {
+        let (old, new) = (random.pick(Self.names), random.pick(Self.names))
+        switch random.int(0...3) {
+        case 0:
+          list[old] = .new
+          tree.insert(old, .new)
+        case 1:
+          list[old] = nil
+          tree.remove(old)
+        default:
+          OwnNameChange.move(old, to: new, in: &list)
+          _ = tree.move(old, to: new)
+        }
+        #expect(tree.names == list, "seed \(seed)")
+      }
+    }
+  }
+
+  /// With a walk over all names for each of them this would not end.
+  @Test(.timeLimit(.minutes(5)))
+  func `Thousands of renames at once cost what they move`() {
+    var before: [MailboxID: NameChanges.Before] = [:]
+    var listing = MailboxListing(mailboxes: [])
+    for number in 0..<30_000 {
+      let id = MailboxID(Int64(number + 1))
+      before[id] = .init(name: "a\(number)", isSelectable: true, isSubscribed: false)
+      listing.mailboxes.append(
+        MailboxInfo(id: id, name: number < 15_000 ? "b\(number)" : "a\(number)", uidValidity: UInt32(number + 1)))
+    }
+    let filters = NotifyFilters([NotifyGroup(.personal, [.mailboxName])])
+    let all = NameChanges(from: before, lone: [], to: listing, filters, own: nil)
+    #expect(all.lines.count == 15_000 && !all.isTooMuch)
+    #expect(all.lines.allSatisfy { $0.oldName != nil })
+    #expect(NameChanges(from: before, lone: [], to: listing, filters, own: nil, limit: 2000).isTooMuch)
+  }
+
+  /// What is told must not depend on where it is worked out.
+  @Test(arguments: Transcript.all(of: "imap").filter { $0.name.contains("notify") || $0.name.contains("metadata") })
+  func `Names that are compared off the loop are told as others are`(transcript: Transcript) async throws {
+    let run = try TranscriptRun(transcript, server: .imap)
+    run.settings["names-on-loop"] = "1"
+    try await run.play()
+  }
+
   @Test func `Filters add up, and a subtree ends at a level`() {
     let filters = NotifyFilters([
       NotifyGroup(.subtree([MailboxName("a")]), [.messageNew, .messageExpunge]),

@@ -20,6 +20,8 @@ extension IMAPSession {
       throw .bad("Only a search of the selected mailbox can be saved")
     }
     try checkContext(command.search, tag)
+    // RFC 7162 §3.1
+    if command.search.key.hasModSeq { enableCondStore() }
     try checkRelevancy(command.search)
     if view != nil { tell(expunge: false, includeUID: true) }
     guard !isOver else { throw .connectionClosed }

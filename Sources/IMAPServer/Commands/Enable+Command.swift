@@ -28,6 +28,7 @@ extension IMAPSession {
     // RFC 9051 §6.3.1: sent even if nothing was enabled.
     connection.out.writeEnabled(names)
     enabled.formUnion(wanted.subtracting(.condStore))
+    if wanted.contains(.uidOnly) { endNumberedContexts() }
     if !wanted.isDisjoint(with: [.condStore, .qResync]) { enableCondStore() }
     return .ok("ENABLE completed")
   }

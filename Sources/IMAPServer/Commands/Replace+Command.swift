@@ -44,6 +44,7 @@ extension IMAPSession {
     }
     guard !isOver else { throw .connectionClosed }
     noteOwn(assigned, in: destination, target.ref)
+    if view?.mailbox.ref == replaced.ref { notify?.ownExpunged.append(replaced.uid) }
     // RFC 8508 §4.3: APPENDUID goes before the EXISTS and EXPUNGE, which the end of the command brings.
     say(
       .ok, .appendUID(validity: assigned.uidValidity, assigned: assigned.assigned), "Replacement message ready")

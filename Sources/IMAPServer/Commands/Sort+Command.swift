@@ -8,6 +8,8 @@ extension IMAPSession {
   /// SORT and UID SORT (RFC 5256 §3, RFC 5267 §3, RFC 5957).
   func sort(_ command: SortCommand, tag: String) async throws(CommandError) -> Completion {
     let search = try await expandingFilters(command.search)
+    var command = command
+    command.key = search.key
     try checkContext(search, tag)
     let isByRelevancy = command.criteria.contains { $0.key == .relevancy }
     try checkRelevancy(search, isSortedByIt: isByRelevancy)
@@ -27,7 +29,7 @@ extension IMAPSession {
           if isByRelevancy {
             refuseUpdates(tag, "Results by relevancy are not kept up to date")
           } else {
-            startContext(search, command, tag, sorted.uids, view)
+            startContext(search, command, tag, sorted.uids, view, byUID: found.uids(in: view.told))
           }
         }
         writeSorted(sorted, returns, command, tag, view.told, scores)

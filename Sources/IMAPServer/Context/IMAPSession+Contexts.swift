@@ -12,10 +12,10 @@ extension IMAPSession {
   }
 
   /// From now on the client hears of changes in these results, `members`. Too many, and it hears that it will not
-  /// (RFC 5267 §4.3.1).
+  /// (RFC 5267 §4.3.1). `byUID`: the same ascending, if they are in another order.
   func startContext(
     _ search: SearchCommand, _ sort: SortCommand?, _ tag: String, _ members: [UID], _ view: MailboxView,
-    correlator: ByteBuffer? = nil
+    byUID: [UID]? = nil, correlator: ByteBuffer? = nil
   ) {
     let contexts = self.contexts ?? SearchContexts()
     guard contexts.list.count < settings.searchContexts, contexts.results + members.count <= settings.contextResults
@@ -25,7 +25,8 @@ extension IMAPSession {
     search.returns = nil
     contexts.add(
       SearchContexts.Context(
-        tag: tag, search: search, correlator: correlator, sort: sort, comparator: comparator, members: members))
+        tag: tag, search: search, correlator: correlator, sort: sort, comparator: comparator, members: members,
+        byUID: byUID ?? members))
     self.contexts = contexts
   }
 
@@ -61,12 +62,13 @@ extension IMAPSession {
     let numbers = Dictionary(contexts.gone.map { ($0.uid, UInt32(clamping: $0.index + 1)) }) { first, _ in first }
     contexts.gone = []
     for context in contexts.list {
-      let gone = Set(context.members.lazy.filter { numbers[$0] != nil })
+      let gone = numbers.keys.filter(context.byUID.holds(ascending:))
       guard !gone.isEmpty else { continue }
-      let update = ContextUpdate(context.members, isSorted: context.sort != nil, without: gone) {
+      let update = ContextUpdate(context.members, isSorted: context.sort != nil, without: Set(gone)) {
         context.search.uid ? $0 : numbers[$0] ?? 0
       }
-      contexts.set(update.members, of: context.tag)
+      let byUID = context.sort == nil ? update.members : context.byUID.removing(ascending: gone.sorted())
+      contexts.set(update.members, byUID: byUID, of: context.tag)
       connection.out.writeESearchUpdate(
         tag: context.tag, context.correlator, uid: context.search.uid, removed: update.removed)
     }
@@ -86,10 +88,10 @@ extension IMAPSession {
     var wanted: [UID: [FetchItem]] = [:]
     for context in contexts.list {
       do throws(CommandError) {
-        let (update, fresh) = try await look(at: candidates, for: context, view)
+        let (update, fresh, byUID) = try await look(at: candidates, for: context, view)
         guard !isOver else { return }
         updates.append((context, update))
-        contexts.set(update.members, of: context.tag)
+        contexts.set(update.members, byUID: byUID, of: context.tag)
         for uid in fresh where new.contains(uid) {
           for item in context.search.updateItems where wanted[uid]?.contains(item) != true {
             wanted[uid, default: []].append(item)
@@ -112,6 +114,13 @@ extension IMAPSession {
     }
   }
 
+  /// With UIDONLY no message has a number any more (RFC 9586 §3): results that are told by number end.
+  func endNumberedContexts() {
+    for context in contexts?.list ?? [] where !context.search.uid {
+      end(context.tag, "Message numbers are not told with UIDONLY")
+    }
+  }
+
   private func end(_ tag: String, _ why: Sentence) {
     guard let contexts, contexts.remove(tag) else { return }
     if contexts.list.isEmpty { self.contexts = nil }
@@ -120,31 +129,24 @@ extension IMAPSession {
 
   private func look(
     at candidates: IndexRanges, for context: SearchContexts.Context, _ view: MailboxView
-  ) async throws(CommandError) -> (update: ContextUpdate, fresh: Set<UID>) {
+  ) async throws(CommandError) -> (update: ContextUpdate, fresh: [UID], byUID: [UID]) {
     let (_, node) = try compiled(context.search, by: context.comparator)
     guard node.level == .snapshot || candidates.count <= settings.contextMessages else {
       throw .no(.limit, "Too many messages have changed at once")
     }
-    let found = Set(try await find(node, view, in: candidates).uids(in: view.told))
     let told = view.told
-    let byUID = context.search.uid
-    func number(_ uid: UID) -> UInt32 { byUID ? uid : UInt32(clamping: (told.index(of: uid) ?? 0) + 1) }
-    let members = Set(context.members)
-    let gone = Set(candidates.uids(in: told).lazy.filter { members.contains($0) && !found.contains($0) })
-    let fresh = found.subtracting(members)
-    var update = ContextUpdate(context.members, isSorted: context.sort != nil, without: gone, number: number)
-    guard let sort = context.sort else {
-      update.insert(fresh.sorted(), number: number)
-      return (update, fresh)
-    }
-    guard !fresh.isEmpty else { return (update, fresh) }
-    var all = IndexRanges()
-    for uid in (update.members + fresh).sorted() {
-      if let index = told.index(of: uid), !view.isGhost(uid) { all.append(index) }
-    }
+    let isLarge = max(context.members.count, candidates.count) > settings.messagesOnLoop
+    let found = try await find(node, view, in: candidates).uids(in: told)
+    let looked = candidates.uids(in: told)
+    let look =
+      isLarge
+      ? await offLoop { ContextLook(context, looked, found, told) } : ContextLook(context, looked, found, told)
+    guard let sort = context.sort, !look.fresh.isEmpty else { return (look.update, look.fresh, look.byUID) }
+    let synced = view.ghosts > 0 ? view.synced : nil
+    let all = isLarge ? await offLoop { look.indexes(told, synced) } : look.indexes(told, synced)
     let order = try await sorted(all, sort, view, by: context.comparator).uids
-    update.insert(fresh, in: order, number: number)
-    return (update, fresh)
+    let update = isLarge ? await offLoop { look.placed(order, told) } : look.placed(order, told)
+    return (update, look.fresh, look.byUID)
   }
 
   /// RFC 5465 §7: what UPDATE asked for of new messages, together with what NOTIFY asked for, in one response each.
@@ -158,14 +160,19 @@ extension IMAPSession {
       if !more.isEmpty { notify?.ownMessages.insert(uid) }
     }
     for (items, indexes) in groups.sorted(by: { ($0.value.first ?? 0) < ($1.value.first ?? 0) }) {
-      do throws(CommandError) { try await fetchUnasked(FetchPlan(items, wire, enabled), indexes) } catch {
+      do throws(CommandError) { try await fetchUnasked(items, indexes) } catch {
         guard !isOver else { return }
         _ = completion(for: error, of: .search)
       }
     }
   }
 
-  func fetchUnasked(_ plan: FetchPlan, _ indexes: IndexRanges) async throws(CommandError) {
+  /// In the form that the session asks for now, which need not be that of the command which wanted it.
+  func fetchUnasked(_ items: [FetchItem], _ indexes: IndexRanges) async throws(CommandError) {
+    var plan = FetchPlan(items, wire, enabled)
+    plan.surrogates = showsSurrogates && plan.showsHeaders
+    downgraded = []
+    defer { tellDowngraded() }
     if plan.isInMemory {
       _ = try await fetchSlowlyFromMemory(plan, indexes)
     } else {

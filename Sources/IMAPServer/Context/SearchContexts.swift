@@ -17,6 +17,8 @@ final class SearchContexts {
     let comparator: Comparator
     /// UIDs, in the order that the client has them in.
     var members: [UID]
+    /// The same, ascending.
+    var byUID: [UID]
   }
 
   private(set) var list: [Context] = []
@@ -34,8 +36,9 @@ final class SearchContexts {
 
   func contains(_ tag: String) -> Bool { list.contains { $0.tag == tag } }
   func add(_ context: Context) { list.append(context) }
-  func set(_ members: [UID], of tag: String) {
-    if let index = list.firstIndex(where: { $0.tag == tag }) { list[index].members = members }
+  func set(_ members: [UID], byUID: [UID], of tag: String) {
+    guard let index = list.firstIndex(where: { $0.tag == tag }) else { return }
+    (list[index].members, list[index].byUID) = (members, byUID)
   }
 
   /// False: there is none of that tag.
@@ -78,11 +81,13 @@ struct ContextUpdate: Sendable {
   init(_ members: [UID], isSorted: Bool, without gone: Set<UID>, number: (UID) -> UInt32) {
     self.members = members
     guard !gone.isEmpty else { return }
-    self.members.removeAll { gone.contains($0) }
     guard isSorted else {
-      removed = [ContextChange(0, members.filter(gone.contains).map(number))]
+      let sorted = gone.sorted()
+      self.members = members.removing(ascending: sorted)
+      removed = [ContextChange(0, sorted.map(number))]
       return
     }
+    self.members.removeAll { gone.contains($0) }
     // From the end on, so that each place is the one that the client has it at. Neighbours go together.
     var index = members.count
     while index > 0 {
@@ -94,11 +99,11 @@ struct ContextUpdate: Sendable {
     }
   }
 
-  /// New results of a search that is not sorted.
+  /// New results of a search that is not sorted, ascending.
   mutating func insert(_ fresh: [UID], number: (UID) -> UInt32) {
     guard !fresh.isEmpty else { return }
-    members = (members + fresh).sorted()
-    added = [ContextChange(0, fresh.sorted().map(number))]
+    members = members.merging(ascending: fresh)
+    added = [ContextChange(0, fresh.map(number))]
   }
 
   /// New results of a sorted search. `order`: all results that are still there, in the order asked for. Members that are
@@ -131,5 +136,45 @@ struct ContextUpdate: Sendable {
     }
     merged += old
     members = merged
+  }
+}
+
+/// Ascending UIDs, each once: one walk instead of a table of all.
+extension [UID] {
+  func holds(ascending uid: UID) -> Bool {
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if self[middle] < uid { low = middle + 1 } else { high = middle }
+    }
+    return low < count && self[low] == uid
+  }
+
+  func removing(ascending others: [UID]) -> [UID] {
+    guard !others.isEmpty else { return self }
+    var left: [UID] = []
+    left.reserveCapacity(count)
+    var next = 0
+    for uid in self {
+      while next < others.count, others[next] < uid { next += 1 }
+      if next == others.count || others[next] != uid { left.append(uid) }
+    }
+    return left
+  }
+
+  func merging(ascending others: [UID]) -> [UID] {
+    guard let first = others.first else { return self }
+    if last.map({ $0 < first }) ?? true { return self + others }
+    var merged: [UID] = []
+    merged.reserveCapacity(count + others.count)
+    var next = 0
+    for uid in self {
+      while next < others.count, others[next] < uid {
+        merged.append(others[next])
+        next += 1
+      }
+      merged.append(uid)
+    }
+    return merged + others[next...]
   }
 }

@@ -33,6 +33,13 @@ extension IMAPSession {
   /// RFC 6858 §3: which of the messages were surrogates.
   func noteDowngraded(_ uid: UID) { downgraded.append(uid) }
 
+  /// The same of responses that nobody asked for, which have no completion.
+  func tellDowngraded() {
+    guard !isOver, !downgraded.isEmpty else { return }
+    let completion = withDowngraded(.ok("These are surrogates"))
+    connection.out.writeUntagged(.ok, completion.code, completion.text)
+  }
+
   /// The completion of a FETCH, with the code that names surrogates.
   func withDowngraded(_ completion: Completion) -> Completion {
     guard !downgraded.isEmpty else { return completion }

@@ -15,13 +15,13 @@ extension IMAPSession {
     guard let selected = notify.selected else { return ownUpdate(notify, view, current, expunge: expunge, own: own) }
     notify.ownExpunged = []
     let firstNew = view.told.lastUID + 1
-    if selected.plan != nil, current.count - current.lowerBound(firstNew) > settings.notifyMessages {
+    if !selected.items.isEmpty, current.count - current.lowerBound(firstNew) > settings.notifyMessages {
       overflow(notify)
       return nil
     }
     guard var update = self.view?.sync(expunge: expunge, own: own, enabled) else { return nil }
-    if !selected.tellsFlags { keepBack(&update, notify, view.told, own) }
-    if update.exists != nil, selected.plan != nil { notify.pendingFrom = min(notify.pendingFrom ?? .max, firstNew) }
+    if !selected.tellsFlags { keepBack(&update, notify, view, own) }
+    if update.exists != nil, !selected.items.isEmpty { notify.pendingFrom = min(notify.pendingFrom ?? .max, firstNew) }
     return update.isEmpty ? nil : update
   }
 
@@ -49,8 +49,10 @@ extension IMAPSession {
 
   /// FlagChange is not wanted: only flags this session has set itself are told. The view has all of them, so that FETCH
   /// shows how they are.
-  private func keepBack(_ update: inout ViewUpdate, _ notify: Notify, _ before: MailboxSnapshot, _ own: OwnStore?) {
-    if notify.flagsTold == nil { notify.flagsTold = before }
+  private func keepBack(_ update: inout ViewUpdate, _ notify: Notify, _ before: MailboxView, _ own: OwnStore?) {
+    if notify.flagsTold == nil { notify.flagsTold = before.told }
+    let count = update.messages
+    defer { if update.messages < count, notify.keptBack == nil { notify.keptBack = before.safeModSeq } }
     // After a STORE no EXPUNGE is told, so the indexes are those of the STORE.
     update.flags.removeAll { own?.indexes.contains($0.index) != true }
     update.modSeqs.removeAll { own?.indexes.contains($0.index) != true }

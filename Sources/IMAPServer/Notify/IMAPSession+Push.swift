@@ -17,9 +17,9 @@ extension IMAPSession {
         if update.messages <= settings.messagesOnLoop { write(update, includeUID: true) } else { late = update }
       }
     }
-    tellMailboxes(notify)
-    if late != nil || notify.pendingFrom != nil || contexts?.hasChanges == true {
-      startPush(late)
+    let large = tellMailboxes(notify)
+    if late != nil || large != nil || notify.pendingFrom != nil || contexts?.hasChanges == true {
+      startPush(late, large)
     } else {
       connection.push()
       if idleTag != nil { restSoon() }
@@ -27,18 +27,19 @@ extension IMAPSession {
   }
 
   /// Nothing else is read meanwhile.
-  func startPush(_ update: ViewUpdate?) {
+  func startPush(_ update: ViewUpdate?, _ large: LargeNews? = nil) {
     begin("*", .notify, isUID: true)
-    Task(executorPreference: connection.taskExecutor) { await self.push(update) }
+    Task(executorPreference: connection.taskExecutor) { await self.push(update, large) }
   }
 
-  private func push(_ update: ViewUpdate?) async {
+  private func push(_ update: ViewUpdate?, _ large: LargeNews?) async {
     if let update { await writeSlowly(update, includeUID: true) }
     if contexts != nil { await tellContexts() }
     do throws(CommandError) { try await fetchNew() } catch {
       // What cannot be read is left out, and said to the log.
       if !isOver { _ = completion(for: error, of: .notify) }
     }
+    if let large { await tell(large) }
     running = nil
     proceed()
     if idleTag != nil { restSoon() }
@@ -50,30 +51,70 @@ extension IMAPSession {
     notify.pendingFrom = nil
     let own = notify.ownMessages
     notify.ownMessages = []
-    guard let plan = notify.selected?.plan else { return }
+    guard let selected = notify.selected, !selected.items.isEmpty else { return }
     var indexes = IndexRanges()
     view.told.forEach(in: view.told.lowerBound(first)..<view.told.count) { index, entry in
       if !own.contains(entry.uid), !view.isGhost(entry.uid) { indexes.append(index) }
     }
     guard !indexes.isEmpty, !isOver else { return }
-    try await fetchUnasked(plan, indexes)
+    try await fetchUnasked(selected.items, indexes)
   }
 
   // MARK: Other mailboxes
 
-  private func tellMailboxes(_ notify: Notify) {
-    guard let watch = notify.watch else { return }
+  /// News of names that have to be compared off the loop.
+  struct LargeNews {
+    var news: AccountNews
+    var comparison: Notify.Comparison
+  }
+
+  /// Not nil: this is still to be told, by a task.
+  private func tellMailboxes(_ notify: Notify) -> LargeNews? {
+    guard let watch = notify.watch else { return nil }
     let news = watch.news()
     defer { notify.own = nil }
     let left = notify.takeLeft()
-    guard !news.isEmpty || left != nil else { return }
-    var names: NameChanges?
-    let listing = news.listing.map { SessionListing($0, news.shared, listener.namespaces).listing }
-    if let listing { names = notify.reshape(listing) }
-    var infos = listing?.mailboxes ?? news.changed.sorted { $0.name < $1.name }
-    if let left, listing == nil, !infos.contains(where: { $0.id == left.id }) { infos.append(left) }
+    guard !news.isEmpty || left != nil else { return nil }
+    guard let listing = news.listing.map({ SessionListing($0, news.shared, listener.namespaces).listing }) else {
+      var infos = news.changed.sorted { $0.name < $1.name }
+      if let left, !infos.contains(where: { $0.id == left.id }) { infos.append(left) }
+      write(news, nil, status(of: infos[...], notify), notify)
+      return nil
+    }
+    let comparison = notify.comparison(with: listing, limit: settings.notifyLines)
+    if max(listing.mailboxes.count, comparison.known.count) > settings.namesOnLoop {
+      return LargeNews(news: news, comparison: comparison)
+    }
+    let names = comparison.result()
+    notify.adopt(names)
+    write(news, names, status(of: listing.mailboxes[...], notify), notify)
+    return nil
+  }
+
+  private func tell(_ large: LargeNews) async {
+    guard let notify, notify.watch != nil else { return }
+    let comparison = large.comparison
+    let names = await offLoop { comparison.result() }
+    // A command cannot have come between: this task is one.
+    guard !isOver, notify.watch != nil else { return }
+    guard !names.changes.isTooMuch else { return overflow(notify) }
+    notify.adopt(names)
+    var rest = comparison.listing.mailboxes[...]
+    var status: [Status] = []
+    while !rest.isEmpty {
+      status += self.status(of: rest.prefix(settings.namesOnLoop), notify)
+      rest = rest.dropFirst(settings.namesOnLoop)
+      await Task.yield()
+      guard !isOver, notify.watch != nil else { return }
+    }
+    write(large.news, names, status, notify)
+  }
+
+  private typealias Status = (info: MailboxInfo, items: [StatusItem])
+
+  private func status(of infos: ArraySlice<MailboxInfo>, _ notify: Notify) -> [Status] {
     let selected = view?.listedID
-    var status: [(info: MailboxInfo, items: [StatusItem])] = []
+    var status: [Status] = []
     for info in infos {
       if info.id == selected {
         notify.selectedInfo = info
@@ -82,23 +123,26 @@ extension IMAPSession {
       let items = notify.statusItems(info, tellsModSeqs: enabled.tellsModSeqs)
       if !items.isEmpty { status.append((info, items)) }
     }
-    guard (names?.lines.count ?? 0) + status.count <= settings.notifyLines else { return overflow(notify) }
+    return status
+  }
+
+  private func write(_ news: AccountNews, _ names: Notify.Comparison.Result?, _ status: [Status], _ notify: Notify) {
+    let lines = (names?.changes.lines.count ?? 0) + status.count
+    guard lines <= settings.notifyLines, names?.changes.isTooMuch != true else { return overflow(notify) }
     if news.missesAnnotations, !notify.filters.all.isDisjoint(with: .metadata) { return overflow(notify) }
-    if let names, let listing { writeNames(names, listing) }
-    write(news.annotated.filter { notify.wants($0, news.annotatedMailboxes) }, news.annotatedMailboxes)
+    for line in names?.changes.lines ?? [] { if let names { write(line, names) } }
+    // After ENABLE METADATA all of it is told already.
+    if metadata == nil {
+      write(news.annotated.filter { notify.wants($0, news.annotatedMailboxes) }, news.annotatedMailboxes)
+    }
     for (info, items) in status { writeStatus(info, items) }
   }
 
-  private func writeNames(_ names: NameChanges, _ listing: MailboxListing) {
-    guard !names.lines.isEmpty else { return }
-    var parents: Set<String> = []
-    for info in listing.mailboxes { parents.formUnion(ListPlan.parents(of: info.name)) }
-    for line in names.lines {
-      connection.out.writeList(
-        ListResponse(
-          MailboxName(line.name), attributes: names.attributes(of: line.name, hasChildren: parents),
-          oldName: line.oldName.map { MailboxName($0) }), wire)
-    }
+  private func write(_ line: NameChanges.Line, _ names: Notify.Comparison.Result) {
+    connection.out.writeList(
+      ListResponse(
+        MailboxName(line.name), attributes: names.changes.attributes(of: line.name, hasChildren: names.parents),
+        oldName: line.oldName.map { MailboxName($0) }), wire)
   }
 
   func writeStatus(_ info: MailboxInfo, _ items: [StatusItem]) {
@@ -119,7 +163,7 @@ extension IMAPSession {
     if isSelected, let contexts { contexts.own.formUnion(assigned.assigned) }
     guard let notify else { return }
     if isSelected {
-      if notify.selected?.plan != nil { notify.ownMessages.formUnion(assigned.assigned) }
+      if notify.selected?.items.isEmpty == false { notify.ownMessages.formUnion(assigned.assigned) }
     } else {
       notify.noteOwn(assigned, in: name, listed)
     }

@@ -34,14 +34,17 @@ struct NameChanges {
   private var subscribedBefore: Set<String>
   private var subscribedAfter: Set<String>
   private let after: [String: MailboxInfo]
+  /// There are more lines than are wanted, and they are not all here.
+  private(set) var isTooMuch = false
   private var listed: Set<String> = []
 
   /// - Parameters:
   ///   - lone: subscribed names without a mailbox, as they were.
   ///   - own: what this client has done itself, which it need not be told (RFC 5465 §5).
+  ///   - limit: more lines than these are not wanted, so no work is spent on them.
   init(
     from before: [MailboxID: Before], lone: Set<String>, to listing: MailboxListing, _ filters: NotifyFilters,
-    own: OwnNameChange?
+    own: OwnNameChange?, limit: Int = .max
   ) {
     self.filters = filters
     self.own = own
@@ -57,9 +60,14 @@ struct NameChanges {
     for old in before.values where old.isSubscribed { subscribedBefore.insert(old.name) }
     if filters.all.contains(.mailboxName) {
       findNames(before, listing)
+      guard lines.count <= limit else {
+        isTooMuch = true
+        return
+      }
       if own != nil || lines.contains(where: { $0.oldName != nil }) { verifyNames(before, listing) }
     }
     if filters.all.contains(.subscriptionChange) { findSubscriptions() }
+    if lines.count > limit { isTooMuch = true }
   }
 
   /// Attributes must be accurate (RFC 5465 §5.5). `hasChildren`: names with something below them.
@@ -173,15 +181,16 @@ struct NameChanges {
     for (id, old) in before where old.isSelectable { holds[old.name] = .known(id) }
     own?.apply(to: &holds)
     var all = Set(holds.keys).union(before.values.map(\.name))
+    var tree = NameTree(holds)
     for line in lines {
-      if let old = line.oldName { OwnNameChange.move(old, to: line.name, in: &holds) }
-      all.formUnion(holds.keys)
+      if let old = line.oldName { all.formUnion(tree.move(old, to: line.name)) }
       if after[line.name]?.isSelectable != true {
-        holds[line.name] = nil
-      } else if holds[line.name] == nil {
-        holds[line.name] = .new
+        tree.remove(line.name)
+      } else if tree.names[line.name] == nil {
+        tree.insert(line.name, .new)
       }
     }
+    holds = tree.names
     all.formUnion(holds.keys)
     let selectable = Set(listing.mailboxes.lazy.filter(\.isSelectable).map(\.name))
     for info in listing.mailboxes where info.isSelectable {

@@ -32,10 +32,9 @@ extension IMAPSession {
 
   private func selected(_ groups: [NotifyGroup]) -> Notify.Selected? {
     guard let group = groups.first(where: \.filter.isSelected), group.events.contains(.messageNew) else { return nil }
-    let plan = group.items.isEmpty ? nil : FetchPlan(group.items, wire, enabled)
     return Notify.Selected(
       tellsFlags: group.events.contains(.flagChange), delaysExpunge: group.filter == .selectedDelayed,
-      items: group.items, plan: plan)
+      items: group.items)
   }
 
   private func begin(_ new: Notify, _ command: NotifyCommand) async throws(CommandError) {

@@ -14,7 +14,6 @@ final class Notify {
     var delaysExpunge: Bool
     /// What is sent of new messages.
     var items: [FetchItem]
-    var plan: FetchPlan?
   }
 
   /// A mailbox as the client has heard of it.
@@ -68,6 +67,8 @@ final class Notify {
   var ownExpunged: [UID] = []
   /// The mailbox when its flags were told last, if changes of flags are not wanted.
   var flagsTold: MailboxSnapshot?
+  /// Changes of flags have been kept back; up to this MODSEQ the client has heard of all.
+  var keptBack: ModSeq?
 
   init(selected: Selected?, filters: NotifyFilters, watch: (any AccountWatch)?) {
     self.selected = selected
@@ -102,6 +103,8 @@ final class Notify {
     ownMessages = []
     ownExpunged = []
     flagsTold = nil
+    let keptBack = self.keptBack
+    self.keptBack = nil
     leftInfo = selectedInfo
     selectedInfo = nil
     guard var entry = known[view.listedID] else { return }
@@ -109,7 +112,7 @@ final class Notify {
     // What the client can know of it: SELECT has said it, and EXISTS does not.
     entry.uidNext = max(view.mailbox.info.uidNext, view.told.lastUID + 1)
     entry.unseen = view.told.unseen
-    entry.modSeq = view.safeModSeq
+    entry.modSeq = min(view.safeModSeq, keptBack ?? .max)
     known[view.listedID] = entry
   }
 
@@ -131,31 +134,15 @@ final class Notify {
     known[id] = entry
   }
 
-  /// The names as they were, and the entries as they are now.
-  func reshape(_ listing: MailboxListing) -> NameChanges {
-    let before = known.mapValues {
-      NameChanges.Before(name: $0.name, isSelectable: $0.isSelectable, isSubscribed: $0.isSubscribed)
-    }
-    let changes = NameChanges(from: before, lone: lone, to: listing, filters, own: own)
-    let names = Set(known.values.map(\.name))
-    var next: [MailboxID: Known] = Dictionary(minimumCapacity: listing.mailboxes.count)
-    for info in listing.mailboxes {
-      var entry = Known(info)
-      if let old = known[info.id], old.isSelectable == info.isSelectable, !changes.retold.contains(info.id) {
-        (entry.uidNext, entry.messages, entry.unseen, entry.modSeq) = (
-          old.uidNext, old.messages, old.unseen, old.modSeq
-        )
-        entry.uidValidity = old.uidValidity
-        (entry.isNew, entry.isReplacement) = (old.isNew, old.isReplacement)
-      } else {
-        entry.isNew = true
-        entry.isReplacement = names.contains(info.name) || changes.retold.contains(info.id)
-      }
-      next[info.id] = entry
-    }
-    known = next
-    lone = Set(listing.subscribedWithoutMailbox)
-    return changes
+  /// What is known, for a comparison with how things are.
+  func comparison(with listing: MailboxListing, limit: Int) -> Comparison {
+    Comparison(known: known, lone: lone, filters: filters, own: own, listing: listing, limit: limit)
+  }
+
+  /// From now on things are known to be so.
+  func adopt(_ comparison: Comparison.Result) {
+    known = comparison.known
+    lone = comparison.lone
   }
 
   /// What STATUS has to say of a mailbox, which then counts as said.

@@ -1,5 +1,6 @@
 import IMAPCore
 import MailNet
+import MailStore
 
 /// What a client has switched on for the rest of its connection, and what the server tells it therefore.
 struct EnabledExtensions: OptionSet, Sendable {
@@ -23,18 +24,20 @@ extension IMAPSession {
     guard !enabled.contains(.condStore) else { return }
     enabled.insert(.condStore)
     hasToldExpunge = false
-    if let view { say(.ok, .highestModSeq(view.safeModSeq), "Highest") }
+    if let view { say(.ok, .highestModSeq(safeModSeq(view)), "Highest") }
   }
 
   /// The MODSEQ up to which the client has heard of everything, where it has to be told before the tag (RFC 7162 §3.2,
-  /// §3.2.7, §6): after EXPUNGE or VANISHED, which carry none; and while some are held back, so that a client which has
-  /// seen higher ones keeps to the lower.
+  /// §3.2.7, §6): after EXPUNGE or VANISHED, which carry none; and while some are held back, or NOTIFY keeps changes of
+  /// flags back, so that a client which has seen higher ones keeps to the lower.
   func dueModSeq() -> UInt64? {
     guard enabled.contains(.condStore), let view else { return nil }
-    guard hasToldExpunge || view.ghosts > 0 else { return nil }
+    guard hasToldExpunge || view.ghosts > 0 || notify?.keptBack != nil else { return nil }
     hasToldExpunge = false
-    return view.safeModSeq
+    return safeModSeq(view)
   }
+
+  private func safeModSeq(_ view: MailboxView) -> ModSeq { min(view.safeModSeq, notify?.keptBack ?? .max) }
 
   /// Commands after which EXPUNGE may be told although they mean messages: the UID forms, unless they ask for numbers all
   /// the same (RFC 7162 §3.2.10.2).

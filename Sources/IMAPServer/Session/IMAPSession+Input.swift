@@ -123,7 +123,7 @@ extension IMAPSession {
     guard isLaunching else { return proceed() }
     if notify != nil { pushNews() }
     // It did not have to wait: whoever launched it goes on with what has come.
-    if !isOver, running == nil { connection.resumeReading() }
+    if !isOver, running == nil, !isStartingTLS, !isDraining { connection.resumeReading() }
   }
 
   /// Sessions of this loop that the store has told of new messages before it answered look first, also when the answer was

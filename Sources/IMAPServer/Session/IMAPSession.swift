@@ -114,6 +114,8 @@ actor IMAPSession: ConnectionSession {
     } else {
       pump()
       armDeadline()
+      // Nobody takes what comes now: it waits where it is bounded, whoever has let this through.
+      if isDraining || running != nil && inputWaiter == nil { connection.pauseReading() }
     }
   }
 

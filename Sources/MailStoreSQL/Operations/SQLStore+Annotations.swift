@@ -43,6 +43,7 @@ extension Transaction {
     let account = try account(id)
     if let mailbox, account.mailboxes[mailbox.rawValue]?.state.isSelectable != true { throw .mailboxGone }
     let place = mailbox?.rawValue ?? 0
+    guard try changesAnything(changes, place, of: account, as: viewer) else { return true }
     let (own, others) = (
       changes.filter { viewer == id || !$0.isPrivate }, changes.filter { viewer != id && $0.isPrivate }
     )
@@ -51,6 +52,11 @@ extension Transaction {
     }
     let modSeq = modSeq(account)
     hasWritten = true
+    if let box = account.mailboxes[place] {
+      // RFC 7162 §3.2: the mailbox's HIGHESTMODSEQ is raised, though no message has changed.
+      touch(box, of: account)
+      change(box, of: account) { _ in }
+    }
     let remove = try db(
       "DELETE FROM annotation WHERE account = ? AND mailbox = ? AND uid = 0 AND viewer = ? AND entry = ?")
     let insert = try db(
@@ -114,6 +120,29 @@ extension Transaction {
       throw .overQuota(OverQuota(resource: .annotations, limit: limit, usage: usage))
     }
     return true
+  }
+
+  /// They go with their mailbox, so that they count no more.
+  func removeAnnotations(of ref: MailboxRef) throws(StoreError) {
+    let row = try db("DELETE FROM annotation WHERE account = ? AND mailbox = ?")
+    row.bind(1, ref.account.rawValue)
+    row.bind(2, ref.mailbox.rawValue)
+    try row.run()
+  }
+
+  private func changesAnything(
+    _ changes: [AnnotationChange], _ place: Int64, of account: AccountBox, as viewer: AccountID
+  ) throws(StoreError) -> Bool {
+    let row = try db(
+      "SELECT value FROM annotation WHERE account = ? AND mailbox = ? AND uid = 0 AND viewer = ? AND entry = ?")
+    for change in changes {
+      row.bind(1, account.id)
+      row.bind(2, place)
+      row.bind(3, change.isPrivate ? viewer.rawValue : 0)
+      row.bind(4, change.entry)
+      if try row.first({ $0.buffer(0) }) != change.value { return true }
+    }
+    return false
   }
 
   private static func octets(_ entries: [String: Int]) -> Int {

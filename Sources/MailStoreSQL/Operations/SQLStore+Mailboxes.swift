@@ -214,6 +214,7 @@ extension Transaction {
     try schedulePurge(1...UID.max, of: mailbox, account)
     try removeAccessKey(of: account.ref(mailbox))
     try removeAccess(of: account.ref(mailbox))
+    try removeAnnotations(of: account.ref(mailbox))
     account.mailboxes[mailbox.state.id] = nil
     account.names[mailbox.state.name] = nil
   }

@@ -117,6 +117,7 @@ extension VolumeRepair {
       ) { MailboxRef(account: AccountID($0.int(0)), mailbox: MailboxID($0.int(1))) }
       for ref in framed { try remakeMailbox(ref) }
     }
+    try mendBelongings()
     let bare = try all(
       try db(
         """
@@ -127,6 +128,22 @@ extension VolumeRepair {
     for (account, hasMailboxes) in bare where !hasMailboxes || isLost {
       try addDefaults(account)
     }
+  }
+
+  /// What belongs to mailboxes that are gone for good goes as well, before a number is given out: a new mailbox must not
+  /// come into another one's access key or annotations.
+  private func mendBelongings() throws(StoreError) {
+    let sentence = "annotations and access keys of mailboxes that are gone removed"
+    for sql: StaticString in [
+      """
+      DELETE FROM annotation WHERE mailbox <> 0 AND NOT EXISTS (
+        SELECT 1 FROM mailbox b WHERE b.account = annotation.account AND b.id = annotation.mailbox)
+      """,
+      """
+      DELETE FROM access_key WHERE NOT EXISTS (
+        SELECT 1 FROM mailbox b WHERE b.account = access_key.account AND b.id = access_key.mailbox)
+      """,
+    ] { try mend(sentence, sql) }
   }
 
   /// Decides whose UIDs may still be relied on, before any is given out. A mailbox whose UIDNEXT is not above all that rows

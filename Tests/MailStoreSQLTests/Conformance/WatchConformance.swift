@@ -103,6 +103,52 @@ import Testing
       #expect(await thrown { _ = try await set(["/private/comment": "f"], work.id) } == .mailboxGone)
       let again = try await store.createMailbox("Kantor", of: ana.id, specialUse: nil)
       #expect(try await text(again.id).isEmpty)
+      // What went with a mailbox counts no more.
+      #expect(try await set(["/private/comment": String(repeating: "g", count: 500)], again.id, octets: 600))
+      try await store.deleteMailbox("Kantor", of: ana.id)
+      #expect(try await set(["/private/comment": String(repeating: "h", count: 500)], nil, octets: 600))
+    }
+  }
+
+  /// RFC 7162 §3.2.
+  @Test(arguments: Engine.allCases)
+  func `Annotations that change raise their mailbox's MODSEQ, and those that do not change nothing`(_ engine: Engine)
+    async throws
+  {
+    try await withStore(engine) { store, _ in
+      let ana = try await store.add("ana")
+      let inbox = try await store.info("INBOX", of: ana).id
+      try await store.put(of: ana)
+      func set(_ entry: String, _ value: String?, in mailbox: MailboxID?) async throws {
+        let change = AnnotationChange(entry, value.map { ByteBuffer(string: $0) })
+        #expect(
+          try await store.setAnnotations(
+            [change], in: mailbox, of: ana.id, limits: .init(entries: 10, octets: 1000), by: []))
+      }
+      let session = try await store.openMailbox("INBOX", of: ana.id) {}
+      let watch = try await store.watch(ana.id) {}
+      defer {
+        session.close()
+        watch.close()
+      }
+      let before = try await store.info("INBOX", of: ana).highestModSeq
+      try await set("/private/comment", "a", in: inbox)
+      let after = try await store.info("INBOX", of: ana).highestModSeq
+      #expect(after > before)
+      #expect(session.current?.highestModSeq == after)
+      #expect(session.current?.count == 1)
+      let news = watch.news()
+      #expect(news.changed.map(\.highestModSeq) == [after])
+      #expect(news.annotated == [AnnotationName(inbox, "/private/comment")])
+      try await set("/private/comment", "a", in: inbox)
+      try await set("/private/other", nil, in: inbox)
+      try await set("/private/comment", "a", in: nil)
+      #expect(try await store.info("INBOX", of: ana).highestModSeq == after)
+      #expect(session.current?.highestModSeq == after)
+      #expect(watch.news().annotated == [AnnotationName(nil, "/private/comment")])
+      try await set("/private/comment", nil, in: inbox)
+      #expect(try await store.info("INBOX", of: ana).highestModSeq > after)
+      #expect(try await store.check().problems == [])
     }
   }
 

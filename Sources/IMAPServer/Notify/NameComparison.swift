@@ -1,0 +1,56 @@
+import MailStore
+
+extension Notify {
+  /// The names of an account as a client knows them, and as they are. Pure, so that it can be looked at anywhere.
+  struct Comparison: Sendable {
+    var known: [MailboxID: Known]
+    var lone: Set<String>
+    var filters: NotifyFilters
+    var own: OwnNameChange?
+    var listing: MailboxListing
+    /// Lines that are told at most.
+    var limit: Int
+
+    struct Result: Sendable {
+      var changes: NameChanges
+      /// The entries as they are now.
+      var known: [MailboxID: Known]
+      var lone: Set<String>
+      /// Names with something below them; empty where no line asks for it.
+      var parents: Set<String> = []
+    }
+
+    func result() -> Result {
+      let before = known.mapValues {
+        NameChanges.Before(name: $0.name, isSelectable: $0.isSelectable, isSubscribed: $0.isSubscribed)
+      }
+      let changes = NameChanges(from: before, lone: lone, to: listing, filters, own: own, limit: limit)
+      var result = Result(changes: changes, known: [:], lone: Set(listing.subscribedWithoutMailbox))
+      if !changes.isTooMuch { result.known = entries(changes) }
+      if !changes.isTooMuch, !changes.lines.isEmpty {
+        for info in listing.mailboxes { result.parents.formUnion(ListPlan.parents(of: info.name)) }
+      }
+      return result
+    }
+
+    private func entries(_ changes: NameChanges) -> [MailboxID: Known] {
+      let names = Set(known.values.map(\.name))
+      var next: [MailboxID: Known] = Dictionary(minimumCapacity: listing.mailboxes.count)
+      for info in listing.mailboxes {
+        var entry = Known(info)
+        if let old = known[info.id], old.isSelectable == info.isSelectable, !changes.retold.contains(info.id) {
+          (entry.uidNext, entry.messages, entry.unseen, entry.modSeq) = (
+            old.uidNext, old.messages, old.unseen, old.modSeq
+          )
+          entry.uidValidity = old.uidValidity
+          (entry.isNew, entry.isReplacement) = (old.isNew, old.isReplacement)
+        } else {
+          entry.isNew = true
+          entry.isReplacement = names.contains(info.name) || changes.retold.contains(info.id)
+        }
+        next[info.id] = entry
+      }
+      return next
+    }
+  }
+}
