@@ -37,7 +37,7 @@ extension IMAPSession {
   func tellDowngraded() {
     guard !isOver, !downgraded.isEmpty else { return }
     let completion = withDowngraded(.ok("These are surrogates"))
-    connection.out.writeUntagged(.ok, completion.code, completion.text)
+    say(.ok, completion.code, completion.text)
   }
 
   /// The completion of a FETCH, with the code that names surrogates.
