@@ -54,6 +54,9 @@ final class Notify {
   /// A change of names by this session, of which the next news must not tell.
   var own: OwnNameChange?
 
+  /// Names under which this session has put messages before it knew what stands there: whatever is or was there is told anew.
+  private var unsure: Set<String> = []
+
   /// The selected mailbox as the feed showed it last; once it is left, what its client has not heard is told of it.
   var selectedInfo: MailboxInfo?
   private(set) var leftInfo: MailboxInfo?
@@ -121,9 +124,12 @@ final class Notify {
 
   /// This session has put messages into a mailbox that it has not selected. What others do there is told all the same.
   func noteOwn(_ assigned: AssignedUIDs, in name: MailboxName) {
+    guard let first = assigned.assigned.first else { return }
     // Under a name that others have just given to another mailbox, the client counts where it should not.
-    guard var entry = known[assigned.destination], entry.name == name.storeString, let first = assigned.assigned.first
-    else { return }
+    guard var entry = known[assigned.destination], entry.name == name.storeString else {
+      unsure.insert(name.storeString)
+      return
+    }
     entry.messages += assigned.assigned.count
     if entry.uidNext == first, let last = assigned.assigned.last, Int(last - first) == assigned.assigned.count - 1 {
       entry.uidNext = last + 1
@@ -141,7 +147,10 @@ final class Notify {
     var next: [MailboxID: Known] = Dictionary(minimumCapacity: listing.mailboxes.count)
     for info in listing.mailboxes {
       var entry = Known(info)
-      if let old = known[info.id], old.isSelectable == info.isSelectable, !changes.retold.contains(info.id) {
+      let old = known[info.id]
+      let isUnsure = unsure.contains(info.name) || old.map { unsure.contains($0.name) } == true
+      let isRetold = isUnsure || changes.retold.contains(info.id)
+      if let old, old.isSelectable == info.isSelectable, !isRetold {
         (entry.uidNext, entry.messages, entry.unseen, entry.modSeq) = (
           old.uidNext, old.messages, old.unseen, old.modSeq
         )
@@ -149,11 +158,12 @@ final class Notify {
         (entry.isNew, entry.isReplacement) = (old.isNew, old.isReplacement)
       } else {
         entry.isNew = true
-        entry.isReplacement = names.contains(info.name) || changes.retold.contains(info.id)
+        entry.isReplacement = isRetold || names.contains(info.name)
       }
       next[info.id] = entry
     }
     known = next
+    unsure = []
     lone = Set(listing.subscribedWithoutMailbox)
     return changes
   }
