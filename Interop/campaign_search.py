@@ -161,6 +161,8 @@ class Proof:
         if found == wanted:
             return
         for uid in found ^ wanted:
+            if uid not in self.wrong:
+                self.say(f"    UID {uid}: {place} {self.needles[index]!r} is {'found' if uid in found else 'missed'}")
             self.wrong.setdefault(uid, []).append((what, place, self.needles[index], uid in found))
 
     def verdict(self):

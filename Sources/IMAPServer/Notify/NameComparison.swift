@@ -5,6 +5,8 @@ extension Notify {
   struct Comparison: Sendable {
     var known: [MailboxID: Known]
     var lone: Set<String>
+    /// Names of which everything is told anew.
+    var unsure: Set<String> = []
     var filters: NotifyFilters
     var own: OwnNameChange?
     var listing: MailboxListing
@@ -38,7 +40,10 @@ extension Notify {
       var next: [MailboxID: Known] = Dictionary(minimumCapacity: listing.mailboxes.count)
       for info in listing.mailboxes {
         var entry = Known(info)
-        if let old = known[info.id], old.isSelectable == info.isSelectable, !changes.retold.contains(info.id) {
+        let old = known[info.id]
+        let isUnsure = unsure.contains(info.name) || old.map { unsure.contains($0.name) } == true
+        let isRetold = isUnsure || changes.retold.contains(info.id)
+        if let old, old.isSelectable == info.isSelectable, !isRetold {
           (entry.uidNext, entry.messages, entry.unseen, entry.modSeq) = (
             old.uidNext, old.messages, old.unseen, old.modSeq
           )
@@ -46,7 +51,7 @@ extension Notify {
           (entry.isNew, entry.isReplacement) = (old.isNew, old.isReplacement)
         } else {
           entry.isNew = true
-          entry.isReplacement = names.contains(info.name) || changes.retold.contains(info.id)
+          entry.isReplacement = isRetold || names.contains(info.name)
         }
         next[info.id] = entry
       }

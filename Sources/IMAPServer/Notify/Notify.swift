@@ -53,6 +53,9 @@ final class Notify {
   /// A change of names by this session, of which the next news must not tell.
   var own: OwnNameChange?
 
+  /// Names under which this session has put messages before it knew what stands there: whatever is or was there is told anew.
+  private var unsure: Set<String> = []
+
   /// The selected mailbox as the feed showed it last; once it is left, what its client has not heard is told of it.
   var selectedInfo: MailboxInfo?
   private(set) var leftInfo: MailboxInfo?
@@ -124,9 +127,12 @@ final class Notify {
 
   /// This session has put messages into a mailbox that it has not selected. What others do there is told all the same.
   func noteOwn(_ assigned: AssignedUIDs, in name: MailboxName, _ id: MailboxID) {
+    guard let first = assigned.assigned.first else { return }
     // Under a name that others have just given to another mailbox, the client counts where it should not.
-    guard var entry = known[id], entry.name == name.storeString, let first = assigned.assigned.first
-    else { return }
+    guard var entry = known[id], entry.name == name.storeString else {
+      unsure.insert(name.storeString)
+      return
+    }
     entry.messages += assigned.assigned.count
     if entry.uidNext == first, let last = assigned.assigned.last, Int(last - first) == assigned.assigned.count - 1 {
       entry.uidNext = last + 1
@@ -136,12 +142,13 @@ final class Notify {
 
   /// What is known, for a comparison with how things are.
   func comparison(with listing: MailboxListing, limit: Int) -> Comparison {
-    Comparison(known: known, lone: lone, filters: filters, own: own, listing: listing, limit: limit)
+    Comparison(known: known, lone: lone, unsure: unsure, filters: filters, own: own, listing: listing, limit: limit)
   }
 
   /// From now on things are known to be so.
   func adopt(_ comparison: Comparison.Result) {
     known = comparison.known
+    unsure = []
     lone = comparison.lone
   }
 
