@@ -167,14 +167,14 @@ private struct PlainNames {
     var names = PlainNames()
     notify.adopt(names.listing)
     _ = names.create("a")
-    notify.noteOwn(AssignedUIDs(destination: MailboxID(2), uidValidity: 2, assigned: [1]), in: MailboxName("a"))
+    notify.noteOwn(AssignedUIDs(destination: MailboxID(2), uidValidity: 2, assigned: [1]), in: MailboxName("a"), MailboxID(2))
     _ = names.rename("a", "b")
     _ = names.create("a")
-    _ = notify.reshape(names.listing)
+    notify.adopt(notify.comparison(with: names.listing, limit: .max).result())
     let info = try #require(names.listing.mailboxes.first { $0.name == "a" })
     #expect(notify.statusItems(info, tellsModSeqs: false).contains(.messages))
     // Once.
-    _ = notify.reshape(names.listing)
+    notify.adopt(notify.comparison(with: names.listing, limit: .max).result())
     #expect(notify.statusItems(info, tellsModSeqs: false).isEmpty)
   }
 
