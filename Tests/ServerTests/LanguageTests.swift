@@ -53,7 +53,7 @@ import Testing
 }
 
 extension IndonesianTexts {
-  static var all: [(String, String)] { [commands, grammar, below].flatMap { $0.map { ($0.key, $0.value) } } }
+  static var all: [(String, String)] { [commands, grammar, below, sharing].flatMap { $0.map { ($0.key, $0.value) } } }
 }
 
 /// The string literals of the sources that people are told, with their gaps as `Sentence` has them.

@@ -2,7 +2,7 @@
 enum IndonesianTexts {
   /// - template: as `Sentence` has it.
   static func text(_ template: String) -> String? {
-    if let text = commands[template] ?? grammar[template] ?? below[template] { return text }
+    if let text = commands[template] ?? grammar[template] ?? below[template] ?? sharing[template] { return text }
     guard template.hasSuffix(completed) else { return nil }
     return String(template.dropLast(completed.count)) + " selesai"
   }
