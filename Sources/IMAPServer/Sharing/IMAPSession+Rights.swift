@@ -50,8 +50,8 @@ extension IMAPSession {
     self.view?.sharing?.rights = rights
     guard let now = self.view, !isOver else { return !isOver }
     // RFC 4314 §5.1.1, RFC 9051 §7.1
-    connection.out.writeUntagged(.ok, now.permanentFlags, "Other rights")
-    if now.selectCode != before { connection.out.writeUntagged(.ok, now.selectCode, "Other rights") }
+    say(.ok, now.permanentFlags, "Other rights")
+    if now.selectCode != before { say(.ok, now.selectCode, "Other rights") }
     return true
   }
 
