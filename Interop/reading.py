@@ -98,6 +98,8 @@ def read_field(line):
     if colon < 0 or line[:1] in (b" ", b"\t"):
         return decode_words(unfolded.strip(b" \t"))
     name, value = unfolded[:colon], unfolded[colon + 1:]
+    if not name.strip(b" \t"):
+        return decode_words(value.lstrip(b" \t"))
     return name.rstrip(b" \t").decode("utf-8", "replace") + ": " + decode_words(value.lstrip(b" \t"))
 
 

@@ -79,8 +79,9 @@ public enum MessageText {
       {
         return true
       }
+      // A line that is no field has no name, and nothing stands before its text.
       let field = String(decoding: HeaderFields.unfolded(bytes, name), as: UTF8.self)
-      var text = field + ": " + HeaderFields.decodedValue(bytes, value)
+      var text = (name.isEmpty ? "" : field + ": ") + HeaderFields.decodedValue(bytes, value)
       return text.withUTF8 { body($0.span.bytes) }
     }
   }
