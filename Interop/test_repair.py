@@ -162,7 +162,8 @@ class Repair(unittest.TestCase):
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             status = json.loads(self.server.merpati("check", "--status", "--json", check=False).stdout)
-            if status["damaged"]:
+            # The line of the log may come a moment later.
+            if status["damaged"] and "found by the scrubber" in self.server.log.read_text():
                 break
             time.sleep(0.1)
         self.assertEqual(len(status["damaged"]), 1, status)
