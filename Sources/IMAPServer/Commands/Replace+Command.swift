@@ -21,15 +21,8 @@ extension IMAPSession {
     let view = try selectedView()
     guard let uid = indexes.uids(in: view.told).first else { throw .no(.nonExistent, "No message has that UID") }
     guard !view.isGhost(uid) else { throw .store(.expunged(uid)) }
-    let size = ReplacedSize()
-    _ = try await storeCall { store throws(StoreError) in
-      try await store.visit(view.mailbox.ref, [uid], needs: .dates) { row throws(StoreError) in
-        size.octets = row.size
-        return .stop
-      }
-    }
-    guard !isOver else { throw .connectionClosed }
-    return ReplacedUID(uid: uid, ref: view.mailbox.ref, size: size.octets)
+    let size = try await sumOfSizes([uid], view.mailbox.ref)
+    return ReplacedUID(uid: uid, ref: view.mailbox.ref, size: Int(size))
   }
 
   func replace(
@@ -50,9 +43,4 @@ extension IMAPSession {
       .ok, .appendUID(validity: assigned.uidValidity, assigned: assigned.assigned), "Replacement message ready")
     return .ok("REPLACE completed")
   }
-}
-
-/// `@unchecked Sendable`: written by the visitor, read when the visit has returned.
-private final class ReplacedSize: @unchecked Sendable {
-  var octets = 0
 }

@@ -45,7 +45,8 @@ extension IMAPSession {
     return values
   }
 
-  private func sumOfSizes(_ uids: [UID], _ ref: MailboxRef) async throws(CommandError) -> Int64 {
+  /// RFC822.SIZE of these messages together; those that are gone count nothing.
+  func sumOfSizes(_ uids: [UID], _ ref: MailboxRef) async throws(CommandError) -> Int64 {
     let sum = SizeSum()
     var rest = uids[...]
     while !rest.isEmpty {
