@@ -179,6 +179,21 @@ private struct PlainNames {
     #expect(notify.statusItems(info, tellsModSeqs: false).isEmpty)
   }
 
+  @Test func `Nothing is told of a mailbox under a name its client has not heard, and all of it with the name`() {
+    let filters = NotifyFilters([NotifyGroup(.personal, [.messageNew, .messageExpunge, .flagChange, .mailboxName])])
+    let notify = Notify(selected: nil, filters: filters, watch: nil)
+    var info = MailboxInfo(id: MailboxID(7), name: "A", uidValidity: 22)
+    notify.adopt(MailboxListing(mailboxes: [info], subscribedWithoutMailbox: []))
+    (info.name, info.messages, info.uidNext, info.unseen) = ("B", 1, 2, 1)
+    // The look comes between the RENAME and the note of it.
+    #expect(notify.statusItems(info, tellsModSeqs: false).isEmpty)
+    let names = notify.comparison(with: MailboxListing(mailboxes: [info], subscribedWithoutMailbox: []), limit: 10)
+      .result()
+    notify.adopt(names)
+    #expect(names.changes.lines == [.init(name: "B", oldName: "A")])
+    #expect(notify.statusItems(info, tellsModSeqs: false) == [.messages, .uidNext, .uidValidity, .unseen])
+  }
+
   @Test func `One line tells of a renamed mailbox and all below it`() {
     var names = PlainNames()
     for name in ["a/x/1", "a/y"] { _ = names.create(name) }

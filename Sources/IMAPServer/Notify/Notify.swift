@@ -155,7 +155,9 @@ final class Notify {
   /// What STATUS has to say of a mailbox, which then counts as said.
   /// `tellsModSeqs`: CONDSTORE or QRESYNC has been enabled.
   func statusItems(_ info: MailboxInfo, tellsModSeqs: Bool) -> [StatusItem] {
-    guard var entry = known[info.id] else { return [] }
+    // Under a name that its client has not heard yet nothing is said: the feed shows how things are at each look, and a look
+    // may come between a RENAME and the note of it. The look that tells the name tells this as well.
+    guard var entry = known[info.id], entry.name == info.name else { return [] }
     defer {
       entry.take(info)
       known[info.id] = entry
