@@ -48,7 +48,7 @@ IMAP_ATTEMPTS = {
     "create": ["CREATE \"{name}\""],
     "delete": ["DELETE \"{name}\""],
     "deleteACL": ["DELETEACL \"{name}\" ana", "DELETEACL \"{name}\" anyone"],
-    "enable": ["ENABLE IMAP4rev2 UTF8=ACCEPT CONDSTORE QRESYNC"],
+    "enable": ["UNSELECT", "ENABLE IMAP4rev2 UTF8=ACCEPT CONDSTORE QRESYNC METADATA METADATA-SERVER UIDONLY", "NOOP"],
     "esearch": ["ESEARCH IN (mailboxes \"{name}\" subtree \"{name}\") ALL", "ESEARCH IN (personal subscribed) TEXT " + MARK],
     "examine": ["EXAMINE \"{name}\"", "SELECT INBOX"],
     "expunge": ["EXPUNGE", "UID EXPUNGE 1:*"],
@@ -100,7 +100,9 @@ IMAP_ATTEMPTS = {
     "unselect": ["UNSELECT", "SELECT INBOX"],
     "urlFetch": ["URLFETCH \"imap://ana@localhost/{name}/;UID=1;URLAUTH=authuser:INTERNAL:01" + 64 * "0" + "\"",
                  "URLFETCH \"imap://ana@localhost/INBOX/;UID=1;URLAUTH=user+budi:INTERNAL:01" + 64 * "0" + "\"",
-                 "URLFETCH \"imap://ana@localhost/INBOX/;UID=1\" \"/INBOX/;UID=1\""],
+                 "URLFETCH \"imap://ana@localhost/INBOX/;UID=1\" \"/INBOX/;UID=1\"",
+                 # A token that is right, of a URL that is ana's alone; and the same token for more than it was given for.
+                 "URLFETCH \"{url}\"", "URLFETCH \"{stolen}\""],
     "unsubscribe": ["UNSUBSCRIBE \"{name}\""],
 }
 
@@ -171,6 +173,13 @@ class Apart(unittest.TestCase):
             self.good(peer.command(b"APPEND Rahasia (\\Deleted) {%d+}\r\n%s" % (len(text), text)))
             self.good(peer.command("SELECT Rahasia"))
             self.good(peer.command("EXPUNGE"))
+            for box in ("\"\"", "INBOX", "Rahasia"):
+                self.good(peer.command(f"SETMETADATA {box} (/private/comment \"{MARK}\" /private/vendor/x/y \"{MARK}\")"))
+            # Her own URLs: nobody else may fetch them, whatever they know.
+            answer = peer.command("GENURLAUTH \"imap://ana@localhost/INBOX/;UID=1;URLAUTH=user+ana\" INTERNAL")
+            self.good(answer)
+            self.url = answer[1][0].decode().split(" ")[-1].strip('"')
+            self.stolen = self.url.replace("user+ana", "user+budi")
         with IMAP(self.server.ports["imap"]) as peer:
             self.good(peer.login("budi", PASSWORD))
             text = message("punya-budi")
@@ -187,6 +196,11 @@ class Apart(unittest.TestCase):
             self.good(peer.login("ana", "kata-sandi-ana"))
             seen = [peer.command("LIST \"\" * RETURN (SUBSCRIBED STATUS (MESSAGES UIDNEXT UIDVALIDITY UNSEEN))")[1],
                     peer.command("GETQUOTAROOT INBOX")[1]]
+            for box in ("\"\"", "INBOX", "Rahasia"):
+                seen.append(peer.command(f"GETMETADATA (DEPTH infinity) {box} (/private /shared)")[1])
+            # Her access keys are what they were.
+            seen.append(peer.command(f"URLFETCH \"{self.url}\"")[1])
+            self.assertIn(MARK.encode(), b"".join(seen[-1]))
             for box in ("INBOX", "Rahasia"):
                 self.good(peer.command(f"EXAMINE {box}"))
                 seen.append(peer.command("UID FETCH 1:* (FLAGS INTERNALDATE BODY.PEEK[])")[1])
@@ -204,7 +218,7 @@ class Apart(unittest.TestCase):
                 self.good(peer.command("SELECT INBOX"))
                 for attempt in attempts:
                     for box in NAMES if "{name}" in attempt else ("",):
-                        text = attempt.format(name=box, password="kata-sandi-ana")
+                        text = attempt.format(name=box, password="kata-sandi-ana", url=self.url, stolen=self.stolen)
                         if "DONE" in text:
                             peer.send("z IDLE\r\nDONE\r\n")
                             completion, untagged = peer.answer("z")
@@ -305,8 +319,44 @@ class Apart(unittest.TestCase):
                 self.assertTrue(peer.command(f"AUTH PLAIN {encoded}").startswith(b"-ERR"), words)
         self.unharmed()
 
+    #: All there is to be told of unasked.
+    EVERYTHING = ("ENABLE METADATA", "NOTIFY SET (selected (MessageNew (UID BODY.PEEK[]) MessageExpunge FlagChange)) "
+                  "(personal (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange MailboxMetadataChange "
+                  "ServerMetadataChange)) (subtree (Rahasia ana) (MessageNew MessageExpunge FlagChange MailboxName))",
+                  "UID SEARCH RETURN (UPDATE ALL) ALL")
+
+    def change(self):
+        """What ana does and undoes."""
+        with IMAP(self.server.ports["imap"]) as peer:
+            self.good(peer.login("ana", "kata-sandi-ana"))
+            for command in ("SELECT INBOX", "STORE 1 +FLAGS (\\Answered)", "STORE 1 -FLAGS (\\Answered)",
+                            "SETMETADATA INBOX (/private/vendor/x/z \"a\")", "SETMETADATA INBOX (/private/vendor/x/z NIL)",
+                            "SETMETADATA \"\" (/private/vendor/x/z \"a\")", "SETMETADATA \"\" (/private/vendor/x/z NIL)",
+                            "RENAME Rahasia Lain", "RENAME Lain Rahasia", "CREATE Baru", "SUBSCRIBE Baru", "COPY 1:2 Baru",
+                            "UNSUBSCRIBE Lain", "SUBSCRIBE Rahasia", "UNSUBSCRIBE Baru", "DELETE Baru"):
+                peer.command(command)
+
+    def test_told(self):
+        """Whoever wants to be told of everything is told of nothing that another does."""
+        self.change()
+        self.before = self.state()
+        with IMAP(self.server.ports["imap"]) as peer:
+            self.good(peer.login("budi", PASSWORD))
+            self.good(peer.command("SELECT INBOX"))
+            for command in self.EVERYTHING:
+                self.good(peer.command(command))
+            peer.command("NOOP")
+            self.change()
+            self.assertEqual(peer.command("NOOP")[1] + peer.command("NOOP")[1], [])
+            # And of what is its own it is.
+            completion, untagged = peer.command("APPEND INBOX {4+}\r\nx: y")
+            self.assertIn(b"ADDTO", b"".join(untagged + peer.command("NOOP")[1]), completion)
+        self.unharmed()
+
     def test_compressed_and_unauthenticated(self):
         """What one login has seen is nothing to the next one of the same connection, compressed or not."""
+        self.change()
+        self.before = self.state()
         for compressed in (False, True):
             with IMAP(self.server.ports["imap"]) as peer:
                 self.good(peer.login("ana", "kata-sandi-ana"))
@@ -315,11 +365,16 @@ class Apart(unittest.TestCase):
                 self.good(peer.command("ENABLE IMAP4rev2"))
                 self.good(peer.command("EXAMINE Rahasia"))
                 self.good(peer.command("SEARCH RETURN (SAVE) ALL"))
+                for command in self.EVERYTHING:
+                    self.good(peer.command(command))
                 self.good(peer.command("UNAUTHENTICATE"))
                 if compressed:
                     peer.socket = peer.socket.inner
                 self.assertTrue(peer.command("FETCH 1 BODY[]")[0].startswith(b"BAD"))
                 self.good(peer.login("budi", PASSWORD))
+                # Nothing that the last one wanted to be told of is told to this one.
+                self.change()
+                self.assertEqual(peer.command("NOOP")[1] + peer.command("NOOP")[1], [])
                 for attempt in ("FETCH 1 BODY[]", "UID FETCH $ BODY[]", "SEARCH ALL", "EXAMINE Rahasia", "LIST \"\" *",
                                 "SELECT INBOX", "UID FETCH $ BODY.PEEK[]", "FETCH 1:* BODY.PEEK[]"):
                     completion, untagged = peer.command(attempt)
