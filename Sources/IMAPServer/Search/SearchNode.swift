@@ -82,9 +82,8 @@ indirect enum SearchNode: Sendable {
     case .emailID, .threadID: level >= .columns ? .identifiers : []
     case .sentDay: level >= .columns ? .sortKeys : []
     case .header(let header):
-      if header.isCommon { level >= .columns ? .headers : [] } else { level >= .message ? [.message, .headers] : [] }
-    case .text(let needle): level >= .message && !needle.isEmpty ? [.message, .headers] : []
-    case .body(let needle): level >= .message && !needle.isEmpty ? .message : []
+      if header.isCommon { level >= .columns ? .headers : [] } else { level >= .message ? .message : [] }
+    case .text(let needle), .body(let needle): level >= .message && !needle.isEmpty ? .message : []
     case .and(let nodes), .or(let nodes): nodes.reduce(into: []) { $0.formUnion($1.needs(upTo: level)) }
     case .not(let node), .narrowed(_, let node): node.needs(upTo: level)
     }
