@@ -335,7 +335,8 @@ class Owner:
 
     def share(self):
         """Rights that somebody is refused: a list like any other, and nobody's mailboxes become more by it."""
-        box, name = self.chance.choice(DELIVERED), f"-{self.chance.choice(OWNERS)}"
+        box = self.chance.choice(DELIVERED)
+        name = "-" + self.chance.choice([other for other in OWNERS if other != self.name])
         value = "".join(sorted(self.chance.sample("lrswi", self.chance.randint(0, 3))))
         self.risk = Risk(also="notes")
         self.imap.command(f'SETACL "{box}" {name} {value}' if value else f'DELETEACL "{box}" {name}')

@@ -107,6 +107,8 @@ public enum StoreLimits {
   /// Milliseconds between two looks for messages in the search index that are gone, and segments looked at each time.
   public static let searchIndexSweep: Int64 = 60_000
   public static let sweptSegments = 32
+  /// Octets of a volume's database that are asked for from the disk when it is opened.
+  public static let readAhead = 64 << 20
   /// Accounts whose counters and mailboxes the writer keeps in memory while it has work.
   public static let warmAccounts = 2_000
   /// Milliseconds without work after which a thread of the store gives up memory that it can do without.

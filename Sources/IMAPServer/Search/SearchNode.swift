@@ -9,7 +9,7 @@ indirect enum SearchNode: Sendable {
   /// All of these flags are set.
   case flags(SystemFlags)
   case keyword(UInt64)
-  case recent([ClosedRange<UID>])
+  case recent([MailboxView.Recent])
   /// Days since 1970-01-01, by the zone that stands in INTERNALDATE itself (RFC 9051 §6.4.4: time and zone disregarded).
   case internalDay(DayTest, Int32)
   case sentDay(DayTest, Int32)
