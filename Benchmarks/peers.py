@@ -224,7 +224,8 @@ class Peer:
         return total / 1e9
 
     def rest(self, most=600):
-        """Waits until the server does nothing any more; returns how long that took, in seconds."""
+        """Waits until the server does nothing any more; returns how long that took, in seconds. Merpati's indexer looks once in a
+        second, and may let some looks pass while mail comes in."""
         began = quiet_since = time.monotonic()
         last = self.cpu_seconds()
         while time.monotonic() - began < most:
@@ -232,7 +233,7 @@ class Peer:
             cpu = self.cpu_seconds()
             if cpu - last > 0.02:
                 quiet_since = time.monotonic()
-            elif time.monotonic() - quiet_since > 1:
+            elif time.monotonic() - quiet_since > 3:
                 break
             last = cpu
         return quiet_since - began

@@ -101,7 +101,7 @@ class Expected:
     # An account's mail
 
     def judge(self, name, point, found):
-        """Problems of an account. `found`: {box: (validity, uidnext, {uid: (number, flags)})}, and "subscribed"."""
+        """Problems of an account. `found`: {box: (validity, uidnext, {uid: (number, flags)})}, "subscribed" and "notes"."""
         before, step, position = self.owner(name, point)
         if before is None or before.boxes is None:
             return []
@@ -140,6 +140,8 @@ class Expected:
         # An import subscribes to what it makes.
         if (found["subscribed"] ^ state.subscribed) - set(loose or ()):
             problems.append(f"subscribed to {sorted(found['subscribed'])}, not {sorted(state.subscribed)}")
+        if found["notes"] != state.notes:
+            problems.append(f"annotations and rights {sorted(found['notes'])}, not {sorted(state.notes)}")
         for box in {*found["boxes"], *state.boxes}:
             if loose and box in loose:
                 if box in found["boxes"]:

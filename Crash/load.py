@@ -156,7 +156,7 @@ class Load:
         self.start()
         for name in OWNERS:
             _, place = self.control("accountAdd", name=name, password=f"{name}-0", settings={})
-            self.story.steps[name].append(Step("added", place, State(f"{name}-0", None, None)))
+            self.story.steps[name].append(Step("added", place, State(f"{name}-0", None, None, None)))
         self.story.certificate = (self.data / "tls" / "self-signed.crt").read_bytes()
         self.owners = [Owner(self, name, random.Random(f"{self.seed} {name}")) for name in OWNERS]
         for owner in self.owners:

@@ -27,7 +27,7 @@ class Owner:
         self.load, self.name, self.chance = load, name, chance
         self.steps = load.story.steps[name]
         self.password = self.tried = f"{name}-0"
-        self.boxes, self.subscribed = {}, frozenset()
+        self.boxes, self.subscribed, self.notes = {}, frozenset(), frozenset()
         self.imap, self.selected = None, None
         self.risk = Risk()
         #: An import that has begun: {box: numbers}. It comes in parts.
@@ -37,7 +37,7 @@ class Owner:
         self.count = 0
 
     def note(self, what, place, loose=None):
-        state = State(self.password, dict(self.boxes), self.subscribed)
+        state = State(self.password, dict(self.boxes), self.subscribed, self.notes)
         self.steps.append(Step(what, place, state, loose or self.importing))
         self.risk, self.importing = Risk(), None
         for name, box in self.boxes.items():
@@ -78,6 +78,7 @@ class Owner:
                 imap.command(f'CREATE "{box}"')
                 self.boxes[box] = Box(*imap.select(box, "EXAMINE"), {})
         self.subscribed = imap.names('LSUB "" "*"')
+        self.notes = imap.notes(DELIVERED)
         if before.boxes is not None:
             self.survived(before)
         self.imap, self.selected = imap, None
@@ -104,6 +105,8 @@ class Owner:
                 lost.append(f"{name}: new messages {sorted(number for _, number in new)}, one of them twice")
         if self.subscribed != before.subscribed and not risk.boxes and not risk.also:
             lost.append(f"subscribed to {sorted(before.subscribed)} and now to {sorted(self.subscribed)}")
+        if self.notes != before.notes and risk.also != "notes":
+            lost.append(f"annotations and rights were {sorted(before.notes)} and are {sorted(self.notes)}")
         if lost:
             raise AssertionError(f"{self.name} after a restart ({self.steps[-1].what} was acknowledged): {lost[:5]}")
 
@@ -121,8 +124,8 @@ class Owner:
     def one(self):
         what = self.chance.choices(
             (self.append, self.look, self.store, self.copy, self.move, self.expunge, self.create, self.rename, self.delete,
-             self.subscribe, self.pop, self.change_password, self.bring),
-            (14, 14, 18, 8, 10, 14, 3, 2, 2, 3, 4, 1, 1))[0]
+             self.subscribe, self.annotate, self.share, self.reset_key, self.pop, self.change_password, self.bring),
+            (14, 14, 18, 8, 10, 14, 3, 2, 2, 3, 3, 3, 1, 4, 1, 1))[0]
         what()
 
     def open(self, name=None):
@@ -315,6 +318,32 @@ class Owner:
         self.imap.command(f'{word} "{name}"')
         self.subscribed ^= {name}
         self.note(f"{word} {name}", self.imap.place)
+
+    def now(self, what, box, value):
+        """Of mailboxes that are never deleted or renamed."""
+        kept = {note for note in self.notes if note[:2] != (what, box)}
+        self.notes = frozenset(kept | {(what, box, value)}) if value else frozenset(kept)
+        self.note(f"{what} of '{box}' is {value}", self.imap.place)
+
+    def annotate(self):
+        box = self.chance.choice(("", *DELIVERED))
+        value = self.chance.choice(("", str(self.load.number())))
+        text = f'"{value}"' if value else "NIL"
+        self.risk = Risk(also="notes")
+        self.imap.command(f'SETMETADATA "{box}" (/private/comment {text})')
+        self.now("comment", box, value)
+
+    def share(self):
+        """Rights that somebody is refused: a list like any other, and nobody's mailboxes become more by it."""
+        box = self.chance.choice(DELIVERED)
+        name = "-" + self.chance.choice([other for other in OWNERS if other != self.name])
+        value = "".join(sorted(self.chance.sample("lrswi", self.chance.randint(0, 3))))
+        self.risk = Risk(also="notes")
+        self.imap.command(f'SETACL "{box}" {name} {value}' if value else f'DELETEACL "{box}" {name}')
+        self.now(name, box, value)
+
+    def reset_key(self):
+        self.imap.command(f'RESETKEY "{self.chance.choice(DELIVERED)}"')
 
     # Others
 

@@ -7,10 +7,10 @@ DELIVERED = ("INBOX", "Arsip")
 
 class State:
     """An account as its owner knows it. Never changed."""
-    __slots__ = ("password", "boxes", "subscribed")
+    __slots__ = ("password", "boxes", "subscribed", "notes")
 
-    def __init__(self, password, boxes, subscribed):
-        self.password, self.boxes, self.subscribed = password, boxes, subscribed
+    def __init__(self, password, boxes, subscribed, notes):
+        self.password, self.boxes, self.subscribed, self.notes = password, boxes, subscribed, notes
 
 
 class Box:

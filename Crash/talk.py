@@ -132,6 +132,18 @@ class IMAP(Talk):
         text = b"".join(line for line, _ in self.command(f'{word} "{name}"')[1])
         return int(re.search(rb"UIDVALIDITY (\d+)", text).group(1)), int(re.search(rb"UIDNEXT (\d+)", text).group(1))
 
+    def notes(self, boxes):
+        """{(what, mailbox, value)}: annotations, of the account too, and rights that somebody has or is refused."""
+        found = set()
+        for box in ("", *boxes):
+            for line, _ in self.command(f'GETMETADATA "{box}" (/private/comment)')[1]:
+                found |= {("comment", box, value.decode()) for value in re.findall(rb'/private/comment "(\d+)"', line)}
+        for box in boxes:
+            for line, _ in self.command(f'GETACL "{box}"')[1]:
+                for name, rights in re.findall(rb' "?(-\w+)"? "?(\w+)"?', line):
+                    found.add((name.decode(), box, "".join(sorted(rights.decode()))))
+        return frozenset(found)
+
     def names(self, command):
         found = []
         for line, _ in self.command(command)[1]:

@@ -8,7 +8,7 @@ import subprocess
 
 import mailbag
 from load import SETTINGS, harness
-from story import OWNERS
+from story import DELIVERED, OWNERS
 from talk import IMAP, LMTP, POP3, Control, Gone, Refused
 
 
@@ -54,7 +54,7 @@ def look(imap):
     boxes, octets, problems = {}, 0, []
     for box in imap.names('LIST "" "*"'):
         validity, uidnext = imap.select(box, "EXAMINE")
-        messages = {}
+        messages, bodies = {}, {}
         for uid, (flags, size, body) in imap.fetch("UID FLAGS RFC822.SIZE BODY.PEEK[]").items():
             number = mailbag.identify(body)
             if number is None:
@@ -63,6 +63,13 @@ def look(imap):
                 problems.append(f"{box}: UID {uid} is said to have {size} octets and has {len(body)}")
             octets += len(body)
             messages[uid] = (number, flags)
+            bodies[uid] = body
+        # These come from what the store keeps beside the message.
+        for uid, (_, _, head) in imap.fetch("UID BODY.PEEK[HEADER.FIELDS (SUBJECT MESSAGE-ID)]").items():
+            wanted = b"".join(line for line in bodies.get(uid, b"").split(b"\r\n\r\n")[0].splitlines(keepends=True)
+                              if line.startswith((b"Subject:", b"Message-ID:")))
+            if head.strip() != wanted.strip():
+                problems.append(f"{box}: UID {uid} has the header lines {head!r}, and not {wanted!r}")
         boxes[box] = (validity, uidnext, messages)
     return boxes, octets, problems
 
@@ -146,7 +153,8 @@ def _verify(server, expected, point):
             imap, password = session
             boxes, octets, bad = look(imap)
             problems += [f"{name}/{problem}" for problem in bad]
-            found = {"boxes": boxes, "subscribed": imap.names('LSUB "" "*"')}
+            found = {"boxes": boxes, "subscribed": imap.names('LSUB "" "*"'),
+                     "notes": imap.notes([box for box in DELIVERED if box in boxes])}
             problems += expected.judge(name, point, found)
             count = sum(len(messages) for _, _, messages in boxes.values())
             if (there[name]["messages"], there[name]["bytes"]) != (count, octets):

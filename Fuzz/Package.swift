@@ -82,6 +82,7 @@ let package = Package(
     fuzz("LMTPReplyFuzz", ["LMTPCore", "Bytes"]),
     fuzz("DeflateFuzz", ["MailNet"]),
     fuzz("PackFuzz", ["BlobStore"]),
+    fuzz("ContentChunkFuzz", ["MailStoreSQL", "BlobStore"]),
     fuzz("FlagChunkFuzz", ["MailStoreSQL", "MailStore"]),
     fuzz("MboxFuzz", ["LocalMail"]),
     fuzz("MaildirFuzz", ["LocalMail"]),

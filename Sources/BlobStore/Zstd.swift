@@ -27,6 +27,16 @@ final class Compressor: @unchecked Sendable {
       context, target.baseAddress, target.count, source.baseAddress, source.count, level)
     return ZSTD_isError(count) == 0 ? count : nil
   }
+
+  /// The same; `source` may refer to `base`, which must not begin like a dictionary of zstd.
+  func compress(
+    _ source: UnsafeRawBufferPointer, after base: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer,
+    level: Int32
+  ) -> Int? {
+    let count = ZSTD_compress_usingDict(
+      context, target.baseAddress, target.count, source.baseAddress, source.count, base.baseAddress, base.count, level)
+    return ZSTD_isError(count) == 0 ? count : nil
+  }
 }
 
 enum CompressorPool {
@@ -58,6 +68,17 @@ struct Decompressor: ~Copyable, @unchecked Sendable {
     if context == nil { context = ZSTD_createDCtx() }
     guard let context else { return false }
     return ZSTD_decompressDCtx(context, target.baseAddress, target.count, source.baseAddress, source.count)
+      == target.count
+  }
+
+  /// The same for what was compressed after `base`.
+  mutating func decompress(
+    _ source: UnsafeRawBufferPointer, after base: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer
+  ) -> Bool {
+    if context == nil { context = ZSTD_createDCtx() }
+    guard let context else { return false }
+    return ZSTD_decompress_usingDict(
+      context, target.baseAddress, target.count, source.baseAddress, source.count, base.baseAddress, base.count)
       == target.count
   }
 

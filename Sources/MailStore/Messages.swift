@@ -133,16 +133,18 @@ public struct ContentNeeds: OptionSet, Sendable {
   public static let dates = ContentNeeds(rawValue: 1)
   public static let envelope = ContentNeeds(rawValue: 2)
   public static let bodyStructure = ContentNeeds(rawValue: 4)
-  /// `withCommonHeaders` and `trace`.
+  /// `withCommonHeaders`, and of `trace` at least what has lines of those fields.
   public static let headers = ContentNeeds(rawValue: 8)
   public static let sortKeys = ContentNeeds(rawValue: 16)
   /// Object identifiers (RFC 8474).
   public static let identifiers = ContentNeeds(rawValue: 32)
   public static let preview = ContentNeeds(rawValue: 64)
-  /// `index` and `withMessage`: opens the blob.
+  /// `index`, `trace` and `withMessage`: opens the blob.
   public static let message = ContentNeeds(rawValue: 128)
   /// `uidl`: in the message's own row.
   public static let uidl = ContentNeeds(rawValue: 256)
+  /// `appendBody`: BODYSTRUCTURE without its extensions.
+  public static let body = ContentNeeds(rawValue: 512)
 }
 
 /// What to do after a row.

@@ -74,6 +74,7 @@ public final class SQLStore: MailStore {
     }
     let database = "\(volumePath)/mail.sqlite"
     if FileSizes.of(database) == 0, !packs.packs().isEmpty { throw Self.lostVolume(database) }
+    ReadAhead.begin(database)
     let hadWAL = FileSizes.exists("\(database)-wal")
     let db = try SQLConnection.writer(path: database, migrator: VolumeSchema.migrator)
     db.gatherWALWrites()

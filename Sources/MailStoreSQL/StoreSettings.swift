@@ -31,6 +31,8 @@ public struct StoreSettings: Sendable {
   public var cachedViewEntries: Int
   /// How flags are kept together; tests set it.
   public var flagChunks = FlagChunkSizes()
+  /// How what is kept of messages is brought together; tests set it.
+  public var contentChunks = ContentChunkSizes()
   /// Octets of free space on the volume below which no new mail is taken. 0: until the disk is full.
   public var freeSpaceFloor: Int64
   /// Called once, from a thread of the store, when a sync has failed: nothing is written any more until the store is

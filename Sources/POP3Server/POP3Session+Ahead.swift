@@ -74,7 +74,7 @@ extension POP3Session {
     _ indexes: [Int], of maildrop: any Maildrop, _ burst: Burst
   ) async -> AnswersAhead.Answers? {
     do throws(StoreError) {
-      _ = try await maildrop.visit(indexes[...], needs: [.dates, .headers, .message]) { index, row throws(StoreError) in
+      _ = try await maildrop.visit(indexes[...], needs: [.dates, .message]) { index, row throws(StoreError) in
         burst.add(index, row)
       }
     } catch {

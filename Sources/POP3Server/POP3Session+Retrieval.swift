@@ -78,7 +78,7 @@ extension POP3Session {
     var failure: StoreError?
     do throws(StoreError) {
       let done = try await drop.maildrop.visit(
-        items.map(\.index)[...], needs: [.dates, .headers, .message]
+        items.map(\.index)[...], needs: [.dates, .message]
       ) { index, row throws(StoreError) in
         burst.add(index, row)
       }

@@ -20,7 +20,7 @@ import Testing
 
   static let targets = [
     Target("AuthLineFuzz", authLineFuzz), Target("BinaryFuzz", binaryFuzz), Target("BytesFuzz", bytesFuzz),
-    Target("ControlFuzz", controlFuzz),
+    Target("ContentChunkFuzz", contentChunkFuzz), Target("ControlFuzz", controlFuzz),
     Target("CredentialsFuzz", credentialsFuzz),
     Target("DeflateFuzz", deflateFuzz), Target("DotFuzz", dotFuzz), Target("FlagChunkFuzz", flagChunkFuzz),
     Target("HeaderFuzz", headerFuzz),

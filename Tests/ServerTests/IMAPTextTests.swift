@@ -91,7 +91,7 @@ import Testing
       MessageEntry(uid: 3, flags: [.seen, .flagged], keywords: 2, modSeq: 1),
     ]
     let leaves: [SearchNode] = [
-      .all, .none, .flags(.seen), .flags(.flagged), .keyword(1), .indexes(IndexRanges(0..<2)), .recent([2...3]),
+      .all, .none, .flags(.seen), .flags(.flagged), .keyword(1), .indexes(IndexRanges(0..<2)), .recent([.init(2...3)]),
     ]
     for left in leaves {
       for right in leaves {

@@ -113,7 +113,9 @@ private struct Contents {
     let uids = Array(first..<info.uidNext)
     let done = try await store.visit(
       open.ref, uids[...],
-      needs: [.dates, .envelope, .bodyStructure, .headers, .sortKeys, .identifiers, .preview, .message, .uidl]
+      needs: [
+        .dates, .envelope, .bodyStructure, .body, .headers, .sortKeys, .identifiers, .preview, .message, .uidl,
+      ]
     ) { row throws(StoreError) in
       let shown = Row(
         uid: row.uid, text: try Self.text(row), uidl: row.uidl, email: row.emailID, thread: row.threadID)

@@ -93,6 +93,7 @@ final class World {
       if script.forgetsViews { settings.cachedViewEntries = 0 }
       // A few messages are several chunks of flags, some have none yet.
       settings.flagChunks = FlagChunkSizes(capacity: 5, loose: 8, least: 3)
+      settings.contentChunks = ContentChunkSizes(capacity: 4, loose: 7)
       if script.smallSlices {
         settings.packs.maxPackBytes = 64 << 10
         settings.packs.spoolThreshold = 2 << 10

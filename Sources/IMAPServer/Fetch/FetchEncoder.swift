@@ -291,7 +291,7 @@ final class FetchEncoder: @unchecked Sendable {
 /// How this session shows the flags of its messages.
 struct ShownFlags: Sendable {
   let told: MailboxSnapshot
-  let recent: [ClosedRange<UID>]
+  let recent: [MailboxView.Recent]
   /// The lowest MODSEQ of the `\Seen` that this FETCH has just set; 0: none.
   let newlySeen: ModSeq
   let enabled: EnabledExtensions
@@ -299,7 +299,7 @@ struct ShownFlags: Sendable {
   let keywordRoom: Int
 
   init(
-    told: MailboxSnapshot, recent: [ClosedRange<UID>], newlySeen: ModSeq, _ enabled: EnabledExtensions = []
+    told: MailboxSnapshot, recent: [MailboxView.Recent], newlySeen: ModSeq, _ enabled: EnabledExtensions = []
   ) {
     self.told = told
     self.recent = recent

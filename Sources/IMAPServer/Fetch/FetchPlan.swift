@@ -102,7 +102,7 @@ struct FetchPlan: Sendable {
         needs.insert(.envelope)
         add(.envelope)
       case .body:
-        needs.insert(.bodyStructure)
+        needs.insert(.body)
         add(.body)
       case .bodyStructure:
         needs.insert(.bodyStructure)
@@ -112,7 +112,7 @@ struct FetchPlan: Sendable {
       }
     }
     // Each of them may be as long as the lines beside the message are together.
-    if sections.count > Self.sectionsHeld { needs.formUnion([.message, .headers, .dates]) }
+    if sections.count > Self.sectionsHeld { needs.formUnion([.message, .dates]) }
   }
 
   private mutating func add(_ column: Column) {
@@ -138,7 +138,7 @@ struct FetchPlan: Sendable {
       needs.insert(.headers)
     } else {
       // The size decides whether the message may be held; the trace lines belong to the header.
-      needs.formUnion([.message, .headers, .dates])
+      needs.formUnion([.message, .dates])
     }
     sections.append(section)
   }

@@ -9,7 +9,7 @@ indirect enum SearchNode: Sendable {
   /// All of these flags are set.
   case flags(SystemFlags)
   case keyword(UInt64)
-  case recent([ClosedRange<UID>])
+  case recent([MailboxView.Recent])
   /// Days since 1970-01-01, by the zone that stands in INTERNALDATE itself (RFC 9051 §6.4.4: time and zone disregarded).
   case internalDay(DayTest, Int32)
   case sentDay(DayTest, Int32)
@@ -82,9 +82,8 @@ indirect enum SearchNode: Sendable {
     case .emailID, .threadID: level >= .columns ? .identifiers : []
     case .sentDay: level >= .columns ? .sortKeys : []
     case .header(let header):
-      if header.isCommon { level >= .columns ? .headers : [] } else { level >= .message ? [.message, .headers] : [] }
-    case .text(let needle): level >= .message && !needle.isEmpty ? [.message, .headers] : []
-    case .body(let needle): level >= .message && !needle.isEmpty ? .message : []
+      if header.isCommon { level >= .columns ? .headers : [] } else { level >= .message ? .message : [] }
+    case .text(let needle), .body(let needle): level >= .message && !needle.isEmpty ? .message : []
     case .and(let nodes), .or(let nodes): nodes.reduce(into: []) { $0.formUnion($1.needs(upTo: level)) }
     case .not(let node), .narrowed(_, let node): node.needs(upTo: level)
     }

@@ -12,7 +12,8 @@ final class KeyWatchers: Sendable {
     var mailbox: MailboxID
   }
 
-  private let watchers = Mutex<[AccountID: [ObjectIdentifier: Watcher]]>([:])
+  /// With room at once: see `ViewRegistry`.
+  private let watchers = Mutex([AccountID: [ObjectIdentifier: Watcher]](minimumCapacity: 16))
 
   func add(_ session: IMAPSession, _ ref: MailboxRef) {
     let watcher = Watcher(session: session, mailbox: ref.mailbox)

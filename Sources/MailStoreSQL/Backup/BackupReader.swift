@@ -61,6 +61,8 @@ public final class BackupReader: @unchecked Sendable {
   private let db: SQLConnection
   private var handles: [Int64: any FileHandle] = [:]
   private var scratch = BlobScratch()
+  /// Nil: a backup of an older version, which has all in the rows.
+  private let chunks: ContentChunks?
 
   /// - Parameter generation: nil: the latest.
   public init(_ path: String, generation: String?, account name: String) throws(StoreError) {
@@ -76,10 +78,12 @@ public final class BackupReader: @unchecked Sendable {
     guard let account = accounts.account(named: name) else { throw .noSuchAccount(name) }
     self.account = account
     db = try SQLConnection.immutable(path: "\(folder)/\(manifest.mail.name)")
+    chunks = try ContentChunks.isThere(db) ? ContentChunks(db) : nil
   }
 
   public func close() {
     handles.removeAll()
+    chunks?.close()
     db.close()
   }
 
@@ -127,18 +131,18 @@ public final class BackupReader: @unchecked Sendable {
 
   /// The message as FETCH sent it, every chunk against its checksum.
   public func body(_ uid: UID, in mailbox: Int64) throws(StoreError) -> Body {
-    let row = try db(
+    let row = try db.statement(
       """
-      SELECT c.trace, b.pack, b.offset, b.frame, b.size FROM message m
-      JOIN content c ON c.key = (m.account << 36) + m.content JOIN blob b ON b.id = c.blob
+      SELECT c.trace, b.pack, b.offset, b.frame, b.size, c.key\(chunks == nil ? "" : ", c.chunk, c.trace_size")
+      FROM message m JOIN content c ON c.key = (m.account << 36) + m.content JOIN blob b ON b.id = c.blob
       WHERE m.account = ? AND m.mailbox = ? AND m.uid = ?
       """)
     row.bind(1, account.id.rawValue)
     row.bind(2, mailbox)
     row.bind(3, uid)
-    let found = try row.first { row in
+    let found = try row.first { row throws(StoreError) in
       (
-        row.buffer(0),
+        try trace(row),
         BlobLocation(pack: row.int(1), offset: row.int(2), frameLength: row.int(3), rawSize: row.int(4))
       )
     }
@@ -154,6 +158,14 @@ public final class BackupReader: @unchecked Sendable {
     var bytes = trace
     scratch.withBytes { span in span.withUnsafeBytes { _ = bytes.writeBytes($0) } }
     return .whole(bytes)
+  }
+
+  private func trace(_ row: SQLStatement) throws(StoreError) -> ByteBuffer {
+    guard let chunks, let chunk = row.optionalInt(6), row.int(7) > 0 else { return row.buffer(0) }
+    guard try chunks.find(row.int(5), in: chunk, ContentParts(.trace)) else {
+      throw .corrupt(what: "\(folder): \(SQLMessageRow.damagedChunk(row.int(5)))")
+    }
+    return chunks.buffer(.trace)
   }
 
   private func handle(_ number: Int64) throws(StoreError) -> any FileHandle {

@@ -29,6 +29,34 @@ enum ContentRow {
     try row.run()
   }
 
+  /// The same message in another account, with columns of its own. `chunks`: what has the columns of `key`, if its row does
+  /// not.
+  static func copy(
+    _ key: Int64, to new: Int64, thread: Int64, from chunks: ContentChunks?, _ db: SQLConnection
+  ) throws(StoreError) {
+    let copy = try db(
+      """
+      INSERT INTO content (key, blob, thread, size, version, envelope, structure, body, sort, headers, trace, parts,
+        preview)
+      SELECT ?2, blob, ?3, size, version, envelope, structure, body, sort, headers, trace, parts, preview
+      FROM content WHERE key = ?1
+      """)
+    copy.bind(1, key)
+    copy.bind(2, new)
+    copy.bind(3, thread)
+    try copy.run()
+    guard let chunks else { return }
+    let update = try db(
+      """
+      UPDATE content SET parts = ?2, trace = ?3, structure = ?4, envelope = ?5, headers = ?6, sort = ?7, body = ?8,
+        preview = ?9, version = ?10 WHERE key = ?1
+      """)
+    update.bind(1, new)
+    chunks.bind(to: update, from: 2)
+    update.bind(10, chunks.version)
+    try update.run()
+  }
+
   /// The thread that the message's identifiers lead to, or a new one that is called after its first content
   /// (RFC 8474 §5.2). Identifiers not known yet lead there from now on, so that an answer that comes before its question
   /// meets it.

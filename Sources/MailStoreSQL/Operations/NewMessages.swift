@@ -105,6 +105,7 @@ extension Transaction {
     try ContentRow.insert(
       columns, key: ContentKey.key(account.id, content), blob: blob, thread: thread, size: Int64(message.size),
       trace: trace, db)
+    try sealContents(of: account)
     return content
   }
 

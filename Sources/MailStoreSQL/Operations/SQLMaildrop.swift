@@ -116,6 +116,7 @@ extension Reader {
     defer {
       scratch.endRun()
       scratch.trim()
+      chunks.trim()
     }
     return try db.reading { () throws(StoreError) in
       let query = try query(.contents, needs)

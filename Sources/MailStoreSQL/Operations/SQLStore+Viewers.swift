@@ -186,6 +186,7 @@ extension Transaction {
     var result = AssignedUIDs(
       destination: target.mailbox, uidValidity: mailbox.state.uidValidity, assigned: [])
     var keywords = KeywordMap()
+    let chunks = ContentChunks(db)
     for start in stride(from: uids.startIndex, to: uids.endIndex, by: Self.rowsAtOnce) {
       let wanted = uids[start..<min(start + Self.rowsAtOnce, uids.endIndex)]
       let entries = try seen(by: viewer, try entries(wanted, of: source, owner), in: ref)
@@ -209,7 +210,7 @@ extension Transaction {
         instance += 1
         message.uidl = nil
         message.retrieved = nil
-        if owner !== account { message.content = try copyContent(message.content, from: owner, to: account) }
+        if owner !== account { message.content = try copyContent(message.content, from: owner, chunks, to: account) }
         copies.append(message)
         result.source.append(row.uid)
       }
@@ -231,37 +232,36 @@ extension Transaction {
     return result
   }
 
-  /// A content of one account in another: its own number and thread, the same blob.
+  /// A content of one account in another: its own number and thread, the same blob. `chunks`: of the owner's contents.
   private func copyContent(
-    _ content: Int64, from owner: AccountBox, to account: AccountBox
+    _ content: Int64, from owner: AccountBox, _ chunks: ContentChunks, to account: AccountBox
   ) throws(StoreError) -> Int64 {
     touch(account)
     let key = ContentKey.key(owner.id, content)
-    let read = try db("SELECT blob, headers FROM content WHERE key = ?")
+    let read = try db("SELECT blob, headers, chunk FROM content WHERE key = ?")
     read.bind(1, key)
-    guard let found = try read.first({ ($0.int(0), $0.buffer(1)) }) else {
+    guard var found = try read.first({ (blob: $0.int(0), headers: $0.buffer(1), chunk: $0.optionalInt(2)) }) else {
       throw .corrupt(what: "content \(content) of account \(owner.id) is missing; run 'merpati check --repair'")
+    }
+    if let chunk = found.chunk {
+      guard try chunks.find(key, in: chunk, .all) else {
+        throw .corrupt(
+          what: "chunk \(chunk) of the contents of account \(owner.id) is damaged; run 'merpati check --repair'")
+      }
+      found.headers = chunks.buffer(.headers)
     }
     let new = account.counters.nextContent
     guard new < StoreLimits.contentsPerAccount else {
       throw .database(message: "account \(account.id) has no more content numbers")
     }
     account.counters.nextContent += 1
-    let identifiers = ContentColumns.identifiers(ofHeaders: found.1)
+    let identifiers = ContentColumns.identifiers(ofHeaders: found.headers)
     let thread = try ContentRow.thread(of: identifiers, content: new, account: account.id, db)
-    let copy = try db(
-      """
-      INSERT INTO content (key, blob, thread, size, version, envelope, structure, body, sort, headers, trace, parts,
-        preview)
-      SELECT ?2, blob, ?3, size, version, envelope, structure, body, sort, headers, trace, parts, preview
-      FROM content WHERE key = ?1
-      """)
-    copy.bind(1, key)
-    copy.bind(2, ContentKey.key(account.id, new))
-    copy.bind(3, thread)
-    try copy.run()
+    try ContentRow.copy(
+      key, to: ContentKey.key(account.id, new), thread: thread, from: found.chunk == nil ? nil : chunks, db)
+    try sealContents(of: account)
     let blob = try db("UPDATE blob SET refs = refs + 1 WHERE id = ?")
-    blob.bind(1, found.0)
+    blob.bind(1, found.blob)
     try blob.run()
     return new
   }

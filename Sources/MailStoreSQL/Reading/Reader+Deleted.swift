@@ -37,7 +37,7 @@ extension Reader {
       var rows: [DeletedRow] = []
       var messages: [DeletedMessage] = []
       let list = try db(Self.deleted)
-      let headers = try db("SELECT headers FROM content WHERE key = ?")
+      let headers = try db("SELECT headers, chunk FROM content WHERE key = ?")
       list.bind(1, account.rawValue)
       list.bind(2, filter.since ?? 0)
       list.bind(3, name)
@@ -46,10 +46,14 @@ extension Reader {
         if let wanted, !wanted.contains(uid) { return }
         rows.append(DeletedRow(mailbox: row.int(0), uid: uid, size: row.int(2)))
         guard messages.count < limit else { return }
-        headers.bind(1, ContentKey.key(account.rawValue, row.int(8)))
+        let key = ContentKey.key(account.rawValue, row.int(8))
+        headers.bind(1, key)
         let (subject, from) =
-          try headers.first { text in
-            let bytes = text.blob(0)
+          try headers.first { text throws(StoreError) in
+            var bytes = text.blob(0)
+            if let chunk = text.optionalInt(1), try chunks.find(key, in: chunk, ContentParts(.headers)) {
+              bytes = chunks.bytes(.headers)
+            }
             return (Self.field("Subject", bytes), Self.field("From", bytes))
           } ?? ("", "")
         messages.append(

@@ -11,10 +11,14 @@ extension Reader {
     defer {
       scratch.endRun()
       scratch.trim()
+      chunks.trim()
     }
     return try db.reading { () throws(StoreError) in
-      let query = try query(.messages, needs)
-      let row = SQLMessageRow(self, query)
+      let isAlone = ContentQuery.isBetterAlone(needs)
+      let query = try query(isAlone ? .messagesAlone : .messages, needs)
+      let cursor = isAlone ? ContentCursor(try self.query(.contents, needs)) : nil
+      defer { cursor?.end() }
+      let row = SQLMessageRow(self, query, cursor)
       var walk = Walk(ref: ref, uids: uids, needs: needs, row: row)
       scratch.beginRun()
       // Nearly all UIDs between the ends are wanted: one statement walks along them. Else one lookup each.

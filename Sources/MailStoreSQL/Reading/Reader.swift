@@ -12,6 +12,8 @@ final class Reader: @unchecked Sendable {
   let packs: PackStore
   let damage: DamageReports
   var scratch = BlobScratch()
+  /// Contents whose columns stand in a chunk.
+  let chunks: ContentChunks
   /// This thread's connection to the search index, and which index it is.
   var index: (generation: Int, reader: IndexReader)?
   /// For looking a blob up again that a compaction has moved since the read transaction began.
@@ -20,12 +22,14 @@ final class Reader: @unchecked Sendable {
 
   init(path: String, packs: PackStore, damage: DamageReports) throws(StoreError) {
     db = try SQLConnection.reader(path: path)
+    chunks = ContentChunks(db)
     self.packs = packs
     self.damage = damage
   }
 
   func close() {
     statements.removeAll()
+    chunks.close()
     index = nil
     fresh?.close()
     db.close()
@@ -34,6 +38,7 @@ final class Reader: @unchecked Sendable {
   /// Nothing has been read for a while. On this reader's thread, between two visits.
   func rest() {
     scratch = BlobScratch()
+    chunks.trim(to: 0)
     index = nil
     fresh?.releaseMemory()
     db.releaseMemory()

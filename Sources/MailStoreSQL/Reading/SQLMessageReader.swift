@@ -66,7 +66,8 @@ extension Reader {
   func openContent(key: Int64, pool: WorkerPool<Reader>) throws(StoreError) -> SQLMessageReader? {
     let row = try db(
       """
-      SELECT c.trace, c.parts, c.size, b.id, b.pack, b.offset, b.frame, b.size, c.version
+      SELECT c.trace, c.parts, c.size, b.id, b.pack, b.offset, b.frame, b.size, c.version,
+        c.chunk, c.trace_size
       FROM content c LEFT JOIN blob b ON b.id = c.blob WHERE c.key = ?
       """)
     row.bind(1, key)
@@ -82,9 +83,18 @@ extension Reader {
         what: "content \(ContentKey.content(key)) of account \(ContentKey.account(key)) is marked as damaged")
     }
     let blob = try reader(blob: row.int(3), at: location)
-    let trace = row.buffer(0)
+    var trace = row.buffer(0)
+    var parts = row.buffer(1)
+    if let chunk = row.optionalInt(9) {
+      if try chunks.find(key, in: chunk, [ContentParts(.trace), ContentParts(.parts)]) {
+        trace = chunks.buffer(.trace)
+        parts = chunks.buffer(.parts)
+      } else if row.int(10) > 0 {
+        throw .corrupt(what: SQLMessageRow.damagedChunk(key))
+      }
+    }
     var index: MessageIndex?
-    if row.int(8) == Int64(MessageSummary.parserVersion) { index = MessageIndex.decode(row.buffer(1)) }
+    if row.int(8) == Int64(MessageSummary.parserVersion) { index = MessageIndex.decode(parts) }
     // Damaged or made by an older parser.
     if index == nil { index = try remake(key: key).index }
     guard let index else { return nil }

@@ -5,11 +5,11 @@ import MailStore
 extension SQLMessageRow {
   var sentDate: Int64? {
     if let remade { return remade.sentDate }
-    return SortKeys.sentDate(in: column(query.sort))
+    return SortKeys.sentDate(in: column(.sort))
   }
 
   func withSortText<Result>(_ text: SortText, _ body: (RawSpan) -> Result) -> Result {
     if let remade { return body(SortKeys(remade)[text].utf8Span.span.bytes) }
-    return body(SortKeys.text(text, in: column(query.sort)).bytes)
+    return body(SortKeys.text(text, in: column(.sort)).bytes)
   }
 }

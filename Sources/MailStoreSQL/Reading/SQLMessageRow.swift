@@ -14,13 +14,21 @@ final class SQLMessageRow: MessageRow {
   @exclusivity(unchecked) private(set) var saveDate: Int64 = 0
   @exclusivity(unchecked) private(set) var size = 0
   @exclusivity(unchecked) var query: ContentQuery
+  /// Where columns of `content` are: `query`, or what is looked up beside it.
+  @exclusivity(unchecked) private var contents: ContentQuery
+  private let cursor: ContentCursor?
   @exclusivity(unchecked) private var isLoaded = false
+  /// The columns stand in a chunk, which the reader has at hand.
+  @exclusivity(unchecked) private var isSealed = false
   /// Made from the message because the row's columns are of an older parser.
   @exclusivity(unchecked) private(set) var remade: MessageSummary?
 
-  init(_ reader: Reader, _ query: ContentQuery) {
+  /// - cursor: for queries of `ContentSource.messagesAlone`.
+  init(_ reader: Reader, _ query: ContentQuery, _ cursor: ContentCursor? = nil) {
     self.reader = reader
     self.query = query
+    self.cursor = cursor
+    contents = cursor?.query ?? query
   }
 
   /// The statement stands on a row of `message` or `expunged`.
@@ -50,14 +58,45 @@ final class SQLMessageRow: MessageRow {
 
   private func begin() throws(StoreError) {
     isLoaded = false
+    isSealed = false
     remade = nil
-    guard query.version >= 0 else { return }
-    guard !query.statement.isNull(query.key) else {
-      throw .corrupt(what: "the message with UID \(uid) has no row in content")
+    guard query.isAlone, let cursor else {
+      contents = query
+      if query.version >= 0 { try beginContent() }
+      return
     }
-    // The parser's version has risen since the delivery: the answer is made from the bytes.
-    guard query.statement.int(query.version) != Int64(MessageSummary.parserVersion) else { return }
-    do throws(StoreError) { remade = try reader.remake(key: query.statement.int(query.key)) } catch {
+    let key = query.statement.int(query.key)
+    if reader.chunks.holds(key, query.needed) {
+      isSealed = true
+      if reader.chunks.version != Int64(MessageSummary.parserVersion) { try remakeOlder(key) }
+      return
+    }
+    guard try cursor.find(key) else { throw Self.rowless(uid) }
+    contents = cursor.query
+    try beginContent()
+  }
+
+  /// `contents` stands on a row of `content`, or on none.
+  private func beginContent() throws(StoreError) {
+    let row = contents.statement
+    guard !row.isNull(contents.key) else { throw Self.rowless(uid) }
+    let key = row.int(contents.key)
+    var version = row.int(contents.version)
+    if !contents.needed.isEmpty, !row.isNull(contents.chunk) {
+      isSealed = try reader.chunks.find(key, in: row.int(contents.chunk), contents.needed)
+      guard isSealed else { return try remakeLost(key) }
+      version = reader.chunks.version
+    }
+    if version != Int64(MessageSummary.parserVersion) { try remakeOlder(key) }
+  }
+
+  private static func rowless(_ uid: UID) -> StoreError {
+    .corrupt(what: "the message with UID \(uid) has no row in content")
+  }
+
+  /// The parser's version has risen since the delivery: the answer is made from the bytes.
+  private func remakeOlder(_ key: Int64) throws(StoreError) {
+    do throws(StoreError) { remade = try reader.remake(key: key) } catch {
       // The bytes are damaged: what the older parser made of them is still better than nothing, and the message itself is
       // refused where it is asked for.
       guard case .corrupt = error else { throw error }
@@ -66,36 +105,58 @@ final class SQLMessageRow: MessageRow {
     isLoaded = true
   }
 
+  /// The chunk with the columns is damaged or gone. Everything but the trace can be made from the bytes, and without the
+  /// trace the message would be another.
+  private func remakeLost(_ key: Int64) throws(StoreError) {
+    if contents.traceSize >= 0, contents.statement.int(contents.traceSize) > 0 {
+      throw .corrupt(what: Self.damagedChunk(key))
+    }
+    remade = try reader.remake(key: key)
+    isLoaded = true
+  }
+
+  static func damagedChunk(_ key: Int64) -> String {
+    "what is kept of content \(ContentKey.content(key)) of account \(ContentKey.account(key)) is damaged: "
+      + "'merpati check --repair' makes it anew"
+  }
+
   // MARK: Columns
 
-  func column(_ index: Int32) -> UnsafeRawBufferPointer {
-    index < 0 ? UnsafeRawBufferPointer(start: nil, count: 0) : query.statement.blob(index)
+  func column(_ part: ContentPart) -> UnsafeRawBufferPointer {
+    if isSealed { return reader.chunks.bytes(part) }
+    let index = contents.column(part)
+    return index < 0 ? UnsafeRawBufferPointer(start: nil, count: 0) : contents.statement.blob(index)
   }
 
-  private func append(_ index: Int32, _ remade: ByteBuffer?, to buffer: inout ByteBuffer) {
-    if let remade { buffer.writeImmutableBuffer(remade) } else { buffer.writeBytes(column(index)) }
+  private func buffer(_ part: ContentPart) -> ByteBuffer {
+    let bytes = column(part)
+    return bytes.isEmpty ? ByteBuffer() : ByteBuffer(bytes: bytes)
   }
 
-  func appendEnvelope(to buffer: inout ByteBuffer) { append(query.envelope, remade?.envelope, to: &buffer) }
-  func appendBody(to buffer: inout ByteBuffer) { append(query.body, remade?.body, to: &buffer) }
-  func appendBodyStructure(to buffer: inout ByteBuffer) { append(query.structure, remade?.bodyStructure, to: &buffer) }
+  private func append(_ part: ContentPart, _ remade: ByteBuffer?, to buffer: inout ByteBuffer) {
+    if let remade { buffer.writeImmutableBuffer(remade) } else { buffer.writeBytes(column(part)) }
+  }
+
+  func appendEnvelope(to buffer: inout ByteBuffer) { append(.envelope, remade?.envelope, to: &buffer) }
+  func appendBody(to buffer: inout ByteBuffer) { append(.body, remade?.body, to: &buffer) }
+  func appendBodyStructure(to buffer: inout ByteBuffer) { append(.structure, remade?.bodyStructure, to: &buffer) }
 
   func withCommonHeaders<Result>(_ body: (RawSpan) throws -> Result) rethrows -> Result {
     if let headers = remade?.commonHeaders { return try body(headers.readableBytesSpan) }
-    return try body(column(query.headers).bytes)
+    return try body(column(.headers).bytes)
   }
 
-  var trace: ByteBuffer { query.trace < 0 ? ByteBuffer() : query.statement.buffer(query.trace) }
+  var trace: ByteBuffer { buffer(.trace) }
 
   func withTrace<Result>(_ body: (RawSpan) throws -> Result) rethrows -> Result {
-    try body(column(query.trace).bytes)
+    try body(column(.trace).bytes)
   }
 
-  var sortKeys: SortKeys { remade.map { SortKeys($0) } ?? SortKeys(decoding: column(query.sort)) }
+  var sortKeys: SortKeys { remade.map { SortKeys($0) } ?? SortKeys(decoding: column(.sort)) }
 
   var preview: String {
     if let remade { return remade.preview }
-    return query.preview < 0 ? "" : query.statement.text(query.preview)
+    return String(decoding: column(.preview), as: UTF8.self)
   }
 
   var uidl: String {
@@ -121,7 +182,7 @@ final class SQLMessageRow: MessageRow {
 
   func index() throws(StoreError) -> MessageIndex {
     if let remade { return remade.index }
-    if query.parts >= 0, let index = MessageIndex.decode(query.statement.buffer(query.parts)) { return index }
+    if query.parts >= 0, let index = MessageIndex.decode(buffer(.parts)) { return index }
     return try withMessage { MessageIndex.parse($0) }
   }
 

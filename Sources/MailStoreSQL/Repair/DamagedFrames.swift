@@ -22,10 +22,13 @@ enum DamagedFrames {
     of key: Int64, _ db: SQLConnection, names: (Int64) -> String?
   ) throws(StoreError) -> [Message] {
     let account = ContentKey.account(key)
-    let head = try db("SELECT headers, version FROM content WHERE key = ?")
+    let head = try db("SELECT headers, version, chunk FROM content WHERE key = ?")
     head.bind(1, key)
-    let subject = try head.first { row in
-      row.int(1) == Int64(MessageSummary.parserVersion) ? Self.subject(row.buffer(0)) : ""
+    let subject = try head.first { row throws(StoreError) in
+      guard row.int(1) == Int64(MessageSummary.parserVersion) else { return "" }
+      guard let chunk = row.optionalInt(2) else { return Self.subject(row.buffer(0)) }
+      let chunks = ContentChunks(db)
+      return try chunks.find(key, in: chunk, ContentParts(.headers)) ? Self.subject(chunks.buffer(.headers)) : ""
     }
     let rows = try db(
       """

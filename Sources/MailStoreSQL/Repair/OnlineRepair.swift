@@ -298,21 +298,31 @@ extension Transaction {
     guard try still.first({ _ in true }) == true else { return false }
     let rows = try db(
       """
-      SELECT c.key, m.mailbox, b.name, m.uid, b.uidvalidity, m.internal, m.zone, c.trace FROM content c
+      SELECT c.key, m.mailbox, b.name, m.uid, b.uidvalidity, m.internal, m.zone, c.trace, c.chunk,
+        c.trace_size FROM content c
       LEFT JOIN message m ON m.account = c.key >> 36 AND m.content = c.key & 68719476735
       LEFT JOIN mailbox b ON b.account = m.account AND b.id = m.mailbox AND b.name IS NOT NULL
       WHERE c.blob = ? GROUP BY c.key
       """)
     rows.bind(1, old)
     var owners: [FrameOwner] = []
-    try rows.forEach { row in
+    let chunks = ContentChunks(db)
+    try rows.forEach { row throws(StoreError) in
       let account = ContentKey.account(row.int(0))
+      var trace = row.buffer(7)
+      if let chunk = row.optionalInt(8) {
+        if try chunks.find(row.int(0), in: chunk, ContentParts(.trace)) {
+          trace = chunks.buffer(.trace)
+        } else if row.int(9) > 0 {
+          throw .corrupt(what: SQLMessageRow.damagedChunk(row.int(0)))
+        }
+      }
       // A message that is expunged and kept has no mailbox any more; the frame then names none.
       owners.append(
         FrameOwner(
           account: account, accountName: directory.account(account)?.name ?? "", mailbox: max(row.int(1), 1),
           mailboxName: row.text(2), uid: max(row.uid(3), 1), uidValidity: UInt32(truncatingIfNeeded: row.int(4)),
-          internalSeconds: row.int(5), zoneMinutes: Int16(truncatingIfNeeded: row.int(6)), trace: row.buffer(7)))
+          internalSeconds: row.int(5), zoneMinutes: Int16(truncatingIfNeeded: row.int(6)), trace: trace))
     }
     guard !owners.isEmpty else { return false }
     let id = addBlob(message.blob, owners: owners)

@@ -46,6 +46,8 @@ enum RepairKinds {
     ("are known to no row and are kept", .repaired),
     ("the frame does not say whose it is", .repaired),
     ("is not what its bytes say", .repaired),
+    ("what is kept of the message, in chunk", .repaired),
+    ("of contents, and none that is in it", .repaired),
     ("the file is missing, and blobs refer to it", .isolated),
     ("the frame of blob", .isolated),
     ("is damaged", .isolated),

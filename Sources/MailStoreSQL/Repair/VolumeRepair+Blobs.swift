@@ -11,8 +11,8 @@ extension VolumeRepair {
   }
 
   /// Every blob must be a whole frame. One that is not is mended from what is left of it or from another copy, else
-  /// marked.
-  func mendPlaces() throws(StoreError) {
+  /// marked. Returns those for which only guessing is left (see `mendLater`).
+  func mendPlaces() throws(StoreError) -> [BlobRow] {
     // Lengths are what the frames say.
     try mend(
       "places of messages put right",
@@ -31,11 +31,17 @@ extension VolumeRepair {
         id: row.int(0),
         location: BlobLocation(pack: row.int(1), offset: row.int(2), frameLength: row.int(3), rawSize: row.int(4)))
     }
+    var waiting: [BlobRow] = []
     for (number, blob) in broken.enumerated() {
       progress(RepairProgress(phase: "mending damaged messages", done: number, total: broken.count))
+      let users = try users(of: blob.id)
       // Nobody's message: the row goes later, and there is nothing to mourn.
-      if try users(of: blob.id).isEmpty { continue }
+      if users.isEmpty { continue }
       if try mend(blob) { continue }
+      if users.allSatisfy({ lostContents.contains($0) }) {
+        waiting.append(blob)
+        continue
+      }
       try mark(blob.location, "the frame is damaged or missing")
       try describe(blob)
     }
@@ -55,6 +61,26 @@ extension VolumeRepair {
       DELETE FROM damaged WHERE EXISTS (
         SELECT 1 FROM scan.frame f WHERE f.pack = damaged.pack AND f.offset = damaged.offset AND f.whole = 1)
       """)
+    return waiting
+  }
+
+  /// Blobs of contents of which nothing is kept: when every other content has its frame, one of their message's size and
+  /// date that is left over is theirs.
+  func mendLater(_ blobs: [BlobRow]) throws(StoreError) {
+    for blob in blobs {
+      let keys = try users(of: blob.id)
+      if let first = keys.first, let place = try frameByRows(of: first, isExact: false) {
+        var isCommon = true
+        for key in keys.dropFirst() where isCommon { isCommon = try fits(place, key) }
+        if isCommon {
+          try move(blob, to: place)
+          did("places of messages put right")
+          continue
+        }
+      }
+      try mark(blob.location, "the frame is damaged or missing")
+      try describe(blob)
+    }
   }
 
   private func mark(_ location: BlobLocation, _ what: String) throws(StoreError) {
@@ -93,8 +119,10 @@ extension VolumeRepair {
 
   /// The row may name a wrong place.
   private func mendPlace(_ blob: BlobRow, _ keys: [Int64]) throws(StoreError) -> Bool {
-    guard let first = keys.first, let place = try frame(of: first, byRowsToo: true) else { return false }
-    for key in keys.dropFirst() { guard try fits(place, key) else { return false } }
+    guard let first = keys.first(where: { !lostContents.contains($0) }) ?? keys.first,
+      let place = try frame(of: first, byRowsToo: true)
+    else { return false }
+    for key in keys where key != first { guard try fits(place, key) else { return false } }
     try move(blob, to: place)
     did("places of messages put right")
     return true
@@ -262,8 +290,9 @@ extension VolumeRepair {
     return try matches(scratch.withBytes { ContentColumns(MessageSummary.make($0)) }, key) ?? true
   }
 
-  /// Nil: the row was made by another version of the parser, so nothing can be said.
+  /// Nil: the row was made by another version of the parser, or nothing is left of it, so nothing can be said.
   func matches(_ columns: ContentColumns, _ key: Int64) throws(StoreError) -> Bool? {
+    guard !lostContents.contains(key) else { return nil }
     let row = try db(
       "SELECT version, envelope, structure, body, sort, headers, parts, preview FROM content WHERE key = ?")
     row.bind(1, key)

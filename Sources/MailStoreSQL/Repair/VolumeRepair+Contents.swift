@@ -11,7 +11,10 @@ extension VolumeRepair {
     let orphans = try all(
       try db("SELECT c.key FROM content c WHERE NOT EXISTS (SELECT 1 FROM blob b WHERE b.id = c.blob) ORDER BY c.key")
     ) { $0.int(0) }
-    for key in orphans { try findBlob(of: key, isFinal: true) }
+    for key in orphans where !lostContents.contains(key) { try findBlob(of: key, isFinal: true) }
+    // Where nothing is kept and no message's place says whose the frame is, the row is given up: it says no more than its
+    // messages do (see `findContentsOfMessages`).
+    for key in orphans where lostContents.contains(key) { try findBlob(of: key, isFinal: true) }
   }
 
   /// Points a content at its frame. `isFinal`: where there is none the content goes.
@@ -34,40 +37,61 @@ extension VolumeRepair {
   /// content and like it in everything that is kept. `byRowsToo`: what is kept may itself be damaged; then it is the frame
   /// whose owner and size, or date and size, are those of a message of the content.
   func frame(of key: Int64, byRowsToo: Bool) throws(StoreError) -> BlobLocation? {
-    let start = "SELECT DISTINCT f.pack, f.offset, f.length, f.size FROM "
-    let end = """
-       AND f.whole = 1 AND NOT EXISTS (
-        SELECT 1 FROM blob b JOIN scan.use v ON v.blob = b.id
-        WHERE b.pack = f.pack AND b.offset = f.offset AND v.key >> 36 = ?1 >> 36 AND v.key <> ?1)
-      ORDER BY f.pack, f.offset
-      """
-    func candidates(_ middle: String) throws(StoreError) -> [BlobLocation] {
-      try all(bound(try db.statement(start + middle + end), key)) {
-        BlobLocation(pack: $0.int(0), offset: $0.int(1), frameLength: $0.int(2), rawSize: $0.int(3))
-      }
+    // Of which nothing is kept, it would be like any of its size.
+    let isLost = lostContents.contains(key)
+    if !isLost {
+      let alike = try candidates(
+        of: key,
+        """
+        scan.use u JOIN scan.frame f ON f.size = u.size
+        JOIN scan.owner o ON o.pack = f.pack AND o.offset = f.offset AND o.account = ?1 >> 36 WHERE u.key = ?1
+        """)
+      for place in alike where try fits(place, key) { return place }
     }
-    let alike = try candidates(
-      """
-      scan.use u JOIN scan.frame f ON f.size = u.size
-      JOIN scan.owner o ON o.pack = f.pack AND o.offset = f.offset AND o.account = ?1 >> 36 WHERE u.key = ?1
-      """)
-    for place in alike where try fits(place, key) { return place }
     guard byRowsToo else { return nil }
-    let owned = try candidates(
-      """
-      scan.ref r JOIN scan.owner o ON o.account = ?1 >> 36 AND o.mailbox = r.mailbox AND o.uid = r.uid
-      JOIN scan.frame f ON f.pack = o.pack AND f.offset = o.offset
-      WHERE r.key = ?1 AND f.size + COALESCE(LENGTH(o.trace), 0) = r.size
-      """)
-    if let place = owned.first { return place }
-    return try candidates(
-      """
-      scan.ref r JOIN message m ON m.account = ?1 >> 36 AND m.mailbox = r.mailbox AND m.uid = r.uid
-      JOIN scan.owner o ON o.account = ?1 >> 36 AND o.internal = m.internal AND o.zone = m.zone
-      JOIN scan.frame f ON f.pack = o.pack AND f.offset = o.offset
-      WHERE r.key = ?1 AND r.gone = 0 AND f.size + COALESCE(LENGTH(o.trace), 0) = r.size
-      """
+    return isLost ? try frameByRows(of: key, isExact: true) : try frameByRows(of: key)
+  }
+
+  private func frameByRows(of key: Int64) throws(StoreError) -> BlobLocation? {
+    if let place = try frameByRows(of: key, isExact: true) { return place }
+    return try frameByRows(of: key, isExact: false)
+  }
+
+  /// The frame whose owner and size, or (not `isExact`) date and size, are those of a message of the content. One that came
+  /// to a place where another message is now is that one's.
+  func frameByRows(of key: Int64, isExact: Bool) throws(StoreError) -> BlobLocation? {
+    try candidates(
+      of: key,
+      isExact
+        ? """
+        scan.ref r JOIN scan.owner o ON o.account = ?1 >> 36 AND o.mailbox = r.mailbox AND o.uid = r.uid
+        JOIN scan.frame f ON f.pack = o.pack AND f.offset = o.offset
+        WHERE r.key = ?1 AND f.size + COALESCE(LENGTH(o.trace), 0) = r.size
+        """
+        : """
+        scan.ref r JOIN message m ON m.account = ?1 >> 36 AND m.mailbox = r.mailbox AND m.uid = r.uid
+        JOIN scan.owner o ON o.account = ?1 >> 36 AND o.internal = m.internal AND o.zone = m.zone
+        JOIN scan.frame f ON f.pack = o.pack AND f.offset = o.offset
+        WHERE r.key = ?1 AND r.gone = 0 AND f.size + COALESCE(LENGTH(o.trace), 0) = r.size AND NOT EXISTS (
+          SELECT 1 FROM message x WHERE x.account = o.account AND x.mailbox = o.mailbox AND x.uid = o.uid
+            AND x.content <> ?1 & 68719476735)
+        """
     ).first
+  }
+
+  /// Whole frames of what `middle` joins that no other content of the account uses.
+  private func candidates(of key: Int64, _ middle: String) throws(StoreError) -> [BlobLocation] {
+    let sql =
+      "SELECT DISTINCT f.pack, f.offset, f.length, f.size FROM " + middle
+        + """
+         AND f.whole = 1 AND NOT EXISTS (
+          SELECT 1 FROM blob b JOIN scan.use v ON v.blob = b.id
+          WHERE b.pack = f.pack AND b.offset = f.offset AND v.key >> 36 = ?1 >> 36 AND v.key <> ?1)
+        ORDER BY f.pack, f.offset
+        """
+    return try all(bound(try db.statement(sql), key)) {
+      BlobLocation(pack: $0.int(0), offset: $0.int(1), frameLength: $0.int(2), rawSize: $0.int(3))
+    }
   }
 
   private func point(_ key: Int64, at blob: Int64) throws(StoreError) {
@@ -126,35 +150,70 @@ extension VolumeRepair {
     }
   }
 
-  private func compare(_ key: Int64) throws(StoreError) {
+  /// Where a content stands, and what speaks against it.
+  private struct Standing {
+    var location: BlobLocation
+    var size: Int64
+    var isCurrent: Bool
+    /// False: the frame is another account's.
+    var isOwn: Bool
+    /// It has messages, and none of them is as large as this.
+    var isStrange: Bool
+  }
+
+  private func standing(_ key: Int64) throws(StoreError) -> Standing? {
     let row = try db(
       """
       SELECT b.pack, b.offset, b.frame, b.size, c.size, c.version,
         NOT EXISTS (SELECT 1 FROM scan.owner o WHERE o.pack = b.pack AND o.offset = b.offset)
-        OR EXISTS (SELECT 1 FROM scan.owner o WHERE o.pack = b.pack AND o.offset = b.offset AND o.account = c.key >> 36)
+        OR EXISTS (SELECT 1 FROM scan.owner o WHERE o.pack = b.pack AND o.offset = b.offset AND o.account = c.key >> 36),
+        EXISTS (SELECT 1 FROM scan.ref r WHERE r.key = c.key) AND NOT EXISTS (
+          SELECT 1 FROM scan.ref r WHERE r.key = c.key AND r.size = b.size + COALESCE(LENGTH(c.trace), 0))
       FROM content c JOIN blob b ON b.id = c.blob WHERE c.key = ?
       """)
-    let found = try bound(row, key).first { row in
-      (
-        BlobLocation(pack: row.int(0), offset: row.int(1), frameLength: row.int(2), rawSize: row.int(3)), row.int(4),
-        row.int(5) == Int64(MessageSummary.parserVersion), row.int(6) != 0
-      )
+    return try bound(row, key).first { row in
+      Standing(
+        location: BlobLocation(pack: row.int(0), offset: row.int(1), frameLength: row.int(2), rawSize: row.int(3)),
+        size: row.int(4), isCurrent: row.int(5) == Int64(MessageSummary.parserVersion), isOwn: row.int(6) != 0,
+        isStrange: row.int(7) != 0)
     }
-    guard let (location, size, isCurrent, isOwn) = found else { return }
-    guard isOwn else {
-      if try !findBlob(of: key, isFinal: true) {
+  }
+
+  private func compare(_ key: Int64) throws(StoreError) {
+    guard var found = try standing(key) else { return }
+    let isLost = lostContents.contains(key)
+    var hasMoved = false
+    if !found.isOwn {
+      hasMoved = try findBlob(of: key, isFinal: true)
+      if !hasMoved {
         nameDamage(
           "\(name(ContentKey.account(key))): content \(ContentKey.content(key)) stood at another account's message and is gone"
         )
+        return
       }
+    } else if found.isStrange, let place = try frameByRows(of: key), place != found.location {
+      // The row's number or its blob's is another's: the message's own place says which bytes are its own.
+      try point(key, at: try claim(place))
+      did("messages joined to their bytes again")
+      hasMoved = true
+    }
+    if hasMoved {
+      guard let new = try standing(key) else { return }
+      found = new
+      if isLost { try restoreTrace(key) }
+    }
+    guard (try? packs.read(found.location, scratch: &scratch)) != nil else {
+      // Nothing is left to answer with: what an empty message would be, until the frame can be read again.
+      let nothing = ByteBuffer()
+      if isLost { try write(ContentColumns(MessageSummary.make(nothing.readableBytesSpan)), size: found.size, key) }
       return
     }
-    guard (try? packs.read(location, scratch: &scratch)) != nil else { return }
     let columns = scratch.withBytes { ContentColumns(MessageSummary.make($0)) }
+    if isLost { return try write(columns, size: found.location.rawSize, key) }
     let isLikeRow = try matches(columns, key) ?? true
-    guard size != location.rawSize || !isLikeRow else { return }
-    if isCurrent, try findBlob(of: key, isFinal: false) { return }
-    try write(columns, size: location.rawSize, key)
+    guard found.size != found.location.rawSize || !isLikeRow else { return }
+    if found.isCurrent, !hasMoved, try findBlob(of: key, isFinal: false) { return }
+    try write(columns, size: found.location.rawSize, key)
     did("what is kept of messages computed anew")
   }
 

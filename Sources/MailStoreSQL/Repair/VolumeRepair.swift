@@ -40,6 +40,8 @@ final class VolumeRepair {
   var fresh: Set<MailboxRef> = []
   /// Mailboxes that gained or lost messages.
   var touched: Set<MailboxRef> = []
+  /// Contents whose chunk was damaged or gone, so that nothing is kept of them.
+  var lostContents: Set<Int64> = []
   private var counts: [(sentence: String, count: Int)] = []
 
   init(
@@ -63,7 +65,9 @@ final class VolumeRepair {
   /// long ago: only then are frames that no row knows taken for messages.
   var mayHaveLostFrames: Bool {
     guard let harvested else { return isLost }
-    return isLost || !["message", "content", "blob"].contains { harvested.isComplete($0) }
+    // Contents of which nothing is kept find no frame of their own.
+    let hasContents = harvested.isComplete("content") && harvested.isComplete("content_chunk")
+    return isLost || !hasContents && !["message", "blob"].contains { harvested.isComplete($0) }
   }
 
   /// A pack that cannot be read may hold what seems to be lost: then nothing is given up.
@@ -72,6 +76,7 @@ final class VolumeRepair {
   func run() throws(StoreError) {
     try inTransaction { () throws(StoreError) in
       let losses = try FlagSealing.unseal(db)
+      try unsealContents()
       try removeImpossibleRows()
       try mendAccounts()
       try mendMailboxes()
@@ -80,8 +85,10 @@ final class VolumeRepair {
     }
     try catalog.noteReferences()
     try inTransaction { () throws(StoreError) in
-      try mendPlaces()
+      let waiting = try mendPlaces()
       try findBlobsOfContents()
+      try mendLater(waiting)
+      try restoreTraces()
     }
     try compareContents()
     try inTransaction { () throws(StoreError) in

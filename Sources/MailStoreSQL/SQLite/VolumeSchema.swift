@@ -32,6 +32,9 @@ enum VolumeSchema {
     migrator.registerMigration("10 sharing") { db in
       for statement in sharing { try db.execute(sql: statement) }
     }
+    migrator.registerMigration("13 content chunks") { db in
+      for statement in contentChunks { try db.execute(sql: statement) }
+    }
     return migrator
   }
 
@@ -266,6 +269,30 @@ enum VolumeSchema {
     """
     INSERT OR REPLACE INTO volume_state (name, value) SELECT 'flags_sealed', 1 WHERE NOT EXISTS (SELECT 1 FROM message)
     """,
+  ]
+
+  /// See `ContentSealing`. AUTOINCREMENT: readers keep a chunk by its number.
+  private static let contentChunks = [
+    "ALTER TABLE content ADD COLUMN chunk INTEGER",
+    "ALTER TABLE content ADD COLUMN trace_size INTEGER",
+    """
+    CREATE TABLE content_chunk (
+      id INTEGER PRIMARY KEY AUTOINCREMENT,
+      account INTEGER NOT NULL,
+      first INTEGER NOT NULL,
+      last INTEGER NOT NULL,
+      keys BLOB NOT NULL,
+      parts BLOB NOT NULL,
+      trace BLOB NOT NULL,
+      structure BLOB NOT NULL,
+      envelope BLOB NOT NULL,
+      headers BLOB NOT NULL,
+      sort BLOB NOT NULL,
+      body BLOB NOT NULL,
+      preview BLOB NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX content_chunk_place ON content_chunk (account, last)",
   ]
 
   private static let damaged = [

@@ -180,19 +180,27 @@ extension Reader {
   fileprivate func contents(of account: Int64, after: Int64, upTo last: Int64) throws(StoreError) -> [IndexedContent] {
     let rows = try db(
       """
-      SELECT c.key, c.size, c.version, c.trace, c.parts, b.id, b.pack, b.offset, b.frame, b.size
+      SELECT c.key, c.size, c.version, c.trace, c.parts, b.id, b.pack, b.offset, b.frame, b.size, c.chunk
       FROM content c LEFT JOIN blob b ON b.id = c.blob WHERE c.key > ? AND c.key <= ? ORDER BY c.key LIMIT ?
       """)
     rows.bind(1, ContentKey.key(account, after))
     rows.bind(2, ContentKey.key(account, last))
     rows.bind(3, StoreLimits.indexedContents)
     var result: [IndexedContent] = []
-    try rows.forEach { row in
+    try rows.forEach { row throws(StoreError) in
+      var trace = row.buffer(3)
+      var parts = row.buffer(4)
+      var isKept = true
+      if let chunk = row.optionalInt(10) {
+        isKept = try chunks.find(row.int(0), in: chunk, [ContentParts(.trace), ContentParts(.parts)])
+        if isKept { (trace, parts) = (chunks.buffer(.trace), chunks.buffer(.parts)) }
+      }
+      // Without its trace a search has to look, and says so.
       result.append(
         IndexedContent(
-          number: ContentKey.content(row.int(0)), size: row.int(1), version: row.int(2), trace: row.buffer(3),
-          parts: row.buffer(4), blob: row.int(5),
-          location: row.isNull(5)
+          number: ContentKey.content(row.int(0)), size: row.int(1), version: row.int(2), trace: trace,
+          parts: parts, blob: row.int(5),
+          location: row.isNull(5) || !isKept
             ? nil
             : BlobLocation(pack: row.int(6), offset: row.int(7), frameLength: row.int(8), rawSize: row.int(9))))
     }

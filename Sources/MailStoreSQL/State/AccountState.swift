@@ -55,6 +55,8 @@ struct AccountCounters {
   var uidlEpoch: Int64 = 0
   var bytes: Int64 = 0
   var messages: Int64 = 0
+  /// Up to which content number chunks have been made (see `ContentSealing`); nil: not read yet.
+  var sealedContents: Int64?
 }
 
 /// A mailbox on the writer's thread. `isDirty`: counters differ from the row.

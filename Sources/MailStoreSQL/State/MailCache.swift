@@ -7,7 +7,8 @@ final class MailCache: Sendable {
   private struct State {
     var accounts: [Int64: PublishedAccount] = [:]
     /// Floors raised by sessions and not yet in the rows.
-    var raisedFloors: Set<MailboxRef> = []
+    /// With room at once: see `ViewRegistry`.
+    var raisedFloors = Set<MailboxRef>(minimumCapacity: 16)
     var shapes = 0
   }
   private let state = Mutex(State())

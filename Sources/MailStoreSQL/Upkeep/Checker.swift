@@ -173,8 +173,9 @@ struct Checker {
     ) { "account \($0.int(0)), mailbox \($0.int(1)), UID \($0.int(2)): its content \($0.int(3)) is missing" }
     try each(
       """
-      SELECT m.account, m.mailbox, m.uid, m.size, c.size + COALESCE(LENGTH(c.trace), 0) FROM message m
-      JOIN content c ON c.key = (m.account << 36) + m.content WHERE m.size <> c.size + COALESCE(LENGTH(c.trace), 0)
+      SELECT m.account, m.mailbox, m.uid, m.size, c.size + COALESCE(c.trace_size, LENGTH(c.trace), 0) FROM message m
+      JOIN content c ON c.key = (m.account << 36) + m.content
+      WHERE m.size <> c.size + COALESCE(c.trace_size, LENGTH(c.trace), 0)
       """
     ) {
       "account \($0.int(0)), mailbox \($0.int(1)), UID \($0.int(2)): its size is \($0.int(3)), its content's \($0.int(4))"

@@ -110,6 +110,7 @@ extension Transaction {
     rows.bind(6, StoreLimits.purgeSlice)
     let found = try contents(rows)
     for (_, content) in found { try release(content, of: account) }
+    try thinChunks()
     if let first = found.first?.uid, let last = found.last?.uid {
       let clear = try db(
         """
@@ -138,6 +139,7 @@ extension Transaction {
     let live = try contents(rows)
     if let first = live.first?.uid, let last = live.last?.uid {
       for (_, content) in live { try release(content, of: account) }
+      try thinChunks()
       let delete = try db("DELETE FROM message WHERE account = ?1 AND mailbox = ?2 AND uid BETWEEN ?3 AND ?4")
       bind(delete, account, mailbox, first...last)
       try delete.run()
@@ -155,6 +157,7 @@ extension Transaction {
         try release(content, of: account)
         purged += 1
       }
+      try thinChunks()
       let delete = try db("DELETE FROM expunged WHERE account = ?1 AND mailbox = ?2 AND uid BETWEEN ?3 AND ?4")
       bind(delete, account, mailbox, first...last)
       try delete.run()
@@ -219,13 +222,21 @@ extension Transaction {
       try row.run()
       return
     }
-    let find = try db("SELECT blob FROM content WHERE key = ?")
+    let find = try db("SELECT blob, chunk FROM content WHERE key = ?")
     find.bind(1, key)
-    guard let blob = try find.first({ $0.int(0) }) else { return }
+    guard let (blob, chunk) = try find.first({ ($0.int(0), $0.optionalInt(1)) }) else { return }
+    if let chunk { thinnedChunks.insert(chunk) }
     let delete = try db("DELETE FROM content WHERE key = ?")
     delete.bind(1, key)
     try delete.run()
     try releaseBlob(blob)
+  }
+
+  /// What was kept of the contents just released goes as well.
+  private func thinChunks() throws(StoreError) {
+    let chunks = thinnedChunks
+    thinnedChunks = []
+    for chunk in chunks.sorted() { try ContentSealing.thin(chunk, db) }
   }
 
   private func releaseBlob(_ blob: Int64) throws(StoreError) {

@@ -30,6 +30,12 @@ final class Transaction {
   private(set) var frames: [(blob: EncodedBlob, owners: [FrameOwner])] = []
   private(set) var frameBlobs: [(id: Int64, refs: Int64)] = []
   private(set) var packDeltas: [Int64: PackDelta] = [:]
+  /// Chunks of contents of which some were let go (see `Reaper`).
+  var thinnedChunks: Set<Int64> = []
+  /// Accounts whose older rows could not be brought together (see `sealContents`).
+  var unsealable: Set<Int64> = []
+  /// The job under way has just come upon such rows.
+  var sealingFailed = false
   /// Something was written, so that there is something to commit.
   var hasWritten = false
 
@@ -394,6 +400,7 @@ final class Transaction {
     frames.removeAll(keepingCapacity: true)
     frameBlobs.removeAll(keepingCapacity: true)
     packDeltas.removeAll(keepingCapacity: true)
+    thinnedChunks = []
     placed = 0
     hasWritten = false
     beginJob()

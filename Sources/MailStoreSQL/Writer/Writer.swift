@@ -350,7 +350,10 @@ final class Writer: @unchecked Sendable {
       }
       return Array(repeating: nil, count: batch.count)
     } catch {
-      guard batch.count > 1 else {
+      // What came of tidying up older rows is nobody's failure: without that the same job is done.
+      let isTidying = transaction.sealingFailed
+      transaction.sealingFailed = false
+      guard batch.count > 1 || isTidying else {
         // On a full disk and the like SQLite rolls the transaction back by itself.
         guard transaction.db.isInTransaction else { throw error }
         transaction.takeBack(to: mark)

@@ -79,7 +79,9 @@ import Testing
       let summary = MessageSummary.make(ByteBuffer(string: text).readableBytesSpan)
       let done = try await store.visit(
         ref, [1],
-        needs: [.dates, .envelope, .bodyStructure, .headers, .sortKeys, .identifiers, .preview, .message]
+        needs: [
+          .dates, .envelope, .bodyStructure, .body, .headers, .sortKeys, .identifiers, .preview, .message,
+        ]
       ) { row throws(StoreError) in
         #expect(row.uid == 1 && row.size == text.utf8.count + trace.utf8.count)
         #expect(row.internalDate == InternalDate(seconds: 5, zoneMinutes: 60))

@@ -35,6 +35,7 @@ struct BedSettings: Sendable {
   var cachedViewEntries = 1_000_000
   /// Small, so that a few messages are several chunks.
   var flagChunks = FlagChunkSizes(capacity: 4, loose: 6, least: 2)
+  var contentChunks = ContentChunkSizes(capacity: 4, loose: 6)
   var searchIndexing = SearchIndexing.kept
 }
 
@@ -83,6 +84,7 @@ final class StoreBed: Sendable {
       cachedViewEntries: settings.cachedViewEntries, searchIndexing: settings.searchIndexing, searchIndexPause: 5,
       now: { [clock] in clock.now })
     store.flagChunks = settings.flagChunks
+    store.contentChunks = settings.contentChunks
     return try SQLStore.open(directory: data, settings: store, fileSystem: fileSystem, logger: logger)
   }
 }

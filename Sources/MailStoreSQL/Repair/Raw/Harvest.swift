@@ -140,7 +140,8 @@ struct Harvest {
           continue
         }
         for number in overflow where number <= pages.count { owned[number] = true }
-        try insert(record, into: table, isSound: page.isSound)
+        // A key that was there already is another row's: that row is missing.
+        if try !insert(record, into: table, isSound: page.isSound) { result.incomplete.insert(table.name) }
       }
     }
   }
@@ -176,14 +177,17 @@ struct Harvest {
         guard candidates.count == 1, !indexes.contains(where: { $0.fits(record, isFixed: false) }),
           result.incomplete.contains(candidates[0].name)
         else { continue }
-        try insert(record, into: candidates[0], isSound: false)
+        _ = try insert(record, into: candidates[0], isSound: false)
       }
     }
   }
 
   // MARK: Rows
 
-  private mutating func insert(_ record: RawRecord, into table: TableShape, isSound: Bool) throws(StoreError) {
+  /// False: a row with that key is there.
+  private mutating func insert(
+    _ record: RawRecord, into table: TableShape, isSound: Bool
+  ) throws(StoreError) -> Bool {
     let count = record.values.count
     let name = "\(table.name) \(count)"
     let statement: SQLStatement
@@ -213,7 +217,7 @@ struct Harvest {
       }
     }
     try statement.run()
-    guard target.changes > 0 else { return }
+    guard target.changes > 0 else { return false }
     result.rows[table.name, default: 0] += 1
     if table.name == "mailbox", !isSound, case .int(let account) = record.values[0],
       case .int(let id) = record.values[1]
@@ -221,9 +225,10 @@ struct Harvest {
       result.doubtful.insert(MailboxRef(account: AccountID(account), mailbox: MailboxID(id)))
     }
     pending += 1
-    guard pending >= Self.rowsPerCommit else { return }
+    guard pending >= Self.rowsPerCommit else { return true }
     pending = 0
     try target("COMMIT").run()
     try target("BEGIN").run()
+    return true
   }
 }

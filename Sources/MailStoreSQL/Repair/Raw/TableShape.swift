@@ -18,12 +18,16 @@ struct TableShape {
   /// In the order in which they are stored.
   let columns: [Column]
 
+  /// How many columns a table had before it was given more: its rows of that time are told from those of any other table
+  /// even where no tree leads to them.
+  private static let former = ["content": 13]
+
   func fits(_ record: RawRecord, isFixed: Bool) -> Bool {
     guard (record.rowid != nil) == !isIndexed else { return false }
     let count = record.values.count
     // Rows older than an added column are shorter.
     let isShort = count < columns.count
-    guard count == columns.count || isShort && isFixed else { return false }
+    guard count == columns.count || isShort && (isFixed || Self.former[name] == count) else { return false }
     guard !isShort || columns[count...].allSatisfy({ $0.isNullable || $0.hasDefault }) else { return false }
     return zip(columns, record.values).allSatisfy { Self.fits($0, $1) }
   }

@@ -1,0 +1,1 @@
+../../../Fuzz/Sources/ContentChunkFuzz/ContentChunkFuzz.swift
