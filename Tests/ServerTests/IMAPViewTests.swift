@@ -128,7 +128,7 @@ private struct ModelClient {
     let update = try #require(updateMaybe)
     #expect(update.recent == 3)
     #expect(update.exists == 3)
-    #expect(view.recent == [3...6])
+    #expect(view.recent == [.init(3...6)])
   }
 
   @Test func `A deleted mailbox has no view`() throws {

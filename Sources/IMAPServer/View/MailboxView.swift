@@ -8,7 +8,7 @@ import MailStore
 struct MailboxView {
   /// A closed range of UIDs. Not a `ClosedRange`: what the runtime finds out about an array of those takes 0.2 ms, for which
   /// the first SELECT would wait.
-  struct Recent: Sendable {
+  struct Recent: Sendable, Hashable {
     let lower: UID
     let upper: UID
     init(_ range: ClosedRange<UID>) { (lower, upper) = (range.lowerBound, range.upperBound) }
