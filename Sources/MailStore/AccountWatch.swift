@@ -23,6 +23,8 @@ public struct AccountNews: Sendable {
   /// What was annotated, and the mailboxes' names.
   public var annotated: [AnnotationName]
   public var annotatedMailboxes: [MailboxID: String]
+  /// Mailboxes of others in which something was annotated.
+  public var annotatedElsewhere: [MailboxRef: SharedMailbox] = [:]
   /// More was annotated than is remembered.
   public var missesAnnotations: Bool
 
@@ -37,6 +39,16 @@ public struct AccountNews: Sendable {
     self.annotatedMailboxes = annotatedMailboxes
     self.missesAnnotations = missesAnnotations
   }
+
+  /// Takes what is annotated out of all mailboxes of others.
+  public mutating func noteElsewhere(_ shared: [SharedMailbox]) {
+    let annotated = Set(
+      annotated.compactMap { name in
+        if let owner = name.owner, let mailbox = name.mailbox { MailboxRef(account: owner, mailbox: mailbox) } else { nil }
+      })
+    for mailbox in shared where annotated.contains(mailbox.ref) { annotatedElsewhere[mailbox.ref] = mailbox }
+  }
+
   public var isEmpty: Bool { listing == nil && changed.isEmpty && annotated.isEmpty && !missesAnnotations }
 }
 

@@ -40,14 +40,50 @@ public struct AnnotationLimits: Sendable, Hashable {
   }
 }
 
-/// Which annotation of an account it is.
+/// Which annotation of an account it is, or of somebody else's mailbox.
 public struct AnnotationName: Sendable, Hashable {
+  /// Whose mailbox it is; nil: the account's own.
+  public var owner: AccountID?
   /// Nil: the account itself.
   public var mailbox: MailboxID?
   public var entry: String
-  public init(_ mailbox: MailboxID?, _ entry: String) {
+  public init(_ mailbox: MailboxID?, _ entry: String, of owner: AccountID? = nil) {
+    self.owner = owner
     self.mailbox = mailbox
     self.entry = entry
+  }
+}
+
+/// What one change has annotated, and who hears of it.
+public struct AnnotatedPlace: Sendable {
+  public var account: AccountID
+  /// Nil: the account itself.
+  public var mailbox: MailboxID?
+  public var entries: [String]
+  /// Whose private entries in another's mailbox they are; nil: the account's own, and what all see.
+  public var viewer: AccountID?
+  /// Watches of whoever has changed them.
+  public var authors: [WatchID]
+
+  public init(
+    _ mailbox: MailboxID?, of account: AccountID, _ changes: [AnnotationChange], of viewer: AccountID? = nil,
+    by authors: [WatchID]
+  ) {
+    (self.account, self.mailbox, self.viewer, self.authors) = (account, mailbox, viewer, authors)
+    entries = changes.map(\.entry)
+  }
+
+  /// What a watch of `watcher` is to be told of it. `rights`: those that the watcher, not being the owner, has in the
+  /// mailbox.
+  public func names(for watcher: AccountID, _ watch: WatchID, rights: (MailboxRef) -> MailboxRights) -> [AnnotationName] {
+    guard !authors.contains(watch) else { return [] }
+    guard watcher != account else {
+      return viewer == nil ? entries.map { AnnotationName(mailbox, $0) } : []
+    }
+    guard let mailbox, viewer == nil || viewer == watcher else { return [] }
+    let seen = viewer == nil ? entries.filter { $0.hasPrefix("/shared/") } : entries
+    guard !seen.isEmpty, rights(MailboxRef(account: account, mailbox: mailbox)).showsAnnotations else { return [] }
+    return seen.map { AnnotationName(mailbox, $0, of: account) }
   }
 }
 

@@ -196,7 +196,7 @@ struct MemoryState: Sendable {
   var settings = MemoryStore.Settings()
   private var modSeqs: [AccountID: ModSeq] = [:]
   private var touched: [MailboxRef] = []
-  var annotated: [MemoryAnnotated] = []
+  var annotated: [AnnotatedPlace] = []
 
   var now: Int64 { settings.now() }
 

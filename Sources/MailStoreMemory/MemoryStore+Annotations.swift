@@ -51,10 +51,8 @@ extension MemoryStore {
       state.accounts[id] = account
       _ = state.modSeq(id)
       if let mailbox, let annotated = account.mailboxes[mailbox] { state.put(annotated, account.ref(annotated)) }
-      if !own.isEmpty {
-        state.annotated.append(
-          MemoryAnnotated(account: id, names: own.map { AnnotationName(mailbox, $0.entry) }, authors: authors))
-      }
+      if !own.isEmpty { state.annotated.append(AnnotatedPlace(mailbox, of: id, own, by: authors)) }
+      if !others.isEmpty { state.annotated.append(AnnotatedPlace(mailbox, of: id, others, of: viewer, by: authors)) }
       return true
     }
   }
@@ -81,11 +79,4 @@ extension MemoryAccount {
     annotations.filter { $0.key.mailbox.map { mailboxes[$0] != nil } ?? true }
       .reduce(0) { $0 + $1.key.entry.utf8.count + $1.value.readableBytes }
   }
-}
-
-/// What a transaction has annotated.
-struct MemoryAnnotated: Sendable {
-  var account: AccountID
-  var names: [AnnotationName]
-  var authors: [WatchID]
 }

@@ -100,7 +100,10 @@ public final class MemoryStore: MailStore {
       let changes = watched.map { id in
         var change = MemoryAccountChange(
           from: state.accounts[id], to: working.accounts[id], touched: touched.filter { $0.account == id },
-          annotated: working.annotated.filter { $0.account == id })
+          annotated: working.annotated)
+        change.rights = { [working] ref in
+          working.accounts[ref.account]?.mailboxes[ref.mailbox]?.access.rights(of: id) ?? []
+        }
         change.isShared = state.shared(with: id) != working.shared(with: id)
         return (id, change)
       }

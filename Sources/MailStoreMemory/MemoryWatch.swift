@@ -17,8 +17,8 @@ final class MemoryWatchSlot: Sendable {
     let isDue = notes.withLock { notes in
       var isDue = notes.note(change.mailboxes, isReshaped: change.isReshaped)
       if change.isShared, notes.noteShared() { isDue = true }
-      for annotated in change.annotated where !annotated.authors.contains(id) {
-        if notes.note(annotated: annotated.names) { isDue = true }
+      for place in change.annotated {
+        if notes.note(annotated: place.names(for: account, id, rights: change.rights)) { isDue = true }
       }
       return isDue
     }
@@ -32,12 +32,14 @@ final class MemoryWatchSlot: Sendable {
 struct MemoryAccountChange: Sendable {
   var mailboxes: [MailboxID]
   var isReshaped: Bool
-  var annotated: [MemoryAnnotated]
+  var annotated: [AnnotatedPlace]
+  /// Of the account in mailboxes of others.
+  var rights: @Sendable (MailboxRef) -> MailboxRights = { _ in [] }
   /// In a mailbox of somebody else that the account may see, or saw.
   var isShared = false
 
   /// Found by comparing what was with what is.
-  init(from old: MemoryAccount?, to new: MemoryAccount?, touched: [MailboxRef], annotated: [MemoryAnnotated]) {
+  init(from old: MemoryAccount?, to new: MemoryAccount?, touched: [MailboxRef], annotated: [AnnotatedPlace]) {
     self.annotated = annotated
     mailboxes = touched.map(\.mailbox)
     isReshaped =
@@ -81,9 +83,11 @@ private final class MemoryAccountWatch: AccountWatch {
     return store.disk.state.withLock { state in
       guard let account = state.accounts[slot.account] else { return AccountNews() }
       var news = AccountNews(annotated: taken.annotated, missesAnnotations: taken.missesAnnotations)
-      for mailbox in taken.annotated.compactMap(\.mailbox) {
+      for name in taken.annotated where name.owner == nil {
+        guard let mailbox = name.mailbox else { continue }
         news.annotatedMailboxes[mailbox] = account.mailboxes[mailbox]?.name
       }
+      news.noteElsewhere(state.shared(with: slot.account))
       if taken.isReshaped {
         news.listing = account.listing
         news.shared = state.shared(with: slot.account)

@@ -78,30 +78,32 @@ extension IMAPSession {
   /// What others have annotated since the last time, for a session that has enabled it.
   func tellMetadata() {
     guard let metadata, !isOver else { return }
-    let news = metadata.news()
-    write(news.annotated, news.annotatedMailboxes)
+    writeAnnotated(metadata.news()) { _, _ in true }
   }
 
-  /// `mailboxes`: those that are named.
-  func write(_ annotated: [AnnotationName], _ mailboxes: [MailboxID: String]) {
-    guard !annotated.isEmpty else { return }
+  /// What of `news` is annotated and `wanted`: by name, and the id under which the mailbox is listed; nil: the server.
+  func writeAnnotated(_ news: AccountNews, where wanted: (String, MailboxID?) -> Bool) {
+    guard !news.annotated.isEmpty else { return }
     var names: [String: [String]] = [:]
-    for annotation in annotated {
-      if let mailbox = annotation.mailbox {
-        if let name = mailboxes[mailbox] { names[name, default: []].append(annotation.entry) }
-      } else {
-        names["", default: []].append(annotation.entry)
-      }
+    for annotation in news.annotated {
+      guard let (name, id) = place(of: annotation, news), wanted(name, id) else { continue }
+      names[name, default: []].append(annotation.entry)
     }
     for (name, entries) in names.sorted(by: { $0.key < $1.key }) {
       connection.out.writeMetadataChange(MailboxName(name), entries.sorted(), wire)
     }
   }
-}
 
-extension MailboxRights {
-  /// RFC 5464 §3.3: any one of them.
-  static let forMetadata: MailboxRights = [.read, .seen, .write, .insert, .post]
+  /// Nil: there is no such mailbox any more, or none that this session may know of.
+  private func place(of annotation: AnnotationName, _ news: AccountNews) -> (name: String, id: MailboxID?)? {
+    guard let mailbox = annotation.mailbox else { return ("", nil) }
+    guard let owner = annotation.owner else { return news.annotatedMailboxes[mailbox].map { ($0, mailbox) } }
+    let ref = MailboxRef(account: owner, mailbox: mailbox)
+    guard let shared = news.annotatedElsewhere[ref], shared.rights.showsAnnotations,
+      let name = listener.namespaces.name(of: shared.info.name, owner: shared.ownerName)
+    else { return nil }
+    return (name, shared.listedID)
+  }
 }
 
 /// Annotations of one mailbox, by name.

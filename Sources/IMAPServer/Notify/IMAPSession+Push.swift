@@ -133,7 +133,7 @@ extension IMAPSession {
     for line in names?.changes.lines ?? [] { if let names { write(line, names) } }
     // After ENABLE METADATA all of it is told already.
     if metadata == nil {
-      write(news.annotated.filter { notify.wants($0, news.annotatedMailboxes) }, news.annotatedMailboxes)
+      writeAnnotated(news) { notify.wantsAnnotations(of: $0, $1) }
     }
     for (info, items) in status { writeStatus(info, items) }
   }

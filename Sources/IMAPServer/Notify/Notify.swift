@@ -185,9 +185,8 @@ final class Notify {
   }
 
   /// RFC 5465 §5.6, §5.7.
-  func wants(_ annotation: AnnotationName, _ names: [MailboxID: String]) -> Bool {
-    guard let mailbox = annotation.mailbox else { return filters.all.contains(.serverMetadataChange) }
-    guard let name = names[mailbox] else { return false }
+  func wantsAnnotations(of name: String, _ mailbox: MailboxID?) -> Bool {
+    guard let mailbox else { return filters.all.contains(.serverMetadataChange) }
     return filters.events(name, isSubscribed: known[mailbox]?.isSubscribed == true).contains(.mailboxMetadataChange)
   }
 

@@ -77,7 +77,8 @@ extension Transaction {
       insert.bind(6, modSeq)
       try insert.run()
     }
-    if !own.isEmpty { note(own.map { AnnotationName(mailbox, $0.entry) }, of: account.id, by: authors) }
+    if !own.isEmpty { note(AnnotatedPlace(mailbox, of: id, own, by: authors)) }
+    if !others.isEmpty { note(AnnotatedPlace(mailbox, of: id, others, of: viewer, by: authors)) }
     return true
   }
 

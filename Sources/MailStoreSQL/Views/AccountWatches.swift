@@ -54,9 +54,12 @@ final class AccountWatches: Sendable {
         if isDue { slot.onChange() }
       }
     }
-    for note in publication.annotated {
-      for slot in slots.withLock({ $0[note.account] ?? [] }) where !note.authors.contains(slot.id) {
-        let isDue = slot.notes.withLock { $0.note(annotated: note.names) }
+    for place in publication.annotated {
+      for slot in all() {
+        let watcher = AccountID(slot.account)
+        let names = place.names(for: watcher, slot.id) { access.rights(of: watcher, in: $0) }
+        guard !names.isEmpty else { continue }
+        let isDue = slot.notes.withLock { $0.note(annotated: names) }
         if isDue { slot.onChange() }
       }
     }
@@ -123,12 +126,16 @@ private final class SQLAccountWatch: AccountWatch {
     // In this order: a commit that comes between the two tells the session again.
     let taken = slot.take()
     var news = AccountNews(annotated: taken.annotated, missesAnnotations: taken.missesAnnotations)
-    for mailbox in taken.annotated.compactMap(\.mailbox) {
+    for name in taken.annotated where name.owner == nil {
+      guard let mailbox = name.mailbox else { continue }
       news.annotatedMailboxes[mailbox] = cache.mailbox(MailboxRef(account: account, mailbox: mailbox))?.name
     }
+    let isElsewhere = taken.annotated.contains { $0.owner != nil }
+    let shared = taken.isReshaped || isElsewhere ? store.loadedSharedMailboxes(with: account) : []
+    if isElsewhere { news.noteElsewhere(shared) }
     if taken.isReshaped {
       news.listing = cache.listing(account)
-      news.shared = store.loadedSharedMailboxes(with: account)
+      news.shared = shared
     } else {
       news.changed = taken.mailboxes.compactMap { cache.mailbox(MailboxRef(account: account, mailbox: $0)) }
     }

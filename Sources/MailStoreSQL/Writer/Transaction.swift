@@ -43,8 +43,8 @@ final class Transaction {
   private var undo: [Undo] = []
   private var jobChanges: [MailboxRef: MailboxChange] = [:]
   private var jobModSeqs: [Int64: ModSeq] = [:]
-  private var jobAnnotated: [Publication.Annotated] = []
-  private var annotated: [Publication.Annotated] = []
+  private var jobAnnotated: [AnnotatedPlace] = []
+  private var annotated: [AnnotatedPlace] = []
   private var jobShared = SharedChanges()
   private var shared = SharedChanges()
 
@@ -195,9 +195,7 @@ final class Transaction {
   }
 
   /// Notes for the watches what the job has annotated.
-  func note(_ names: [AnnotationName], of account: Int64, by authors: [WatchID]) {
-    jobAnnotated.append(.init(account: account, names: names, authors: authors))
-  }
+  func note(_ annotated: AnnotatedPlace) { jobAnnotated.append(annotated) }
 
   /// Notes what the job does to the marks of viewers and to access control lists.
   func note(_ body: (inout SharedChanges) -> Void) { body(&jobShared) }
@@ -420,13 +418,7 @@ struct Publication {
   var mailboxes: [(ref: MailboxRef, info: MailboxInfo)] = []
   var changes: [MailboxRef: [MailboxChange]] = [:]
   var working: [MailboxRef: (snapshot: MailboxSnapshot, folded: Int)] = [:]
-  var annotated: [Annotated] = []
+  var annotated: [AnnotatedPlace] = []
   var viewers: [(ref: MailboxRef, viewers: [Int64: ViewerCounts])] = []
   var shared = SharedChanges()
-
-  struct Annotated {
-    var account: Int64
-    var names: [AnnotationName]
-    var authors: [WatchID]
-  }
 }

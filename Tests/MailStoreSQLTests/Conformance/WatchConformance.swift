@@ -180,4 +180,42 @@ import Testing
       #expect(other.news().missesAnnotations)
     }
   }
+
+  /// RFC 5464 §3.3, §4.4: what all see is told to all who see it, what is private to whom it belongs.
+  @Test(arguments: Engine.allCases)
+  func `What is annotated in a shared mailbox is told to those who may see it`(_ engine: Engine) async throws {
+    try await withStore(engine) { store, _ in
+      let (ana, budi, citra) = (try await store.add("ana"), try await store.add("budi"), try await store.add("citra"))
+      let inbox = try await store.ref("INBOX", of: ana)
+      for (account, rights) in [(budi, MailboxRights([.lookup, .read])), (citra, [.lookup])] {
+        try await store.changeAccess(AccessChange(.replace, .account(account.id), rights), of: inbox)
+      }
+      var watches: [any AccountWatch] = []
+      for account in [ana, budi, budi, citra] { watches.append(try await store.watch(account.id) {}) }
+      defer { for watch in watches { watch.close() } }
+      for watch in watches { _ = watch.news() }
+      func set(_ entries: [String], by viewer: Account, _ author: WatchID) async throws -> [[AnnotationName]] {
+        _ = try await store.setAnnotations(
+          entries.map { AnnotationChange($0, ByteBuffer(string: "\(author)")) }, in: inbox.mailbox, of: ana.id,
+          as: viewer.id, limits: .init(entries: 10, octets: 1000), by: [author])
+        return watches.map { $0.news().annotated.sorted { $0.entry < $1.entry } }
+      }
+      let both = ["/private/comment", "/shared/comment"]
+      let own = both.map { AnnotationName(inbox.mailbox, $0) }
+      let shown = both.map { AnnotationName(inbox.mailbox, $0, of: ana.id) }
+      #expect(try await set(both, by: ana, watches[0].id) == [[], [shown[1]], [shown[1]], []])
+      #expect(try await set(both, by: budi, watches[1].id) == [[own[1]], [], shown, []])
+      // The name comes along, and goes with the right.
+      _ = try await store.setAnnotations(
+        [AnnotationChange("/shared/comment", nil)], in: inbox.mailbox, of: ana.id, as: ana.id,
+        limits: .init(entries: 10, octets: 1000), by: [])
+      let news = watches[1].news()
+      #expect(news.annotated == [shown[1]])
+      #expect(news.annotatedElsewhere[inbox]?.info.name == "INBOX")
+      #expect(news.annotatedElsewhere[inbox]?.ownerName == "ana")
+      try await store.changeAccess(AccessChange(.replace, .account(budi.id), []), of: inbox)
+      for watch in watches { _ = watch.news() }
+      #expect(try await set(both, by: ana, watches[0].id) == [[], [], [], []])
+    }
+  }
 }
