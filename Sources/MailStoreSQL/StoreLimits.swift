@@ -107,6 +107,8 @@ public enum StoreLimits {
   /// Milliseconds between two looks for messages in the search index that are gone, and segments looked at each time.
   public static let searchIndexSweep: Int64 = 60_000
   public static let sweptSegments = 32
+  /// Chunks of contents that one commit makes.
+  public static let sealsPerCommit = 8
   /// Octets of a volume's database that are asked for from the disk when it is opened.
   public static let readAhead = 64 << 20
   /// Accounts whose counters and mailboxes the writer keeps in memory while it has work.

@@ -96,6 +96,41 @@ import Testing
     await store.close()
   }
 
+  /// Budi has moved messages of Ana's into his own mailbox, where nobody's frame names him; hers are purged.
+  @Test(arguments: [
+    "UPDATE account_state SET bytes = bytes + 1",
+    "DELETE FROM content_chunk",
+    "UPDATE content_chunk SET preview = zeroblob(9)",
+    "DELETE FROM blob WHERE id % 2 = 0",
+    "UPDATE content_chunk SET headers = zeroblob(9) WHERE account = 2; DELETE FROM mailbox WHERE account = 1 AND name = 'INBOX'",
+  ])
+  func `A repair leaves what was moved out of somebody else's mailbox where it is`(_ damage: String) async throws {
+    let (bed, _) = try await made()
+    // Nothing is kept of what is gone.
+    var store = try bed.openSQL()
+    let ana = try #require(try await store.accounts().first)
+    let budi = try await store.add("budi")
+    let (from, to) = (try await store.ref("INBOX", of: ana), try await store.ref("INBOX", of: budi))
+    let uids = try await store.snapshotUIDs(from, "INBOX")
+    let moved = try await store.transfer(
+      uids, from: from, to: to, moving: true, FlagScope(flags: [], keywords: true), as: budi.id)
+    #expect(moved.assigned.count == 7)
+    _ = try await store.compact()
+    #expect(try await store.check().problems == [])
+    let before = try await messages(store).filter { $0.hasPrefix("INBOX") }
+    #expect(before.count == 7 && before.contains { $0.contains("Return-Path: <9@example.org>") })
+    await store.close()
+    try bed.execute(damage)
+    let report = try bed.repair()
+    #expect(report.remaining == [] && report.damaged == [], "\(report)")
+    store = try bed.openSQL()
+    #expect(try await store.check().problems == [])
+    // A mailbox that is gone comes back with what its frames name: rather twice than not at all.
+    let after = try await messages(store)
+    for message in before { #expect(after.contains(message), "\(message)") }
+    await store.close()
+  }
+
   @Test func `Rows of the version before are saved from pages that no tree leads to`() async throws {
     let bed = try StoreBed()
     var store = try bed.openSQL(BedSettings(contentChunks: ContentChunkSizes(capacity: 4, loose: .max)))

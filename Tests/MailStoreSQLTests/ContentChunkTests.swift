@@ -321,6 +321,94 @@ import Testing
     try bed.repairClean()
   }
 
+  /// SQLite reads rows in the order of a page, whatever their numbers.
+  @Test func `Rows that are out of order stay rows, and mail comes in`() async throws {
+    let bed = try StoreBed()
+    var store = try bed.openSQL(Self.rows)
+    let ana = try await store.add("ana")
+    try await deliver(1...20, to: ana, store)
+    let ref = try await store.ref("INBOX", of: ana)
+    await store.close()
+    // The number of a row in the middle of a leaf, as it stands in front of the row.
+    let key = ContentKey.key(ana.id.rawValue, 12)
+    #expect(try damageRowid(key, to: key + (1 << 15), bed))
+    store = try bed.openSQL()
+    try await deliver(21...30, to: ana, store)
+    #expect(try await store.body(30, in: ref)?.hasPrefix(trace(30)) == true)
+    #expect(try await store.body(11, in: ref)?.hasPrefix(trace(11)) == true)
+    await store.close()
+  }
+
+  /// A varint of nine octets has the same length for both.
+  private func damageRowid(_ key: Int64, to other: Int64, _ bed: StoreBed) throws -> Bool {
+    func varint(_ value: Int64) -> [UInt8] {
+      var rest = UInt64(bitPattern: value)
+      var bytes: [UInt8] = [UInt8(rest & 0x7F)]
+      rest >>= 7
+      while rest > 0 {
+        bytes.insert(UInt8(rest & 0x7F) | 0x80, at: 0)
+        rest >>= 7
+      }
+      return bytes
+    }
+    let (old, new) = (varint(key), varint(other))
+    guard old.count == new.count else { return false }
+    let pages = DiskFile.contents(bed.volume)
+    guard let place = pages.firstRange(of: old) else { return false }
+    DiskFile.change(bed.volume) { $0.replaceSubrange(place, with: new) }
+    return true
+  }
+
+  @Test(arguments: [
+    "UPDATE content_chunk SET first = first + 90000 WHERE id = 2", "UPDATE content_chunk SET last = 1 WHERE id = 2",
+    "UPDATE content_chunk SET keys = zeroblob(20) WHERE id = 2",
+  ])
+  func `A chunk whose place is damaged is not let go with what is in it`(_ damage: String) async throws {
+    let bed = try StoreBed()
+    var store = try bed.openSQL()
+    let ana = try await store.add("ana")
+    try await deliver(1...20, to: ana, store)
+    let before = try await all(store, try await store.ref("INBOX", of: ana), .message)
+    let chunks = try chunks(bed)
+    await store.close()
+    try bed.execute(damage)
+    store = try bed.openSQL()
+    let ref = try await store.ref("INBOX", of: ana)
+    // All but one of the chunk.
+    _ = try await store.changeFlags(FlagChange(.add, .deleted), of: [5, 6, 7], in: ref)
+    _ = try await store.expunge(nil, in: ref)
+    _ = try await store.compact()
+    #expect(try self.chunks(bed) == chunks)
+    await store.close()
+    try bed.repairClean()
+    store = try bed.openSQL()
+    let after = try await all(store, ref, .message)
+    #expect(after == before.enumerated().filter { !(4...6).contains($0.offset) }.map(\.element))
+    await store.close()
+  }
+
+  @Test func `One commit makes few chunks, and the rows wait for the next`() async throws {
+    let bed = try StoreBed()
+    var store = try bed.openSQL(Self.rows)
+    var accounts: [Account] = []
+    for number in 1...12 {
+      let account = try await store.add("a\(number)")
+      accounts.append(account)
+      try await deliver(1...10, to: account, store)
+    }
+    await store.close()
+    store = try bed.openSQL()
+    for round in 1...2 {
+      let results = await store.deliver(
+        try await store.prepare(Mail.text("Untuk semua")), to: accounts.map { DeliveryTarget(account: $0.id) },
+        date: InternalDate(seconds: 1))
+      for result in results { _ = try result.get() }
+      #expect(try chunks(bed) == Int64(round * StoreLimits.sealsPerCommit))
+    }
+    #expect(try await store.check().problems == [])
+    await store.close()
+  }
+
   @Test func `A store that was closed has nothing left in its WAL`() async throws {
     let bed = try StoreBed()
     let store = try bed.openSQL()

@@ -1,4 +1,5 @@
 import BlobStore
+import MailFormat
 import MailStore
 import NIOCore
 
@@ -122,7 +123,9 @@ final class ContentChunks {
     }
     var wanted = parts.union(loaded).withBases
     try read(chunk, wanted)
-    if isGood, tellsInTraces, wanted.contains(.headers), !wanted.contains(.trace) {
+    // What lines are looked for in traces is the parser's to say.
+    let needsTraces = tellsInTraces || version != Int64(MessageSummary.parserVersion)
+    if isGood, needsTraces, wanted.contains(.headers), !wanted.contains(.trace) {
       wanted.insert(ContentParts(.trace))
       try read(chunk, wanted)
     }

@@ -35,13 +35,16 @@ enum ContentSealing {
     var seen = 0
     var last = from
     var isOver = false
-    try rows.forEach { row in
+    try rows.forEach { row throws(StoreError) in
       // A chunk is of one version of the parser, so that its rows need not be asked.
       if seen > 0, row.int(12) != builder.version { isOver = true }
       guard !isOver else { return }
       builder.version = row.int(12)
       seen += 1
-      last = ContentKey.content(row.int(0))
+      let number = ContentKey.content(row.int(0))
+      // SQLite does not look whether a page's rows are in order.
+      guard number > last else { throw Self.isOutOfOrder(db, account, number) }
+      last = number
       let isTaken = builder.add(last, limit: StoreLimits.sealedContentOctets) { row.blob(1 + Int32($0.rawValue)) }
       if isTaken { narrow.append((row.int(9), row.int(10), row.int(11), row.int(12))) }
     }
@@ -88,9 +91,12 @@ enum ContentSealing {
       }
     }
     // A tree that is out of order: a row that was not read must not go.
-    guard removed == numbers.count else {
-      throw .corrupt(what: "\(db.path): contents of account \(account) around \(numbers.first ?? 0) are out of order")
-    }
+    guard removed == numbers.count else { throw isOutOfOrder(db, account, numbers.first ?? 0) }
+  }
+
+  private static func isOutOfOrder(_ db: SQLConnection, _ account: Int64, _ content: Int64) -> StoreError {
+    .corrupt(
+      what: "\(db.path): contents of account \(account) around \(content) are out of order; run 'merpati check --repair'")
   }
 
   /// The chunk's row. Returns its number, which is to go into those of its contents.
@@ -128,6 +134,11 @@ enum ContentSealing {
     let find = try db("SELECT account, first, last FROM content_chunk WHERE id = ?")
     find.bind(1, id)
     guard let (account, first, last) = try find.first({ ($0.int(0), $0.int(1), $0.int(2)) }) else { return }
+    let chunks = ContentChunks(db)
+    // A damaged one stays for `check` to name: what its row says of its place is under no checksum, its list of contents is.
+    guard try chunks.load(id, []), first == ContentKey.content(chunks.keys.first ?? 0),
+      last == ContentKey.content(chunks.keys.last ?? 0)
+    else { return }
     let rows = try db("SELECT key FROM content WHERE key BETWEEN ?1 AND ?2 AND chunk = ?3 ORDER BY key")
     rows.bind(1, ContentKey.key(account, first))
     rows.bind(2, ContentKey.key(account, last))
@@ -135,9 +146,7 @@ enum ContentSealing {
     var left: [Int64] = []
     try rows.forEach { left.append($0.int(0)) }
     if !left.isEmpty {
-      let chunks = ContentChunks(db)
-      // A damaged one stays for `check` to name.
-      guard try chunks.load(id, []), left.count * 2 <= chunks.keys.count, try chunks.load(id, .all) else { return }
+      guard left.count * 2 <= chunks.keys.count, try chunks.load(id, .all) else { return }
       var builder = ChunkBuilder()
       builder.version = chunks.version
       for key in left {
@@ -183,7 +192,10 @@ enum ContentSealing {
       next.bind(1, after)
       guard let id = try next.first({ $0.int(0) }) else { break }
       after = id
-      guard try chunks.load(id, .all) else { continue }
+      guard try chunks.load(id, .all) else {
+        try unsealTraces(id, db)
+        continue
+      }
       update.bind(2, id)
       update.bind(11, chunks.version)
       find.bind(2, id)
@@ -205,6 +217,21 @@ enum ContentSealing {
     try db("UPDATE content SET chunk = NULL WHERE chunk IS NOT NULL").run()
     try db("DELETE FROM content_chunk").run()
     return result
+  }
+
+  /// Of a chunk that is damaged elsewhere: all but the trace can be made from the message.
+  private static func unsealTraces(_ id: Int64, _ db: SQLConnection) throws(StoreError) {
+    let chunks = ContentChunks(db)
+    guard try chunks.load(id, ContentParts(.trace)) else { return }
+    let update = try db("UPDATE content SET trace = ?3, trace_size = ?4 WHERE key = ?1 AND chunk = ?2")
+    update.bind(2, id)
+    for (slot, key) in chunks.keys.enumerated() {
+      guard chunks.stand(slot) else { return }
+      update.bind(1, key)
+      update.bind(3, bytes: chunks.bytes(.trace))
+      update.bind(4, chunks.bytes(.trace).count)
+      try update.run()
+    }
   }
 }
 
@@ -273,7 +300,7 @@ struct ChunkBuilder {
 
 extension Transaction {
   /// After a new content: the oldest loose ones get a chunk when there are enough. One at a time, so an older store's
-  /// rows are brought together by and by.
+  /// rows are brought together by and by; and few in one commit, for which others wait.
   func sealContents(of account: AccountBox) throws(StoreError) {
     let sizes = settings.contentChunks
     if let sealed = account.counters.sealedContents,
@@ -281,7 +308,8 @@ extension Transaction {
     {
       return
     }
-    guard !unsealable.contains(account.id) else { return }
+    guard maySeal, !unsealable.contains(account.id), seals < StoreLimits.sealsPerCommit else { return }
+    seals += 1
     try db("SAVEPOINT sealing").run()
     do throws(StoreError) {
       let sealed =

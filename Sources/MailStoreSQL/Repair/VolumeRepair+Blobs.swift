@@ -285,9 +285,9 @@ extension VolumeRepair {
   }
 
   /// Is the frame what is kept of the content? A content of another parser's version says nothing.
-  func fits(_ location: BlobLocation, _ key: Int64) throws(StoreError) -> Bool {
+  func fits(_ location: BlobLocation, _ key: Int64, mayGuess: Bool = true) throws(StoreError) -> Bool {
     guard (try? packs.read(location, scratch: &scratch)) != nil else { return false }
-    return try matches(scratch.withBytes { ContentColumns(MessageSummary.make($0)) }, key) ?? true
+    return try matches(scratch.withBytes { ContentColumns(MessageSummary.make($0)) }, key) ?? mayGuess
   }
 
   /// Nil: the row was made by another version of the parser, or nothing is left of it, so nothing can be said.

@@ -29,19 +29,26 @@ extension VolumeRepair {
   /// From the content's frame. False: there was one, and the frame does not have it.
   ///
   /// Two owners of a frame may be one account. Its messages tell which of them this is, by their place or by their
-  /// size, and so does the length of the trace.
+  /// size, and so does the length of the trace. A message copied out of somebody else's mailbox has the trace of that one.
   @discardableResult
   func restoreTrace(_ key: Int64) throws(StoreError) -> Bool {
+    let kept = try db("SELECT 1 FROM content WHERE key = ? AND trace IS NOT NULL")
+    kept.bind(1, key)
+    if try kept.first({ _ in true }) == true { return true }
     let find = try db(
       """
-      WITH found (trace, is_own, is_sized, is_long) AS (
-        SELECT o.trace, EXISTS (SELECT 1 FROM scan.ref r WHERE r.key = c.key AND r.mailbox = o.mailbox AND r.uid = o.uid),
+      WITH found (trace, is_account, is_own, is_sized, is_long) AS (
+        SELECT o.trace, o.account = c.key >> 36, EXISTS (
+          SELECT 1 FROM scan.ref r
+            WHERE r.key = c.key AND o.account = c.key >> 36 AND r.mailbox = o.mailbox AND r.uid = o.uid),
           EXISTS (SELECT 1 FROM scan.ref r WHERE r.key = c.key AND r.size = b.size + LENGTH(o.trace)),
           LENGTH(o.trace) = COALESCE(c.trace_size, 0)
         FROM content c JOIN blob b ON b.id = c.blob
-        JOIN scan.owner o ON o.pack = b.pack AND o.offset = b.offset AND o.account = c.key >> 36
-        WHERE c.key = ?1 AND LENGTH(o.trace) > 0)
-      SELECT trace FROM found WHERE is_sized OR is_long ORDER BY is_own + is_sized + is_long DESC LIMIT 1
+        JOIN scan.owner o ON o.pack = b.pack AND o.offset = b.offset
+        WHERE c.key = ?1 AND LENGTH(o.trace) > 0 AND (o.account = c.key >> 36 OR NOT EXISTS (
+          SELECT 1 FROM scan.owner a WHERE a.pack = b.pack AND a.offset = b.offset AND a.account = c.key >> 36)))
+      SELECT trace FROM found WHERE is_account AND (is_sized OR is_long) OR is_sized AND is_long
+      ORDER BY is_own + is_sized + is_long DESC LIMIT 1
       """)
     find.bind(1, key)
     if let trace = try find.first({ $0.buffer(0) }) {

@@ -47,6 +47,9 @@ extension VolumeRepair {
         JOIN scan.owner o ON o.pack = f.pack AND o.offset = f.offset AND o.account = ?1 >> 36 WHERE u.key = ?1
         """)
       for place in alike where try fits(place, key) { return place }
+      // Copied out of somebody else's mailbox. A row of an older parser could be like any of its size.
+      let elsewhere = try candidates(of: key, "scan.use u JOIN scan.frame f ON f.size = u.size WHERE u.key = ?1")
+      for place in elsewhere where try fits(place, key, mayGuess: false) { return place }
     }
     guard byRowsToo else { return nil }
     return isLost ? try frameByRows(of: key, isExact: true) : try frameByRows(of: key)
@@ -179,11 +182,18 @@ extension VolumeRepair {
     }
   }
 
+  /// A message that was copied out of somebody else's mailbox stands at that one's frame, which does not name the copier.
+  /// It is known by being like its row in everything.
+  private func isCopied(_ found: Standing, _ key: Int64) throws(StoreError) -> Bool {
+    guard found.size == found.location.rawSize, !found.isStrange else { return false }
+    return try fits(found.location, key)
+  }
+
   private func compare(_ key: Int64) throws(StoreError) {
     guard var found = try standing(key) else { return }
     let isLost = lostContents.contains(key)
     var hasMoved = false
-    if !found.isOwn {
+    if !found.isOwn, try !isCopied(found, key) {
       hasMoved = try findBlob(of: key, isFinal: true)
       if !hasMoved {
         nameDamage(

@@ -236,7 +236,16 @@ extension Transaction {
   private func thinChunks() throws(StoreError) {
     let chunks = thinnedChunks
     thinnedChunks = []
-    for chunk in chunks.sorted() { try ContentSealing.thin(chunk, db) }
+    for chunk in chunks.sorted() where !unthinnable.contains(chunk) {
+      do throws(StoreError) { try ContentSealing.thin(chunk, db) } catch {
+        // A page that cannot be read keeps this chunk as it is, and the next round from stopping here again.
+        switch error {
+        case .corrupt, .database, .io(SQLFailure.read, _, _): unthinnable.insert(chunk)
+        default: break
+        }
+        throw error
+      }
+    }
   }
 
   private func releaseBlob(_ blob: Int64) throws(StoreError) {

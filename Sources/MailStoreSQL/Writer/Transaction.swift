@@ -34,6 +34,12 @@ final class Transaction {
   var thinnedChunks: Set<Int64> = []
   /// Accounts whose older rows could not be brought together (see `sealContents`).
   var unsealable: Set<Int64> = []
+  /// Chunks that could not be made anew (see `Reaper`).
+  var unthinnable: Set<Int64> = []
+  /// The commit can be begun anew should bringing rows together fail.
+  var maySeal = true
+  /// Chunks of contents made in this commit.
+  var seals = 0
   /// The job under way has just come upon such rows.
   var sealingFailed = false
   /// Something was written, so that there is something to commit.
@@ -399,6 +405,7 @@ final class Transaction {
     frameBlobs.removeAll(keepingCapacity: true)
     packDeltas.removeAll(keepingCapacity: true)
     thinnedChunks = []
+    seals = 0
     placed = 0
     hasWritten = false
     beginJob()

@@ -288,7 +288,10 @@ final class Writer: @unchecked Sendable {
     do throws(StoreError) {
       try transaction.db("BEGIN IMMEDIATE").run()
       // Alone there is nobody whose changes would have to stay.
-      if batch.count == 1 || batch.allSatisfy(\.isRepeatable) {
+      let isTogether = batch.count == 1 || batch.allSatisfy(\.isRepeatable)
+      // Tidying up that comes upon damage ends the transaction, and only these are begun anew without it.
+      transaction.maySeal = isTogether
+      if isTogether {
         outcomes = try runTogether(batch)
       } else {
         for job in batch { outcomes.append(try attempt(job)) }
@@ -342,6 +345,7 @@ final class Writer: @unchecked Sendable {
   /// Runs jobs without a savepoint each. When one of several fails, all is done again with savepoints.
   private func runTogether(_ batch: [WriteJob]) throws(StoreError) -> [StoreError?] {
     let mark = transaction.mark()
+    transaction.sealingFailed = false
     do throws(StoreError) {
       for job in batch {
         transaction.beginJob()

@@ -187,7 +187,7 @@ import Testing
     try await withStore(engine) { store, _ in
       let (ana, budi, citra) = (try await store.add("ana"), try await store.add("budi"), try await store.add("citra"))
       let inbox = try await store.ref("INBOX", of: ana)
-      for (account, rights) in [(budi, MailboxRights([.lookup, .read])), (citra, [.lookup])] {
+      for (account, rights) in [(budi, MailboxRights([.lookup, .read])), (citra, MailboxRights([.lookup]))] {
         try await store.changeAccess(AccessChange(.replace, .account(account.id), rights), of: inbox)
       }
       var watches: [any AccountWatch] = []
