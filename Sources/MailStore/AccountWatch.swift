@@ -44,8 +44,9 @@ public struct AccountNews: Sendable {
   public mutating func noteElsewhere(_ shared: [SharedMailbox]) {
     let annotated = Set(
       annotated.compactMap { name in
-        if let owner = name.owner, let mailbox = name.mailbox { MailboxRef(account: owner, mailbox: mailbox) } else { nil }
-      })
+        guard let owner = name.owner, let mailbox = name.mailbox else { return nil }
+        return MailboxRef(account: owner, mailbox: mailbox)
+      } as [MailboxRef])
     for mailbox in shared where annotated.contains(mailbox.ref) { annotatedElsewhere[mailbox.ref] = mailbox }
   }
 

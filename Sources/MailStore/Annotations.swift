@@ -75,7 +75,8 @@ public struct AnnotatedPlace: Sendable {
 
   /// What a watch of `watcher` is to be told of it. `rights`: those that the watcher, not being the owner, has in the
   /// mailbox.
-  public func names(for watcher: AccountID, _ watch: WatchID, rights: (MailboxRef) -> MailboxRights) -> [AnnotationName] {
+  public func names(for watcher: AccountID, _ watch: WatchID, rights: (MailboxRef) -> MailboxRights) -> [AnnotationName]
+  {
     guard !authors.contains(watch) else { return [] }
     guard watcher != account else {
       return viewer == nil ? entries.map { AnnotationName(mailbox, $0) } : []

@@ -111,7 +111,7 @@ import Testing
     let ana = try #require(try await store.accounts().first)
     let budi = try await store.add("budi")
     let (from, to) = (try await store.ref("INBOX", of: ana), try await store.ref("INBOX", of: budi))
-    let uids = try await store.snapshotUIDs(from, "INBOX")
+    let uids = try await store.state("INBOX", of: ana).map(\.uid)
     let moved = try await store.transfer(
       uids, from: from, to: to, moving: true, FlagScope(flags: [], keywords: true), as: budi.id)
     #expect(moved.assigned.count == 7)

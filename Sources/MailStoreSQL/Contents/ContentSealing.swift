@@ -96,7 +96,9 @@ enum ContentSealing {
 
   private static func isOutOfOrder(_ db: SQLConnection, _ account: Int64, _ content: Int64) -> StoreError {
     .corrupt(
-      what: "\(db.path): contents of account \(account) around \(content) are out of order; run 'merpati check --repair'")
+      what: """
+        \(db.path): contents of account \(account) around \(content) are out of order; run 'merpati check --repair'
+        """)
   }
 
   /// The chunk's row. Returns its number, which is to go into those of its contents.
