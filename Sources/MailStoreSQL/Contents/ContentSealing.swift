@@ -172,6 +172,8 @@ enum ContentSealing {
     /// Contents whose chunk was damaged or missing: their columns are NULL, `trace_size` still says how long their trace
     /// was.
     var lost: Set<Int64> = []
+    /// Those of them whose trace was not damaged.
+    var traced: Set<Int64> = []
     /// Chunks of nobody.
     var strays = 0
     /// Contents whose rows said another length of their trace than it has, or another version of the parser.
@@ -195,7 +197,7 @@ enum ContentSealing {
       guard let id = try next.first({ $0.int(0) }) else { break }
       after = id
       guard try chunks.load(id, .all) else {
-        try unsealTraces(id, db)
+        try unsealTraces(id, &result, db)
         continue
       }
       update.bind(2, id)
@@ -222,7 +224,7 @@ enum ContentSealing {
   }
 
   /// Of a chunk that is damaged elsewhere: all but the trace can be made from the message.
-  private static func unsealTraces(_ id: Int64, _ db: SQLConnection) throws(StoreError) {
+  private static func unsealTraces(_ id: Int64, _ result: inout Unsealed, _ db: SQLConnection) throws(StoreError) {
     let chunks = ContentChunks(db)
     guard try chunks.load(id, ContentParts(.trace)) else { return }
     let update = try db("UPDATE content SET trace = ?3, trace_size = ?4 WHERE key = ?1 AND chunk = ?2")
@@ -233,6 +235,7 @@ enum ContentSealing {
       update.bind(3, bytes: chunks.bytes(.trace))
       update.bind(4, chunks.bytes(.trace).count)
       try update.run()
+      if db.changes > 0 { result.traced.insert(key) }
     }
   }
 }

@@ -11,6 +11,7 @@ extension VolumeRepair {
   func unsealContents() throws(StoreError) {
     let unsealed = try ContentSealing.unseal(db)
     lostContents = unsealed.lost
+    keptTraces = unsealed.traced
     did("chunks of what is kept of messages that belonged to none", unsealed.strays)
     did("messages whose rows said otherwise than their chunk", unsealed.wrongRows)
   }
@@ -32,9 +33,7 @@ extension VolumeRepair {
   /// size, and so does the length of the trace. A message copied out of somebody else's mailbox has the trace of that one.
   @discardableResult
   func restoreTrace(_ key: Int64) throws(StoreError) -> Bool {
-    let kept = try db("SELECT 1 FROM content WHERE key = ? AND trace IS NOT NULL")
-    kept.bind(1, key)
-    if try kept.first({ _ in true }) == true { return true }
+    if keptTraces.contains(key) { return true }
     let find = try db(
       """
       WITH found (trace, is_account, is_own, is_sized, is_long) AS (

@@ -42,6 +42,8 @@ final class VolumeRepair {
   var touched: Set<MailboxRef> = []
   /// Contents whose chunk was damaged or gone, so that nothing is kept of them.
   var lostContents: Set<Int64> = []
+  /// Those of them whose trace was not damaged.
+  var keptTraces: Set<Int64> = []
   private var counts: [(sentence: String, count: Int)] = []
 
   init(
