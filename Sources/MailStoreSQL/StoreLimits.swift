@@ -107,6 +107,8 @@ public enum StoreLimits {
   /// Milliseconds between two looks for messages in the search index that are gone, and segments looked at each time.
   public static let searchIndexSweep: Int64 = 60_000
   public static let sweptSegments = 32
+  /// Groups of rows that are looked at for one chunk, where some are too few or too long.
+  public static let sealingLooks = 4
   /// Chunks of contents that one commit makes.
   public static let sealsPerCommit = 8
   /// Octets of a volume's database that are asked for from the disk when it is opened.

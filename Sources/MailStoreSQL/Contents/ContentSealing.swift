@@ -18,10 +18,10 @@ enum ContentSealing {
   }
 
   /// One chunk of the oldest contents after `from`, if there are enough. Returns the number up to which all has been
-  /// looked at.
+  /// looked at, and whether there is a chunk of it.
   static func seal(
     _ account: Int64, after from: Int64, below end: Int64, _ sizes: ContentChunkSizes, _ db: SQLConnection
-  ) throws(StoreError) -> Int64 {
+  ) throws(StoreError) -> (last: Int64, isSealed: Bool) {
     let rows = try db(
       """
       SELECT key, parts, trace, structure, envelope, headers, sort, body, preview, blob, thread, size, version
@@ -50,7 +50,7 @@ enum ContentSealing {
     }
     if seen < sizes.capacity, !isOver { last = end - 1 }
     // Few are left of many numbers: they stay as they are.
-    guard !narrow.isEmpty, narrow.count * 4 >= sizes.capacity else { return last }
+    guard !narrow.isEmpty, narrow.count * 4 >= sizes.capacity else { return (last, false) }
     let id = try insert(builder, account, db)
     try remove(builder.numbers, isRun: narrow.count == seen, account, db)
     let row = try db(
@@ -65,7 +65,7 @@ enum ContentSealing {
       row.bind(7, builder.length(.trace, index))
       try row.run()
     }
-    return last
+    return (last, true)
   }
 
   /// The rows whose columns are in a chunk now; they come back without them. An UPDATE that makes rows small leaves their
@@ -321,9 +321,14 @@ extension Transaction {
         if let known = account.counters.sealedContents { known } else { try ContentSealing.last(of: account.id, db) }
       account.counters.sealedContents = sealed
       let end = account.counters.nextContent
-      if end - 1 - sealed >= Int64(sizes.loose) {
-        account.counters.sealedContents = try ContentSealing.seal(account.id, after: sealed, below: end, sizes, db)
+      var from = sealed
+      // Past some that stay rows, or they would be looked at again by every delivery that finds the account not in memory.
+      for _ in 0..<StoreLimits.sealingLooks where end - 1 - from >= Int64(sizes.loose) {
+        let (last, isSealed) = try ContentSealing.seal(account.id, after: from, below: end, sizes, db)
+        from = last
+        if isSealed { break }
       }
+      account.counters.sealedContents = from
       try db("RELEASE sealing").run()
     } catch {
       // Damaged pages keep rows where they are, and not mail from coming in. SQLite takes nothing more in a transaction that
