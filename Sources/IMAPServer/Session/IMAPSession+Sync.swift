@@ -27,8 +27,28 @@ extension IMAPSession {
 
   /// Tells it in slices the socket can take.
   func tellSlowly(expunge: Bool, includeUID: Bool, own: OwnStore? = nil) async {
-    guard let update = nextUpdate(expunge: expunge, own: own) else { return }
-    await writeSlowly(update, includeUID: includeUID)
+    if let own, own.indexes.count > settings.messagesOnLoop, contexts == nil, notify == nil, view?.sharing == nil {
+      await syncElsewhere(expunge: expunge, own: own, includeUID: includeUID)
+    } else if let update = nextUpdate(expunge: expunge, own: own) {
+      await writeSlowly(update, includeUID: includeUID)
+    }
+  }
+
+  /// A look at very many messages would keep others on this event loop waiting. Nothing else changes the view while a
+  /// command is running.
+  private func syncElsewhere(expunge: Bool, own: OwnStore, includeUID: Bool) async {
+    guard let before = view else { return }
+    let enabled = enabled
+    let (after, update) = await offLoop {
+      var view = before
+      let update = view.sync(expunge: expunge, own: own, enabled)
+      return (view, update)
+    }
+    guard !isOver, view != nil else { return }
+    // RFC 2180 §3.3
+    guard let update else { return bye("The selected mailbox was deleted") }
+    view = after
+    if !update.isEmpty { await writeSlowly(update, includeUID: includeUID) }
   }
 
   func write(_ update: ViewUpdate, includeUID: Bool) {
