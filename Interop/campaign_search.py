@@ -274,8 +274,8 @@ def mail_of(count, rng, large):
 
 
 def main():
-    count = int(os.environ.get("SEARCH_MESSAGES", "20000" if harness.corpus() else "3000"))
-    needles, seed = int(os.environ.get("SEARCH_NEEDLES", "200")), int(os.environ.get("SEARCH_SEED", "1"))
+    count = int(os.environ.get("SEARCH_MESSAGES") or ("20000" if harness.corpus() else "3000"))
+    needles, seed = int(os.environ.get("SEARCH_NEEDLES") or "200"), int(os.environ.get("SEARCH_SEED") or "1")
     rng = random.Random(seed)
     mail = mail_of(count, rng, search_mail.large(3 << 20))
     drawn = draw(rng, mail, needles)
