@@ -122,7 +122,7 @@ let package = Package(
     room("MailAuth", ["Bytes"]),
     room("AuthServer", ["Bytes", nio]),
     room("SearchText", ["MailFormat", "Bytes", "CLibc"]),
-    room("MailStoreSQL", ["MailStore"]),
+    room("MailStoreSQL", ["BlobStore", "MailStore", nio]),
     .systemLibrary(name: "CZstd", path: "Rooms/CZstd", providers: [.apt(["libzstd-dev"])]),
     .systemLibrary(name: "CZlib", path: "Rooms/CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CLibc", path: "Rooms/CLibc", providers: [.apt(["libcrypt-dev"])]),

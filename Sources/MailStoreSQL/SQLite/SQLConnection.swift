@@ -209,8 +209,6 @@ enum SQLTuning {
   static let pageSize = 8192
   /// 32 MB of WAL between two checkpoints.
   static let checkpointPages = 4000
-  /// zstd, of chunks of contents. Level 6 would save another 6 % of them.
-  static let contentLevel: Int32 = 3
   static let walKeptBytes = 64 << 20
   static let writerCacheKiB = 32 << 10
   /// Each. A walk over many rows goes past it anyway, and the pages are in the memory of the system.

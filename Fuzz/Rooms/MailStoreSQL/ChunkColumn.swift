@@ -1,0 +1,1 @@
+../../../Sources/MailStoreSQL/Contents/ChunkColumn.swift

@@ -1,0 +1,1 @@
+../../../Sources/MailStoreSQL/Contents/ContentChunk.swift

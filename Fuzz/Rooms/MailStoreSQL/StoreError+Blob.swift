@@ -1,0 +1,1 @@
+../../../Sources/MailStoreSQL/State/StoreError+Blob.swift
