@@ -76,7 +76,7 @@ public struct AuthRequest: Sendable, Hashable {
       case "rip": remote = value
       case "rport": remotePort = UInt16(value) ?? 0
       case "secured": isSecured = true
-      case "resp": response = value
+      case "resp" where parts.count > 1: response = value
       default: break
       }
     }
