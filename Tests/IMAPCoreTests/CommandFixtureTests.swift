@@ -14,6 +14,17 @@ struct Fixture: Sendable, CustomTestStringConvertible {
     self.options = options
   }
   var testDescription: String { line }
+
+  /// The line is read as the command, and what is printed of that is read again.
+  func expectRoundTrip() throws {
+    let wanted = TaggedCommand(tag: "A1", command)
+    #expect(try CommandFrame(bytes("A1 " + line)).parse(options: options) == wanted)
+    var printer = CommandPrinter(options: options, nonSynchronizing: true)
+    printer.print(wanted)
+    var frame = printer.buffer
+    frame.moveWriterIndex(to: frame.writerIndex - 2)
+    #expect(try CommandFrame(frame).parse(options: options) == wanted)
+  }
 }
 
 private let one = MessageSet([.init(1)])

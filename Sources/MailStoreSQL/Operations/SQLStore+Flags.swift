@@ -4,16 +4,24 @@ extension SQLStore {
   public func changeFlags(
     _ change: FlagChange, of uids: [UID], in ref: MailboxRef
   ) async throws(StoreError) -> FlagOutcome {
+    try await inParts(uids) { slice throws(StoreError) in
+      let isShort = slice.count <= StoreLimits.flagChunk
+      return try await writer.write(isShort: isShort) { transaction throws(StoreError) in
+        try transaction.changeFlags(change, of: slice, in: ref)
+      }
+    }
+  }
+
+  /// A STORE need not be atomic, so a long one is done in parts: deliveries of others go between them (design §4).
+  func inParts(
+    _ uids: [UID], _ change: (ArraySlice<UID>) async throws(StoreError) -> FlagOutcome
+  ) async throws(StoreError) -> FlagOutcome {
     let uids = ascending(uids)
-    // A STORE need not be atomic, so a long one is done in parts: deliveries of others go between them (design §4).
     var outcome = FlagOutcome(modSeq: 0)
     var start = 0
     repeat {
       let slice = uids[start..<min(start + StoreLimits.rowsPerSlice, uids.count)]
-      let isShort = slice.count <= StoreLimits.flagChunk
-      let part = try await writer.write(isShort: isShort) { transaction throws(StoreError) in
-        try transaction.changeFlags(change, of: slice, in: ref)
-      }
+      let part = try await change(slice)
       if part.modSeq != 0 {
         if outcome.modSeq == 0 { outcome.firstModSeq = part.modSeq }
         outcome.modSeq = part.modSeq

@@ -35,23 +35,11 @@ extension SQLStore {
     _ change: FlagChange, of uids: [UID], in ref: MailboxRef, as viewer: AccountID
   ) async throws(StoreError) -> FlagOutcome {
     guard viewer != ref.account else { return try await changeFlags(change, of: uids, in: ref) }
-    let uids = ascending(uids)
-    var outcome = FlagOutcome(modSeq: 0)
-    var start = 0
-    repeat {
-      let slice = uids[start..<min(start + StoreLimits.rowsPerSlice, uids.count)]
-      let part = try await writer.write { transaction throws(StoreError) in
+    return try await inParts(uids) { slice throws(StoreError) in
+      try await writer.write { transaction throws(StoreError) in
         try transaction.changeFlags(change, of: slice, in: ref, as: viewer)
       }
-      if part.modSeq != 0 {
-        if outcome.modSeq == 0 { outcome.firstModSeq = part.modSeq }
-        outcome.modSeq = part.modSeq
-      }
-      outcome.missing += part.missing
-      outcome.modified += part.modified
-      start = slice.endIndex
-    } while start < uids.count
-    return outcome
+    }
   }
 
   public func append(
