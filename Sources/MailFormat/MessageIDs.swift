@@ -5,10 +5,13 @@ enum MessageIDs {
   /// The identifiers in a header value, without angle brackets, quoted local parts unquoted, blanks and comments removed.
   /// Only `<left@right>` counts.
   static func list(_ bytes: RawSpan, _ value: Range<Int>, limit: Int = MIMELimits.references) -> [String] {
-    var text: [UInt8] = []
-    var ranges: [Range<Int>] = []
-    append(bytes, value, limit: limit, to: &text, &ranges)
-    return ranges.map { String(decoding: text[$0], as: UTF8.self) }
+    var result: [String] = []
+    var scratch: [UInt8] = []
+    forEach(bytes, value, limit: limit, to: &scratch) { text, _ in
+      result.append(String(decoding: text, as: UTF8.self))
+      text.removeAll(keepingCapacity: true)
+    }
+    return result
   }
 
   /// The same one behind the other in `text`, and where they stand there.
@@ -16,9 +19,16 @@ enum MessageIDs {
     _ bytes: RawSpan, _ value: Range<Int>, limit: Int = MIMELimits.references, to text: inout [UInt8],
     _ ranges: inout [Range<Int>]
   ) {
-    var found = 0
+    forEach(bytes, value, limit: limit, to: &text) { text, start in ranges.append(start..<text.count) }
+  }
+
+  /// - found: called behind each identifier, which stands in `text` from there to its end.
+  private static func forEach(
+    _ bytes: RawSpan, _ value: Range<Int>, limit: Int, to text: inout [UInt8], found: (inout [UInt8], Int) -> Void
+  ) {
+    var count = 0
     var reader = FieldReader(bytes, value)
-    while found < limit {
+    while count < limit {
       // Phrases may stand between identifiers (RFC 5322 §4.5.4).
       while let byte = reader.peek, byte != 0x3C {
         if byte == 0x28 {
@@ -32,8 +42,8 @@ enum MessageIDs {
       guard reader.take(0x3C) else { break }
       let start = text.count
       if identifier(&reader, &text) {
-        ranges.append(start..<text.count)
-        found += 1
+        found(&text, start)
+        count += 1
       } else {
         text.removeSubrange(start...)
       }
