@@ -40,7 +40,6 @@ interop: setup-test ## real clients against a real server process
 	$(SWIFT) build --product merpati
 	python3 Interop/run.py
 
-export THUNDERBIRD_FOLDER SEARCH_MESSAGES SEARCH_NEEDLES SEARCH_SEED
 clients: setup-clients ## Thunderbird on a screen nobody sees: pictures and a recording of what it said, in THUNDERBIRD_FOLDER
 	$(SWIFT) build --product merpati
 	python3 Interop/campaign_thunderbird.py
@@ -48,7 +47,6 @@ clients: setup-clients ## Thunderbird on a screen nobody sees: pictures and a re
 search-proof: setup-test release ## SEARCH BODY and TEXT against brute force: 200 substrings, 20,000 messages; SEARCH_SEED=n: others
 	MERPATI_TEST_BINARY=.build/release/merpati python3 Interop/campaign_search.py
 
-export BENCH_ONLY BENCH_QUICK BENCH_AGAINST BENCH_LONG BENCH_MERGE BENCH_REPEATS BENCH_MESSAGES BENCH_DELIVERIES BENCH_IDLE BENCH_MINUTES
 bench: setup-bench release ## the same work against Merpati and Dovecot, ratios printed; BENCH_ONLY=search,copy: these rows
 	python3 Benchmarks/run.py
 

@@ -10,7 +10,7 @@ import unittest
 
 import harness
 
-MESSAGES = int(os.environ.get("SEARCH_MESSAGES", "400"))
+MESSAGES = int(os.environ.get("SEARCH_MESSAGES") or "400")
 WORDS = ["merpati", "gunung", "perahu ang", "linux", "Tester 12", "caf\u00e9", "xylophone", "\u9ce9", "re", "e", "inner@example.org"]
 KEYS = ["SUBJECT", "FROM", "TO", "CC", "BODY", "TEXT", "HEADER Message-ID", "HEADER Received"]
 
