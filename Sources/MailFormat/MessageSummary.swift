@@ -120,8 +120,9 @@ public enum CommonHeaders {
       }
     }
 
+    /// What is kept; called once. Not `consuming`: of a variable that a closure saw that would be a copy, lines and all.
     /// - isCut: there is more than was looked at.
-    consuming func finish(_ bytes: RawSpan, _ header: Range<Int>, isCut: Bool) -> ByteBuffer {
+    mutating func finish(_ bytes: RawSpan, _ header: Range<Int>, isCut: Bool) -> ByteBuffer {
       let line = HeaderFields.emptyLine(bytes, header)
       if isWhole, !isCut {
         if let line { lines.write(bytes, line) }
