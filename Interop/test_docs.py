@@ -333,7 +333,7 @@ class Limits(unittest.TestCase):
         "BackupLimits": "MailStoreSQL/Backup/BackupLimits.swift", "MarkLimits": "MailStoreSQL/Marks/MarkLimits.swift",
         "SearchIndexLimits": "SearchIndex/SearchIndexLimits.swift", "WatchLimits": "MailStore/WatchLimits.swift",
         "CompressionLimits": "MailNet/Compression/CompressionLimits.swift", "TokenLimits": "MailAuth/Tokens/TokenLimits.swift",
-        "AuthServerLimits": "AuthServer/AuthServerLimits.swift",
+        "AuthServerLimits": "AuthServer/AuthServerLimits.swift", "DictionaryLimits": "BlobStore/DictionaryLimits.swift",
     }
     # No limits, or given by the configuration, whose own rows stand in the page.
     NOT_LIMITS = {
@@ -355,7 +355,7 @@ class Limits(unittest.TestCase):
         "IMAPLimits", "IMAPServerSettings", "POP3Limits", "POP3ServerSettings", "POP3Sizes", "LMTPLimits",
         "LMTPServerSettings", "LMTPSizes", "NetLimits", "SASLLimits", "StoreLimits", "MIMELimits", "AuthSettings", "AuthClock",
         "ControlLimits", "BackupLimits", "MarkLimits", "SearchIndexLimits",
-        "CompressionLimits", "TokenLimits", "AuthServerLimits", "WatchLimits",
+        "CompressionLimits", "TokenLimits", "AuthServerLimits", "WatchLimits", "DictionaryLimits",
     }
 
     @staticmethod

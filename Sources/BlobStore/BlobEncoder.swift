@@ -19,13 +19,16 @@ public final class EncodedBlob: Sendable {
   public let storedSize: Int64
   let chunks: [ChunkEntry]
   let payload: Payload
+  /// What the chunk, which is the only one then, is compressed with.
+  let dictionary: PackDictionary?
   /// Where what is in memory is counted.
   private let counted: SpoolDirectory?
 
   init(
     codec: BlobCodec, rawSize: Int64, storedSize: Int64, chunks: [ChunkEntry], payload: Payload,
-    counted: SpoolDirectory? = nil
+    dictionary: PackDictionary? = nil, counted: SpoolDirectory? = nil
   ) {
+    self.dictionary = dictionary
     self.counted = counted
     counted?.hold(Int(storedSize))
     self.codec = codec
@@ -43,14 +46,20 @@ public struct BlobEncoder: Sendable, Hashable {
   public var codec: BlobCodec
   public var level: Int32
 
+  /// Of messages that are compressed with a dictionary.
+  var dictionaryLevel: Int32 { min(level, DictionaryLimits.level) }
+
   public init(codec: BlobCodec = .zstd, level: Int32 = 3) {
     self.codec = codec
     self.level = level
   }
 
   /// The spool may be discarded afterwards. Memory: the stored size for messages in memory, a few chunks for others.
-  public func encode(_ spool: Spool) throws(BlobError) -> EncodedBlob {
-    if let memory = spool.memory { return try encodeHeld(memory, of: spool) }
+  public func encode(_ spool: Spool) throws(BlobError) -> EncodedBlob { try encode(spool, with: nil) }
+
+  /// Messages of one chunk that are in memory are compressed with `dictionary`. Others have dictionary enough in themselves.
+  func encode(_ spool: Spool, with dictionary: PackDictionary?) throws(BlobError) -> EncodedBlob {
+    if let memory = spool.memory { return try encodeHeld(memory, of: spool, with: dictionary) }
     let target = spool.sibling
     var work = ByteBuffer()
     var chunks: [ChunkEntry] = []
@@ -77,8 +86,10 @@ public struct BlobEncoder: Sendable, Hashable {
 
   /// A message that is in memory stays there compressed, unless too much is there already: a client may send a thousand
   /// of them in one APPEND.
-  private func encodeHeld(_ memory: ByteBuffer, of spool: Spool) throws(BlobError) -> EncodedBlob {
-    let blob = try encode(memory)
+  private func encodeHeld(
+    _ memory: ByteBuffer, of spool: Spool, with dictionary: PackDictionary?
+  ) throws(BlobError) -> EncodedBlob {
+    let blob = try encode(memory, with: dictionary)
     guard case .memory(let stored) = blob.payload else { return blob }
     guard spool.home.isCrowded, stored.readableBytes > SpoolDirectory.crowdedThreshold else {
       // Not with all the room that the message itself would have taken.
@@ -86,7 +97,7 @@ public struct BlobEncoder: Sendable, Hashable {
       let kept = isRoomy ? ByteBuffer(bytes: stored.readableBytesView) : stored
       return EncodedBlob(
         codec: blob.codec, rawSize: blob.rawSize, storedSize: blob.storedSize, chunks: blob.chunks,
-        payload: .memory(kept), counted: spool.home)
+        payload: .memory(kept), dictionary: blob.dictionary, counted: spool.home)
     }
     let target = spool.sibling
     do throws(BlobError) {
@@ -98,15 +109,18 @@ public struct BlobEncoder: Sendable, Hashable {
     }
     return EncodedBlob(
       codec: blob.codec, rawSize: blob.rawSize, storedSize: blob.storedSize, chunks: blob.chunks,
-      payload: .spool(target))
+      payload: .spool(target), dictionary: blob.dictionary)
   }
 
   /// A message that is in memory already.
-  public func encode(_ message: ByteBuffer) throws(BlobError) -> EncodedBlob {
+  public func encode(_ message: ByteBuffer) throws(BlobError) -> EncodedBlob { try encode(message, with: nil) }
+
+  func encode(_ message: ByteBuffer, with dictionary: PackDictionary?) throws(BlobError) -> EncodedBlob {
     let size = message.readableBytes
     var chunks: [ChunkEntry] = []
     chunks.reserveCapacity((size + EncodedBlob.chunkSize - 1) / EncodedBlob.chunkSize)
     var stored = ByteBuffer()
+    let tables = size <= EncodedBlob.chunkSize && codec == .zstd ? dictionary?.tables(level: dictionaryLevel) : nil
     switch codec {
     case .raw:
       stored = message
@@ -116,12 +130,13 @@ public struct BlobEncoder: Sendable, Hashable {
     case .zstd:
       try CompressorPool.with { compressor throws(BlobError) in
         stored.reserveCapacity(size)
-        forEachChunk(message) { chunks.append(encode($0, with: compressor, into: &stored)) }
+        forEachChunk(message) { chunks.append(encode($0, with: compressor, tables, into: &stored)) }
       }
     }
+    let isPlain = chunks.first?.isRaw ?? true
     return EncodedBlob(
       codec: codec, rawSize: Int64(size), storedSize: Int64(stored.readableBytes), chunks: chunks,
-      payload: .memory(stored))
+      payload: .memory(stored), dictionary: tables == nil || isPlain ? nil : dictionary)
   }
 
   private func forEachChunk(_ message: ByteBuffer, _ body: (UnsafeRawBufferPointer) -> Void) {
@@ -137,7 +152,8 @@ public struct BlobEncoder: Sendable, Hashable {
 
   /// Appends one chunk to `target`, compressed if that makes it smaller.
   private func encode(
-    _ chunk: UnsafeRawBufferPointer, with compressor: Compressor, into target: inout ByteBuffer
+    _ chunk: UnsafeRawBufferPointer, with compressor: Compressor, _ tables: PackDictionary.Tables? = nil,
+    into target: inout ByteBuffer
   ) -> ChunkEntry {
     let sum = checksum(chunk)
     if codec == .zstd {
@@ -146,7 +162,13 @@ public struct BlobEncoder: Sendable, Hashable {
       var entry: ChunkEntry?
       target.writeWithUnsafeMutableBytes(minimumWritableBytes: room) { free in
         let free = UnsafeMutableRawBufferPointer(rebasing: free[..<room])
-        guard let length = compressor.compress(chunk, into: free, level: level) else { return 0 }
+        let count =
+          if let tables {
+            compressor.compress(chunk, with: tables, into: free)
+          } else {
+            compressor.compress(chunk, into: free, level: level)
+          }
+        guard let length = count else { return 0 }
         let both = checksum(UnsafeRawBufferPointer(rebasing: free[..<length]), continuing: sum)
         entry = ChunkEntry(storedLength: length, isRaw: false, checksum: both)
         return length
@@ -156,4 +178,19 @@ public struct BlobEncoder: Sendable, Hashable {
     target.writeBytes(chunk)
     return ChunkEntry(storedLength: chunk.count, isRaw: true, checksum: sum)
   }
+
+  /// The bytes of a dictionary: one chunk, however long. It is written once a pack, so it may cost more than a message.
+  func encodeWhole(_ bytes: ByteBuffer) throws(BlobError) -> EncodedBlob {
+    var stored = ByteBuffer()
+    let entry = try CompressorPool.with { compressor throws(BlobError) in
+      bytes.withUnsafeReadableBytes {
+        BlobEncoder(codec: .zstd, level: Self.wholeLevel).encode($0, with: compressor, into: &stored)
+      }
+    }
+    return EncodedBlob(
+      codec: .zstd, rawSize: Int64(bytes.readableBytes), storedSize: Int64(stored.readableBytes), chunks: [entry],
+      payload: .memory(stored))
+  }
+
+  private static let wholeLevel: Int32 = 9
 }

@@ -20,11 +20,16 @@ public final class BlobReader: Sendable {
   private let chunks: [ChunkEntry]
   /// Where the chunks begin in the file.
   private let offsets: [Int64]
+  private let dictionary: PackDictionary?
   private let state = Mutex(State())
 
-  init(_ handle: any FileHandle, _ location: BlobLocation) throws(BlobError) {
+  init(
+    _ handle: any FileHandle, _ dictionaries: DictionaryShelf, _ location: BlobLocation
+  ) throws(BlobError) {
     var scratch = BlobScratch()
-    header = try FrameReader(handle: handle).header(at: location, &scratch)
+    let reader = FrameReader(handle: handle, dictionaries: dictionaries)
+    header = try reader.header(at: location, &scratch)
+    dictionary = try reader.dictionary(of: header)
     var chunks: [ChunkEntry] = []
     var offsets: [Int64] = []
     chunks.reserveCapacity(header.chunkCount)
@@ -112,7 +117,7 @@ public final class BlobReader: Sendable {
     state.chunk.reserveCapacity(length)
     state.chunk.writeWithUnsafeMutableBytes(minimumWritableBytes: length) { free in
       let target = UnsafeMutableRawBufferPointer(rebasing: free[..<length])
-      isWhole = state.decompressor.decode(UnsafeRawBufferPointer(stored), entry, into: target)
+      isWhole = state.decompressor.decode(UnsafeRawBufferPointer(stored), entry, into: target, dictionary)
       return length
     }
     guard isWhole else { throw .corrupt(what: "\(handle.path) at \(header.offset): chunk \(index) is damaged") }

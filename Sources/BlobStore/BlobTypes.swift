@@ -67,10 +67,13 @@ public struct PackSettings: Sendable, Hashable {
   public var spoolThreshold: Int
   /// Descriptors kept open for reading packs; those in use come on top.
   public var openPacks: Int
+  /// New packs begin with a dictionary when there is one.
+  public var usesDictionaries: Bool
   public init(
     maxPackBytes: Int64 = 64 << 20, codec: BlobCodec = .zstd, level: Int32 = 3, spoolThreshold: Int = 256 << 10,
-    openPacks: Int = 256
+    openPacks: Int = 256, usesDictionaries: Bool = true
   ) {
+    self.usesDictionaries = usesDictionaries
     self.maxPackBytes = maxPackBytes
     self.codec = codec
     self.level = level
@@ -117,6 +120,12 @@ public struct ScanResult: Sendable, Hashable {
   public var damaged: [DamagedFrame] = []
   /// Ranges of the file that are no frame; the search went on at the next magic.
   public var garbage: [Range<Int64>] = []
+  /// Whole copies of the pack's dictionary that were met, and whether frames need it: then there must be
+  /// `PackHead.copies` of them.
+  public var dictionaryCopies = 0
+  /// Where copies stand, whole or not.
+  public var dictionaries: [Range<Int64>] = []
+  public var needsDictionary = false
   /// The garbage that reaches to the end of the file: usually a write that the power cut.
   public var tornTail: Range<Int64>?
 
@@ -125,7 +134,9 @@ public struct ScanResult: Sendable, Hashable {
     public var what: String
   }
 
+  /// A copy of the dictionary is damaged or missing: one more, and what is compressed with it is lost.
+  public var lacksDictionary: Bool { needsDictionary && dictionaryCopies < PackHead.copies }
   /// Nothing but whole frames.
-  public var isClean: Bool { damaged.isEmpty && garbage.isEmpty && tornTail == nil }
+  public var isClean: Bool { damaged.isEmpty && garbage.isEmpty && tornTail == nil && !lacksDictionary }
   public init() {}
 }

@@ -3,7 +3,8 @@ import NIOCore
 
 /// The fixed part of a frame's header, bounds-checked.
 ///
-/// A frame is a header and the stored chunks of one blob. All integers are little-endian.
+/// A frame is a header and the stored chunks of one blob. All integers are little-endian. There are two forms: this one, and
+/// a shorter one for small messages in packs with a dictionary (see `FrameHeader+Small`).
 ///
 /// | offset | bytes | field | must be |
 /// |---|---|---|---|
@@ -12,7 +13,7 @@ import NIOCore
 /// | 5 | 1 | codec | 0 raw, 1 zstd |
 /// | 6 | 2 | flags | 0 |
 /// | 8 | 4 | headerLength, from the magic to the CRC inclusive | 64 + 8 × chunkCount + ownersLength + 4 |
-/// | 12 | 4 | id of the zstd dictionary | 0: none |
+/// | 12 | 4 | id of the zstd dictionary | 0: none; else the chunk, one at most, is compressed with it |
 /// | 16 | 8 | rawSize: bytes of the message | at most 2^40 |
 /// | 24 | 8 | dataLength: bytes of all stored chunks | at most rawSize |
 /// | 32 | 4 | chunkSize: raw bytes of every chunk but the last | 2^12 to 2^24 |
@@ -52,7 +53,8 @@ struct FrameHeader: Sendable {
   static let maximumLength = 64 << 20
   static let maximumRawSize: Int64 = 1 << 40
   static let chunkSizes = 1 << 12...1 << 24
-  static let shortestFrame = Int64(fixedLength + 4)
+  /// A small frame without owners and bytes.
+  static let shortestFrame = Int64(smallLength + 4)
 
   var codec: BlobCodec
   var headerLength: Int
@@ -65,6 +67,11 @@ struct FrameHeader: Sendable {
   var ownersLength: Int
   var pack: Int64
   var offset: Int64
+  /// Of a small frame; nil: the long form.
+  var small: SmallPart?
+
+  /// The bytes of the blob are compressed with the dictionary.
+  var usesDictionary: Bool { small.map { $0.flags.contains(.withDictionary) } ?? (dictionaryID != 0) }
 
   var frameLength: Int64 { Int64(headerLength) + dataLength }
   var ownersOffset: Int { Self.fixedLength + 8 * chunkCount }
@@ -122,11 +129,22 @@ extension UnsafeMutableRawBufferPointer {
 extension FrameHeader {
   /// Nil: these are not the first `fixedLength` bytes of a header that could be ours. Nothing is proved before
   /// `isWhole`, but every length is bounded and fits the others.
-  init?(fixed bytes: UnsafeRawBufferPointer) {
+  /// `pack` and `offset`: where they lie. The short form does not say so itself; its checksum does.
+  init?(fixed bytes: UnsafeRawBufferPointer, pack: Int64, offset: Int64) {
     let magic = Self.magic
-    guard bytes.count >= Self.fixedLength,
-      bytes[0] == magic.0, bytes[1] == magic.1, bytes[2] == magic.2, bytes[3] == magic.3,
-      bytes[4] == Self.version, let codec = BlobCodec(rawValue: bytes[5]),
+    guard bytes.count >= Self.smallLength, bytes[0] == magic.0, bytes[1] == magic.1, bytes[2] == magic.2,
+      bytes[3] == magic.3
+    else { return nil }
+    if bytes[4] == Self.smallVersion {
+      self.init(small: bytes, pack: pack, offset: offset)
+    } else {
+      self.init(long: bytes)
+      guard self.pack == pack, self.offset == offset else { return nil }
+    }
+  }
+
+  private init?(long bytes: UnsafeRawBufferPointer) {
+    guard bytes.count >= Self.fixedLength, bytes[4] == Self.version, let codec = BlobCodec(rawValue: bytes[5]),
       bytes.littleEndian(6, as: UInt16.self) == 0
     else { return nil }
     self.codec = codec
@@ -145,7 +163,7 @@ extension FrameHeader {
       Int64(chunkCount) == (rawSize + Int64(chunkSize) - 1) / Int64(chunkSize),
       ownerCount * Self.ownerLength <= ownersLength,
       headerLength == Self.fixedLength + 8 * chunkCount + ownersLength + 4, headerLength <= Self.maximumLength,
-      pack >= 0, offset >= 0
+      pack >= 0, offset >= 0, dictionaryID == 0 || chunkCount <= 1
     else { return nil }
   }
 
@@ -153,7 +171,9 @@ extension FrameHeader {
   func isWhole(_ bytes: UnsafeRawBufferPointer) -> Bool {
     guard bytes.count == headerLength else { return false }
     let covered = UnsafeRawBufferPointer(rebasing: bytes[..<(headerLength - 4)])
-    guard checksum(covered) == bytes.littleEndian(headerLength - 4, as: UInt32.self) else { return false }
+    guard checksum(covered, continuing: place) == bytes.littleEndian(headerLength - 4, as: UInt32.self) else {
+      return false
+    }
     var sum: Int64 = 0
     for index in 0..<chunkCount {
       let entry = chunk(index, in: bytes)
@@ -165,12 +185,17 @@ extension FrameHeader {
   }
 
   func chunk(_ index: Int, in bytes: UnsafeRawBufferPointer) -> ChunkEntry {
+    if let small { return small.entry }
     let at = Self.fixedLength + 8 * index
     return ChunkEntry(stored: bytes.littleEndian(at), checksum: bytes.littleEndian(at + 4))
   }
 
-  /// The owners in a header that is whole; nil if they don't fit their block.
-  func owners(in bytes: UnsafeRawBufferPointer) -> [FrameOwner]? {
+  /// The owners in a header that is whole; nil if they don't fit their block. `dictionary`: what its id stands for, if that
+  /// was found.
+  func owners(
+    in bytes: UnsafeRawBufferPointer, _ dictionary: PackDictionary?, _ decompressor: inout Decompressor
+  ) -> [FrameOwner]? {
+    if let small { return smallOwners(small, in: bytes, dictionary, &decompressor) }
     var owners: [FrameOwner] = []
     owners.reserveCapacity(ownerCount)
     var at = ownersOffset
@@ -202,13 +227,17 @@ extension FrameHeader {
 
 extension FrameHeader {
   /// The header of a blob with these owners; nil if it would be longer than `maximumLength`.
-  init?(codec: BlobCodec, rawSize: Int64, storedSize: Int64, chunkSize: Int, chunkCount: Int, owners: [FrameOwner]) {
+  init?(
+    codec: BlobCodec, dictionaryID: UInt32 = 0, rawSize: Int64, storedSize: Int64, chunkSize: Int, chunkCount: Int,
+    owners: [FrameOwner]
+  ) {
     var length = 0
     for owner in owners {
       length += Self.ownerLength + Self.nameLength(owner.accountName) + Self.nameLength(owner.mailboxName)
       length += owner.trace.readableBytes
     }
     self.codec = codec
+    self.dictionaryID = dictionaryID
     headerLength = Self.fixedLength + 8 * chunkCount + length + 4
     self.rawSize = rawSize
     dataLength = storedSize
@@ -259,7 +288,7 @@ extension FrameHeader {
   /// Writes the checksum at the end of a header.
   func seal(_ bytes: UnsafeMutableRawBufferPointer) {
     let covered = UnsafeRawBufferPointer(rebasing: bytes[..<(headerLength - 4)])
-    bytes.setLittleEndian(checksum(covered), at: headerLength - 4)
+    bytes.setLittleEndian(checksum(covered, continuing: place), at: headerLength - 4)
   }
 
   private static func write(_ owner: FrameOwner, to bytes: UnsafeMutableRawBufferPointer, at start: Int) -> Int {

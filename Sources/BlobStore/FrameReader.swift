@@ -71,6 +71,28 @@ struct FrameReader {
   static let windowLength = 1 << 20
 
   let handle: any FileHandle
+  let dictionaries: DictionaryShelf
+
+  /// What the bytes of a frame are compressed with; nil: nothing. Throws where it is nowhere.
+  func dictionary(of header: FrameHeader) throws(BlobError) -> PackDictionary? {
+    header.usesDictionary ? try dictionaries.find(header.dictionaryID, in: handle, of: header.pack) : nil
+  }
+
+  /// The owners in a header whose bytes are in `scratch.header`; nil if they don't fit their block, or the dictionary that
+  /// they are compressed with is nowhere.
+  func owners(of header: FrameHeader, _ scratch: inout BlobScratch) throws(BlobError) -> [FrameOwner]? {
+    var dictionary: PackDictionary?
+    if let small = header.small, !small.flags.contains(.plainOwners) {
+      do throws(BlobError) {
+        dictionary = try dictionaries.find(header.dictionaryID, in: handle, of: header.pack)
+      } catch {
+        guard case .corrupt = error else { throw error }
+        return nil
+      }
+    }
+    let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(scratch.header.bytes)[..<header.headerLength])
+    return header.owners(in: bytes, dictionary, &scratch.decompressor)
+  }
 
   func corrupt(_ offset: Int64, _ what: String) -> BlobError { .corrupt(what: "\(handle.path) at \(offset): \(what)") }
 
@@ -103,8 +125,8 @@ struct FrameReader {
     let guess = Int(min(Int64(first), end - offset))
     var bytes = scratch.header.prefix(guess)
     guard try handle.pread(into: bytes, at: offset) == guess,
-      let header = FrameHeader(fixed: UnsafeRawBufferPointer(bytes)),
-      header.pack == pack, header.offset == offset, header.frameLength <= end - offset
+      let header = FrameHeader(fixed: UnsafeRawBufferPointer(bytes), pack: pack, offset: offset),
+      header.frameLength <= end - offset
     else { return nil }
     if header.headerLength > guess {
       bytes = scratch.header.prefix(header.headerLength)
@@ -171,7 +193,7 @@ struct FrameReader {
     scratch.ahead.next = location.offset + location.frameLength
     let start = Int(location.offset - scratch.ahead.window.lowerBound)
     let frame = UnsafeRawBufferPointer(rebasing: scratch.window.bytes[start..<start + length])
-    guard let header = FrameHeader(fixed: frame), header.pack == location.pack, header.offset == location.offset,
+    guard let header = FrameHeader(fixed: frame, pack: location.pack, offset: location.offset),
       header.frameLength == location.frameLength, header.rawSize == location.rawSize,
       header.isWhole(UnsafeRawBufferPointer(rebasing: frame[..<header.headerLength]))
     else { throw corrupt(location.offset, "the frame's header is damaged or another's") }
@@ -182,13 +204,14 @@ struct FrameReader {
     _ header: FrameHeader, _ frame: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer,
     _ decompressor: inout Decompressor
   ) throws(BlobError) {
+    let dictionary = try dictionary(of: header)
     var at = header.headerLength
     for index in 0..<header.chunkCount {
       let entry = header.chunk(index, in: frame)
       let source = UnsafeRawBufferPointer(rebasing: frame[at..<at + entry.storedLength])
       let start = index * header.chunkSize
       let piece = UnsafeMutableRawBufferPointer(rebasing: target[start..<start + header.rawLength(ofChunk: index)])
-      guard decompressor.decode(source, entry, into: piece) else {
+      guard decompressor.decode(source, entry, into: piece, dictionary) else {
         throw corrupt(header.offset, "chunk \(index) is damaged")
       }
       at += entry.storedLength
@@ -197,6 +220,7 @@ struct FrameReader {
 
   private func largeMessage(at location: BlobLocation, _ scratch: inout BlobScratch) throws(BlobError) {
     let header = try header(at: location, &scratch)
+    let dictionary = try dictionary(of: header)
     var message = RawBuffer()
     swap(&message, &scratch.message)
     defer { swap(&message, &scratch.message) }
@@ -204,7 +228,7 @@ struct FrameReader {
     try forEachChunk(header, &scratch) { index, entry, source, decompressor throws(BlobError) in
       let start = index * header.chunkSize
       let piece = UnsafeMutableRawBufferPointer(rebasing: target[start..<start + header.rawLength(ofChunk: index)])
-      guard decompressor.decode(source, entry, into: piece) else {
+      guard decompressor.decode(source, entry, into: piece, dictionary) else {
         throw corrupt(location.offset, "chunk \(index) is damaged")
       }
     }
@@ -246,11 +270,17 @@ struct FrameReader {
     _ header: FrameHeader, _ scratch: inout BlobScratch, pause: (Int) -> Void = { _ in }
   ) throws(BlobError) -> Int? {
     var damaged: Int?
+    let dictionary: PackDictionary?
+    do throws(BlobError) { dictionary = try self.dictionary(of: header) } catch {
+      guard case .corrupt = error else { throw error }
+      return 0
+    }
     var raw = RawBuffer(capacity: min(header.chunkSize, Int(header.rawSize)))
     try forEachChunk(header, &scratch) { index, entry, source, decompressor throws(BlobError) in
       pause(entry.storedLength)
       guard damaged == nil else { return }
-      if !decompressor.decode(source, entry, into: raw.prefix(header.rawLength(ofChunk: index))) { damaged = index }
+      let target = raw.prefix(header.rawLength(ofChunk: index))
+      if !decompressor.decode(source, entry, into: target, dictionary) { damaged = index }
     }
     return damaged
   }

@@ -34,8 +34,7 @@ struct PackScanner {
     var garbage: Int64?
     while offset < end {
       guard let header = try reader.header(at: offset, end: end, pack: pack, first: 4 << 10, &scratch),
-        let owners = header.owners(
-          in: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(scratch.header.bytes)[..<header.headerLength]))
+        let found = try frame(header, &scratch)
       else {
         if garbage == nil { garbage = offset }
         offset = try nextMagic(after: offset, &scratch)
@@ -43,20 +42,43 @@ struct PackScanner {
       }
       if let start = garbage { result.garbage.append(start..<offset) }
       garbage = nil
-      let frame = FrameInfo(
-        location: header.location, owners: owners, codec: header.codec, dictionaryID: header.dictionaryID)
-      if verify, let chunk = try reader.damagedChunk(header, &scratch) {
+      defer { offset += header.frameLength }
+      if header.isDictionary {
+        result.dictionaries.append(offset..<offset + header.frameLength)
+        var isWhole = true
+        if verify { isWhole = try reader.isWholeDictionary(header, &scratch) }
+        if isWhole { result.dictionaryCopies += 1 }
+        continue
+      }
+      if header.dictionaryID != 0 { result.needsDictionary = true }
+      if let what = found.what {
+        result.damaged.append(.init(frame: found.frame, what: what))
+      } else if verify, let chunk = try reader.damagedChunk(header, &scratch) {
         let what = "\(reader.handle.path) at \(offset): chunk \(chunk) is damaged"
-        result.damaged.append(.init(frame: frame, what: what))
+        result.damaged.append(.init(frame: found.frame, what: what))
       } else {
-        try body(frame)
+        try body(found.frame)
         result.frames += 1
         result.frameBytes += header.frameLength
       }
-      offset += header.frameLength
     }
     if let start = garbage { result.tornTail = start..<end }
     return result
+  }
+
+  /// Nil: what stands in the header are no owners. `what`: the dictionary is nowhere, so nobody knows whose it is.
+  private func frame(
+    _ header: FrameHeader, _ scratch: inout BlobScratch
+  ) throws(BlobError) -> (frame: FrameInfo, what: String?)? {
+    var frame = FrameInfo(
+      location: header.location, owners: [], codec: header.codec, dictionaryID: header.dictionaryID)
+    if header.isDictionary { return (frame, nil) }
+    if let owners = try reader.owners(of: header, &scratch) {
+      frame.owners = owners
+      return (frame, nil)
+    }
+    guard header.small.map({ !$0.flags.contains(.plainOwners) }) ?? false else { return nil }
+    return (frame, "\(reader.handle.path) at \(header.offset): the dictionary of the pack is damaged or missing")
   }
 
   /// Where the next magic begins, or `end`.

@@ -22,6 +22,12 @@ extension PackStore {
       try body(.gap(location.rawSize))
       return false
     }
+    // A damaged header may name another one than the pack has.
+    var dictionary: PackDictionary?
+    if header.usesDictionary {
+      let named = try? dictionaries.find(header.dictionaryID, in: reader.handle, of: location.pack)
+      dictionary = named ?? reader.ownDictionary(location.pack)
+    }
     var decompressor = Decompressor()
     var stored = RawBuffer()
     var offset = header.offset + Int64(header.headerLength)
@@ -35,7 +41,7 @@ extension PackStore {
       if let got = try? reader.handle.pread(into: source, at: offset), got == entry.storedLength {
         bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: length) { free in
           let target = UnsafeMutableRawBufferPointer(rebasing: free[..<length])
-          isGood = decompressor.decode(UnsafeRawBufferPointer(source), entry, into: target)
+          isGood = decompressor.decode(UnsafeRawBufferPointer(source), entry, into: target, dictionary)
           return isGood ? length : 0
         }
       }
@@ -56,7 +62,9 @@ extension PackStore {
     return first.header.chunkSize == second.header.chunkSize && first.chunks == second.chunks
   }
 
-  func frameReader(_ pack: Int64) throws(BlobError) -> FrameReader { FrameReader(handle: try table.handle(pack)) }
+  func frameReader(_ pack: Int64) throws(BlobError) -> FrameReader {
+    FrameReader(handle: try table.handle(pack), dictionaries: dictionaries)
+  }
 }
 
 extension FrameReader {
@@ -67,11 +75,13 @@ extension FrameReader {
   ) throws(BlobError) -> (header: FrameHeader, chunks: [ChunkEntry])? {
     guard location.offset >= 0 else { return nil }
     var scratch = RawBuffer()
-    let fixed = scratch.prefix(FrameHeader.fixedLength)
-    guard try handle.pread(into: fixed, at: location.offset) == FrameHeader.fixedLength,
-      let header = FrameHeader(fixed: UnsafeRawBufferPointer(fixed)), header.rawSize == location.rawSize,
-      header.offset == location.offset, header.frameLength == location.frameLength
+    let count = Int(min(Int64(FrameHeader.fixedLength), max(location.frameLength, FrameHeader.shortestFrame)))
+    let fixed = scratch.prefix(count)
+    guard try handle.pread(into: fixed, at: location.offset) == count,
+      let header = FrameHeader(fixed: UnsafeRawBufferPointer(fixed), pack: location.pack, offset: location.offset),
+      header.rawSize == location.rawSize, header.frameLength == location.frameLength
     else { return nil }
+    if let small = header.small { return (header, header.chunkCount > 0 ? [small.entry] : []) }
     let length = FrameHeader.fixedLength + 8 * header.chunkCount
     let bytes = scratch.prefix(length)
     guard try handle.pread(into: bytes, at: location.offset) == length else { return nil }

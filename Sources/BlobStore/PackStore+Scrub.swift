@@ -13,6 +13,8 @@ public struct ScrubStep: Sendable, Hashable {
   public var next: Int64?
   public var frames = 0
   public var findings: [Finding] = []
+  /// A copy of the pack's dictionary is damaged: its mail should go to another pack before the other one is.
+  public var lacksDictionary = false
   public init() {}
 }
 
@@ -33,9 +35,10 @@ extension PackStore {
     var scratch = BlobScratch()
     var step = ScrubStep()
     var position = offset
+    if offset == 0 { step.lacksDictionary = PackHead(reader, pack: pack, end: end).isDamaged }
     while position < end, position - offset < bytes {
       if let header = try reader.header(at: position, end: end, pack: pack, first: 4 << 10, &scratch) {
-        step.frames += 1
+        if !header.isDictionary { step.frames += 1 }
         if let chunk = try reader.damagedChunk(header, &scratch, pause: pause) {
           step.findings.append(
             .init(

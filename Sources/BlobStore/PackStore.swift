@@ -33,6 +33,10 @@ public final class PackStore: Sendable {
   public let settings: PackSettings
   public let spools: SpoolDirectory
   let table: PackTable
+  let dictionaries: DictionaryShelf
+  /// What new messages are compressed with.
+  let current = Mutex<PackDictionary?>(nil)
+  let plain = PlainMail()
   private let appender: Mutex<PackWriter>
   private let copier: Mutex<PackWriter>
   private let isClosed = Atomic(false)
@@ -49,12 +53,14 @@ public final class PackStore: Sendable {
     try table.load()
     // Not only when the directory was made just now: whoever made it may have been killed before this line.
     if table.last == nil { try fileSystem.syncDirectory(Self.parent(of: directory)) }
-    let last = try Self.lastPack(table, settings)
+    let shelf = DictionaryShelf { [table] id, pack in Self.search(id, besides: pack, in: table) }
+    dictionaries = shelf
+    let last = try Self.lastPack(table, shelf, settings)
     self.table = table
-    let limit = settings.maxPackBytes
     // The former process may have ended between making a pack and syncing its name: the first sync makes up for it.
-    appender = Mutex(PackWriter(table, maxPackBytes: limit, continuing: last, needsDirectorySync: true))
-    copier = Mutex(PackWriter(table, maxPackBytes: limit, continuing: nil, needsDirectorySync: false))
+    appender = Mutex(PackWriter(table, shelf, settings, continuing: last, needsDirectorySync: true))
+    copier = Mutex(PackWriter(table, shelf, settings, continuing: nil, needsDirectorySync: false))
+    if let known = Self.lastDictionary(table, shelf, settings) { use(known) }
   }
 
   private static func parent(of path: String) -> String {
@@ -62,12 +68,28 @@ public final class PackStore: Sendable {
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 
-  private static func lastPack(_ table: PackTable, _ settings: PackSettings) throws(BlobError) -> PackWriter.Pack? {
+  private static func lastPack(
+    _ table: PackTable, _ shelf: DictionaryShelf, _ settings: PackSettings
+  ) throws(BlobError) -> PackWriter.Pack? {
     guard let last = table.last, last.bytes < settings.maxPackBytes else { return nil }
-    let reader = FrameReader(handle: try table.fileSystem.open(table.path(last.number), .read))
+    let reader = FrameReader(
+      handle: try table.fileSystem.open(table.path(last.number), .read), dictionaries: shelf)
     guard try PackScanner(reader: reader, pack: last.number, end: last.bytes).isWhole() else { return nil }
+    let head = PackHead(reader, pack: last.number, end: last.bytes)
+    // With a copy damaged or not there it is left alone.
+    if head.isDamaged || head.dictionary != nil && !settings.usesDictionaries { return nil }
+    if let dictionary = head.dictionary { shelf.add(dictionary) }
+    let handle = try table.reopen(last.number)
+    table.setHead(head.length, of: last.number)
     return PackWriter.Pack(
-      number: last.number, handle: try table.reopen(last.number), end: last.bytes, synced: last.bytes)
+      number: last.number, handle: handle, end: last.bytes, synced: last.bytes, dictionary: head.dictionary,
+      head: head.length)
+  }
+
+  /// What deliveries and compaction begin their packs with.
+  func useInWriters(_ dictionary: PackDictionary) {
+    appender.withLock { $0.use(dictionary) }
+    copier.withLock { $0.use(dictionary) }
   }
 
   // MARK: Writing
@@ -75,9 +97,16 @@ public final class PackStore: Sendable {
   public func newSpool() -> Spool { spools.makeSpool() }
 
   /// Compresses as the settings say. Any thread; nothing of the store is locked.
-  public func encode(_ spool: Spool) throws(BlobError) -> EncodedBlob { try encoder.encode(spool) }
-  public func encode(_ message: ByteBuffer) throws(BlobError) -> EncodedBlob { try encoder.encode(message) }
-  private var encoder: BlobEncoder { BlobEncoder(codec: settings.codec, level: settings.level) }
+  public func encode(_ spool: Spool) throws(BlobError) -> EncodedBlob {
+    let dictionary = current.withLock { $0 }
+    let blob = try encoder.encode(spool, with: dictionary)
+    if dictionary == nil { plain.count(blob.rawSize) }
+    return blob
+  }
+  public func encode(_ message: ByteBuffer) throws(BlobError) -> EncodedBlob {
+    try encoder.encode(message, with: current.withLock { $0 })
+  }
+  var encoder: BlobEncoder { BlobEncoder(codec: settings.codec, level: settings.level) }
 
   /// Writes frames, small ones many to a system call; one writer at a time, others wait. Not durable until `sync`. A
   /// call that throws has written nothing that counts.
@@ -114,7 +143,7 @@ public final class PackStore: Sendable {
   /// `missing`: the pack was removed; look the location up again, compaction has moved the frame.
   @discardableResult
   public func read(_ location: BlobLocation, scratch: inout BlobScratch) throws(BlobError) -> Int {
-    try FrameReader(handle: table.handle(location.pack)).message(at: location, &scratch)
+    try frameReader(location.pack).message(at: location, &scratch)
     return scratch.count
   }
 
@@ -122,12 +151,12 @@ public final class PackStore: Sendable {
   public func append(
     _ location: BlobLocation, to buffer: inout ByteBuffer, scratch: inout BlobScratch
   ) throws(BlobError) {
-    try FrameReader(handle: table.handle(location.pack)).append(at: location, to: &buffer, &scratch)
+    try frameReader(location.pack).append(at: location, to: &buffer, &scratch)
   }
 
   /// For reading a large message in ranges. The pack stays readable as long as the reader lives.
   public func reader(_ location: BlobLocation) throws(BlobError) -> BlobReader {
-    try BlobReader(table.handle(location.pack), location)
+    try BlobReader(table.handle(location.pack), dictionaries, location)
   }
 
   /// Keeps the pack readable as long as the pin lives, though it be removed. Nil: it is gone already, or cannot be opened.
@@ -147,7 +176,7 @@ public final class PackStore: Sendable {
     _ pack: Int64, verify: Bool, _ body: (FrameInfo) throws(BlobError) -> Void
   ) throws(BlobError) -> ScanResult {
     let info = try table.info(pack)
-    let scanner = PackScanner(reader: FrameReader(handle: try table.handle(pack)), pack: pack, end: info.bytes)
+    let scanner = PackScanner(reader: try frameReader(pack), pack: pack, end: info.bytes)
     return try scanner.scan(verify: verify, body)
   }
 

@@ -13,6 +13,8 @@ final class PackTable: Sendable {
   private struct Entry {
     var bytes: Int64
     var isActive = false
+    /// Octets of dictionary at its beginning; nil: not known yet.
+    var head: Int64?
     var handle: (any FileHandle)?
     /// A handle let go may live on with a reader; it is used again rather than opened twice.
     weak var shared: (any FileHandle)?
@@ -123,6 +125,13 @@ final class PackTable: Sendable {
   func setBytes(_ bytes: Int64, of pack: Int64) {
     state.withLock { $0.packs[pack]?.bytes = bytes }
   }
+
+  func setHead(_ bytes: Int64, of pack: Int64) {
+    state.withLock { $0.packs[pack]?.head = bytes }
+  }
+
+  /// Nil: not known yet.
+  func head(of pack: Int64) -> Int64? { state.withLock { $0.packs[pack]?.head } }
 
   func deactivate(_ pack: Int64) {
     state.withLock { $0.packs[pack]?.isActive = false }

@@ -9,19 +9,34 @@ struct PackWriter: ~Copyable {
     var end: Int64
     /// Everything in front of it is durable.
     var synced: Int64
+    /// What it begins with, and how many octets of it.
+    var dictionary: PackDictionary?
+    var head: Int64 = 0
   }
 
-  private let table: PackTable
-  private let maxPackBytes: Int64
-  private var current: Pack?
+  let table: PackTable
+  let dictionaries: DictionaryShelf
+  let maxPackBytes: Int64
+  let encoder: BlobEncoder
+  /// What new packs begin with.
+  private var dictionary: PackDictionary?
+  /// Owners of the frame that is being put together, as they are and as they are stored.
+  private var owners = ByteBuffer()
+  private var packedOwners = RawBuffer()
+  var current: Pack?
   /// Full packs with bytes that are not durable yet.
   private var full: [Pack] = []
   private var needsDirectorySync: Bool
 
   /// `pack` is written on; nil: the first frame begins a new one.
-  init(_ table: PackTable, maxPackBytes: Int64, continuing pack: Pack?, needsDirectorySync: Bool) {
+  init(
+    _ table: PackTable, _ dictionaries: DictionaryShelf, _ settings: PackSettings, continuing pack: Pack?,
+    needsDirectorySync: Bool
+  ) {
     self.table = table
-    self.maxPackBytes = maxPackBytes
+    self.dictionaries = dictionaries
+    maxPackBytes = settings.maxPackBytes
+    encoder = BlobEncoder(codec: settings.codec, level: settings.level)
     self.needsDirectorySync = needsDirectorySync
     current = pack
   }
@@ -35,28 +50,78 @@ struct PackWriter: ~Copyable {
     current = nil
   }
 
-  /// The pack that takes `length` more bytes.
-  private mutating func room(for length: Int64) throws(BlobError) -> Pack {
-    if let pack = current {
-      if pack.end == 0 || pack.end + length <= maxPackBytes { return pack }
-      roll()
+  /// New packs begin with this; the one under way ends, unless nothing is in it yet.
+  mutating func use(_ dictionary: PackDictionary?) {
+    self.dictionary = dictionary
+    if let pack = current, pack.end > 0, pack.dictionary?.id != dictionary?.id { roll() }
+  }
+
+  /// Does the pack under way take no more bytes?
+  private func isFull(for length: Int64) -> Bool {
+    guard let pack = current else { return true }
+    return pack.end > pack.head && pack.end + length > maxPackBytes
+  }
+
+  /// The pack that takes `length` more bytes, its dictionary in front of them.
+  mutating func room(for length: Int64) throws(BlobError) -> Pack {
+    if isFull(for: length) { roll() }
+    if current == nil {
+      let (number, handle) = try table.create()
+      needsDirectorySync = true
+      current = Pack(number: number, handle: handle, end: 0, synced: 0)
     }
-    let (number, handle) = try table.create()
-    needsDirectorySync = true
-    let pack = Pack(number: number, handle: handle, end: 0, synced: 0)
-    current = pack
+    if let pack = current, pack.end == 0, let dictionary { try begin(pack, with: dictionary) }
+    // It was made above if there was none.
+    guard let pack = current else { throw .missing(what: table.directory) }
     return pack
   }
 
-  private mutating func advance(to end: Int64) {
+  /// Writes a dictionary to the beginning of a pack that is empty. It is synced with the first message.
+  private mutating func begin(_ pack: Pack, with dictionary: PackDictionary) throws(BlobError) {
+    let blob = try encoder.encodeWhole(dictionary.bytes)
+    var made = ByteBuffer()
+    made.writeInteger(dictionary.made, endianness: .little)
+    let size = made.readableBytes
+    let header = FrameHeader(
+      small: blob, dictionaryID: dictionary.id, owners: (0, size, size), .dictionary)
+    guard var header, let small = header.small, case .memory(let stored) = blob.payload else {
+      throw .io(operation: "frame with too large a dictionary", path: table.directory, errno: 0)
+    }
+    header.pack = pack.number
+    var pieces: [ByteBuffer] = []
+    for copy in 0..<PackHead.copies {
+      header.offset = Int64(copy) * header.frameLength
+      var bytes = ByteBuffer()
+      made.withUnsafeReadableBytes { header.write(small: small, owners: $0, to: &bytes) }
+      pieces += [bytes, stored]
+    }
+    try pack.handle.pwritev(pieces, at: 0)
+    let head = Int64(PackHead.copies) * header.frameLength
+    advance(to: head)
+    current?.dictionary = dictionary
+    current?.head = head
+    table.setHead(head, of: pack.number)
+  }
+
+  mutating func advance(to end: Int64) {
     guard let number = current?.number else { return }
     current?.end = end
     table.setBytes(end, of: number)
+    guard end == 0 else { return }
+    current?.dictionary = nil
+    current?.head = 0
+    table.setHead(0, of: number)
+  }
+
+  /// What frames are compressed with that are written now.
+  var effective: PackDictionary? {
+    if let pack = current, pack.end > 0 { return pack.dictionary }
+    return dictionary
   }
 
   /// After a failed write: cuts the pack back to where it ended before, or to its last whole frame if it was begun
   /// since. If the file cannot be cut, it is not written to again.
-  private mutating func giveUp(backTo mark: Pack?) {
+  mutating func giveUp(backTo mark: Pack?) {
     guard let pack = current else { return }
     let end = if let mark, mark.number == pack.number { mark.end } else { pack.end }
     advance(to: end)
@@ -102,7 +167,7 @@ struct PackWriter: ~Copyable {
   private static let spooledPiece = 256 << 10
 
   /// Frames that go out with one call.
-  private struct Batch {
+  struct Batch {
     /// Frames gathered before they are written: memory for one call stays bounded.
     static let maximumPieces = 256
     static let maximumBytes: Int64 = 8 << 20
@@ -132,20 +197,23 @@ struct PackWriter: ~Copyable {
     return locations
   }
 
-  private mutating func add(
+  mutating func add(
     _ blob: EncodedBlob, _ owners: [FrameOwner], _ batch: inout Batch
   ) throws(BlobError) -> BlobLocation {
-    var header = try Self.header(of: blob, owners, table.directory)
-    if batch.bytes > 0, let pack = current, pack.end + batch.bytes + header.frameLength > maxPackBytes {
+    var draft = try self.draft(blob, owners)
+    if batch.bytes > 0, let pack = current, pack.end + batch.bytes + draft.header.frameLength > maxPackBytes {
       try flush(&batch)
     }
-    let pack = try room(for: batch.bytes + header.frameLength)
-    header.pack = pack.number
-    header.offset = pack.end + batch.bytes
+    let before = effective?.id
+    let pack = try room(for: batch.bytes + draft.header.frameLength)
+    // A new pack with another dictionary. The frame may be longer than was thought, and so the pack a little.
+    if pack.dictionary?.id != before { draft = try self.draft(blob, owners) }
+    draft.header.pack = pack.number
+    draft.header.offset = pack.end + batch.bytes
     let start = batch.headers.writerIndex
-    header.write(chunks: blob.chunks, owners: owners, to: &batch.headers)
-    batch.bytes += Int64(header.headerLength)
-    switch blob.payload {
+    write(draft, owners, to: &batch.headers)
+    batch.bytes += Int64(draft.header.headerLength)
+    switch draft.blob.payload {
     case .memory(let payload):
       batch.pieces.append((start..<batch.headers.writerIndex, payload))
       batch.bytes += Int64(payload.readableBytes)
@@ -154,21 +222,86 @@ struct PackWriter: ~Copyable {
       batch.pieces.append((start..<batch.headers.writerIndex, ByteBuffer()))
       try flush(&batch, followedBy: spool)
     }
-    return header.location
+    return draft.header.location
   }
 
-  private static func header(
-    of blob: EncodedBlob, _ owners: [FrameOwner], _ directory: String
-  ) throws(BlobError) -> FrameHeader {
+  /// A frame as it will stand in the pack under way. Of a small one the owners are in `packedOwners` until the next draft.
+  private struct Draft {
+    var header: FrameHeader
+    var blob: EncodedBlob
+    /// Octets of the owners as they are stored, and where: as they are, or compressed.
+    var ownersStored = 0
+    var ownersArePacked = false
+  }
+
+  private mutating func draft(_ blob: EncodedBlob, _ owners: [FrameOwner]) throws(BlobError) -> Draft {
+    let dictionary = effective
+    var blob = blob
+    if let other = blob.dictionary, other.id != dictionary?.id { blob = try encodeAnew(blob, with: dictionary) }
+    if let dictionary, blob.chunks.count <= 1, let draft = try smallDraft(blob, owners, dictionary) { return draft }
     let header = FrameHeader(
-      codec: blob.codec, rawSize: blob.rawSize, storedSize: blob.storedSize, chunkSize: EncodedBlob.chunkSize,
-      chunkCount: blob.chunks.count, owners: owners)
-    guard let header else { throw .io(operation: "frame with too long a header", path: directory, errno: 0) }
-    return header
+      codec: blob.codec, dictionaryID: blob.dictionary?.id ?? 0, rawSize: blob.rawSize, storedSize: blob.storedSize,
+      chunkSize: EncodedBlob.chunkSize, chunkCount: blob.chunks.count, owners: owners)
+    guard let header else { throw .io(operation: "frame with too long a header", path: table.directory, errno: 0) }
+    return Draft(header: header, blob: blob)
+  }
+
+  private mutating func smallDraft(
+    _ blob: EncodedBlob, _ owners: [FrameOwner], _ dictionary: PackDictionary
+  ) throws(BlobError) -> Draft? {
+    self.owners.clear()
+    OwnersCoding.write(owners, to: &self.owners)
+    let bytes = self.owners
+    let raw = bytes.readableBytes
+    guard raw <= Int(UInt16.max) else { return nil }
+    var packed: Int?
+    if raw > 1, let tables = dictionary.tables(level: encoder.dictionaryLevel) {
+      let target = packedOwners.prefix(raw - 1)
+      packed = try CompressorPool.with { compressor throws(BlobError) in
+        bytes.withUnsafeReadableBytes { compressor.compress($0, with: tables, into: target) }
+      }
+    }
+    let stored = packed ?? raw
+    let header = FrameHeader(
+      small: blob, dictionaryID: dictionary.id, owners: (owners.count, stored, raw))
+    return header.map { Draft(header: $0, blob: blob, ownersStored: stored, ownersArePacked: packed != nil) }
+  }
+
+  private func write(_ draft: Draft, _ owners: [FrameOwner], to buffer: inout ByteBuffer) {
+    guard let small = draft.header.small else {
+      return draft.header.write(chunks: draft.blob.chunks, owners: owners, to: &buffer)
+    }
+    if draft.ownersArePacked {
+      let stored = UnsafeRawBufferPointer(rebasing: packedOwners.bytes[..<draft.ownersStored])
+      draft.header.write(small: small, owners: stored, to: &buffer)
+    } else {
+      self.owners.withUnsafeReadableBytes { draft.header.write(small: small, owners: $0, to: &buffer) }
+    }
+  }
+
+  /// A message that was compressed for a pack which has ended meanwhile.
+  private func encodeAnew(_ blob: EncodedBlob, with dictionary: PackDictionary?) throws(BlobError) -> EncodedBlob {
+    var stored = ByteBuffer()
+    switch blob.payload {
+    case .memory(let bytes): stored = bytes
+    case .spool(let spool): try spool.forEachPiece(Self.spooledPiece) { stored.writeBytes($0) }
+    }
+    var raw = ByteBuffer()
+    var decompressor = Decompressor()
+    for entry in blob.chunks {
+      var isWhole = false
+      raw.writeWithUnsafeMutableBytes(minimumWritableBytes: Int(blob.rawSize)) { free in
+        let target = UnsafeMutableRawBufferPointer(rebasing: free[..<Int(blob.rawSize)])
+        isWhole = stored.withUnsafeReadableBytes { decompressor.decode($0, entry, into: target, blob.dictionary) }
+        return target.count
+      }
+      guard isWhole else { throw .corrupt(what: "\(table.directory): a message that was being taken in") }
+    }
+    return try encoder.encode(raw, with: dictionary)
   }
 
   /// Writes what was gathered, and the bytes of `spool` behind it. `end` moves only when all of it was written.
-  private mutating func flush(_ batch: inout Batch, followedBy spool: Spool? = nil) throws(BlobError) {
+  mutating func flush(_ batch: inout Batch, followedBy spool: Spool? = nil) throws(BlobError) {
     guard let pack = current, batch.bytes > 0 else { return }
     var buffers: [ByteBuffer] = []
     buffers.reserveCapacity(batch.pieces.count * 2)
@@ -191,74 +324,5 @@ struct PackWriter: ~Copyable {
     batch.pieces.removeAll(keepingCapacity: true)
     batch.headers.clear()
     batch.bytes = 0
-  }
-
-  // MARK: Compaction
-
-  /// Copies a frame, every chunk verified on the way. `owners`: nil keeps those it has.
-  mutating func copy(
-    _ location: BlobLocation, from source: any FileHandle, owners: [FrameOwner]?
-  ) throws(BlobError) -> BlobLocation {
-    try table.checkWritable("copy")
-    var scratch = BlobScratch()
-    let reader = FrameReader(handle: source)
-    let old = try reader.header(at: location, &scratch)
-    let header = try reownedHeader(old, owners)
-    let pack = try room(for: header.frameLength)
-    var moved = header
-    moved.pack = pack.number
-    moved.offset = pack.end
-    var out = ByteBuffer()
-    out.reserveCapacity(Int(min(moved.frameLength, 2 << 20)))
-    write(moved, of: old, UnsafeRawBufferPointer(scratch.header.bytes), owners, to: &out)
-    do throws(BlobError) {
-      var raw = RawBuffer(capacity: Int(min(Int64(old.chunkSize), old.rawSize)))
-      var end = pack.end
-      try reader.forEachChunk(old, &scratch) { index, entry, source, decompressor throws(BlobError) in
-        guard decompressor.decode(source, entry, into: raw.prefix(old.rawLength(ofChunk: index))) else {
-          throw reader.corrupt(location.offset, "chunk \(index) is damaged")
-        }
-        out.writeBytes(source)
-        guard out.readableBytes >= 1 << 20 else { return }
-        try pack.handle.pwritev([out], at: end)
-        end += Int64(out.readableBytes)
-        out.clear()
-      }
-      if out.readableBytes > 0 { try pack.handle.pwritev([out], at: end) }
-      advance(to: end + Int64(out.readableBytes))
-    } catch {
-      giveUp(backTo: pack)
-      throw error
-    }
-    return moved.location
-  }
-
-  private func reownedHeader(_ old: FrameHeader, _ owners: [FrameOwner]?) throws(BlobError) -> FrameHeader {
-    guard let owners else { return old }
-    let header = FrameHeader(
-      codec: old.codec, rawSize: old.rawSize, storedSize: old.dataLength, chunkSize: old.chunkSize,
-      chunkCount: old.chunkCount, owners: owners)
-    guard var header else { throw .io(operation: "frame with too long a header", path: table.directory, errno: 0) }
-    header.dictionaryID = old.dictionaryID
-    return header
-  }
-
-  /// `old` lies in `bytes`. With the same owners its bytes are taken over, only place and checksum are new.
-  private func write(
-    _ header: FrameHeader, of old: FrameHeader, _ bytes: UnsafeRawBufferPointer, _ owners: [FrameOwner]?,
-    to out: inout ByteBuffer
-  ) {
-    if let owners {
-      let chunks = (0..<old.chunkCount).map { old.chunk($0, in: bytes) }
-      header.write(chunks: chunks, owners: owners, to: &out)
-      return
-    }
-    out.writeWithUnsafeMutableBytes(minimumWritableBytes: header.headerLength) { target in
-      target.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<header.headerLength]))
-      target.setLittleEndian(header.pack, at: FrameHeader.packField)
-      target.setLittleEndian(header.offset, at: FrameHeader.offsetField)
-      header.seal(target)
-      return header.headerLength
-    }
   }
 }

@@ -12,7 +12,7 @@ import Synchronization
 ///
 /// `@unchecked Sendable`: `CompressorPool` hands a context to one caller at a time, and nobody else makes one.
 final class Compressor: @unchecked Sendable {
-  private let context: OpaquePointer
+  let context: OpaquePointer
 
   fileprivate init?() {
     guard let context = ZSTD_createCCtx() else { return nil }
@@ -63,10 +63,15 @@ struct Decompressor: ~Copyable, @unchecked Sendable {
 
   init() { context = nil }
 
+  /// Nil: no memory.
+  mutating func ready() -> OpaquePointer? {
+    if context == nil { context = ZSTD_createDCtx() }
+    return context
+  }
+
   /// True when `source` is one zstd frame that fills `target` to the last byte.
   mutating func decompress(_ source: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer) -> Bool {
-    if context == nil { context = ZSTD_createDCtx() }
-    guard let context else { return false }
+    guard let context = ready() else { return false }
     return ZSTD_decompressDCtx(context, target.baseAddress, target.count, source.baseAddress, source.count)
       == target.count
   }
@@ -75,23 +80,28 @@ struct Decompressor: ~Copyable, @unchecked Sendable {
   mutating func decompress(
     _ source: UnsafeRawBufferPointer, after base: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer
   ) -> Bool {
-    if context == nil { context = ZSTD_createDCtx() }
-    guard let context else { return false }
+    guard let context = ready() else { return false }
     return ZSTD_decompress_usingDict(
       context, target.baseAddress, target.count, source.baseAddress, source.count, base.baseAddress, base.count)
       == target.count
   }
 
   /// The raw bytes of a stored chunk into `target`, which has their length. False if they are not what was written.
+  /// `dictionary`: what it was compressed with.
   mutating func decode(
-    _ source: UnsafeRawBufferPointer, _ entry: ChunkEntry, into target: UnsafeMutableRawBufferPointer
+    _ source: UnsafeRawBufferPointer, _ entry: ChunkEntry, into target: UnsafeMutableRawBufferPointer,
+    _ dictionary: PackDictionary?
   ) -> Bool {
     if entry.isRaw {
       guard source.count == target.count else { return false }
       target.copyMemory(from: source)
       return checksum(UnsafeRawBufferPointer(target)) == entry.checksum
     }
-    guard decompress(source, into: target) else { return false }
+    if let dictionary {
+      guard decompress(source, with: dictionary, into: target) else { return false }
+    } else {
+      guard decompress(source, into: target) else { return false }
+    }
     // The raw bytes are what counts; the stored ones are in it because some of their bits have no effect, and damage
     // there is a warning worth having.
     return checksum(source, continuing: checksum(UnsafeRawBufferPointer(target))) == entry.checksum

@@ -48,6 +48,9 @@ public enum StoreLimits {
   static let blobNumbers: Int64 = 1024
   /// Expunged messages whose bytes are let go in one transaction.
   public static let purgeSlice = 1_000
+  /// Places looked at for messages to train a dictionary from, and octets of the largest that is taken.
+  static let dictionarySamples = 4096
+  static let dictionarySample: Int64 = 1 << 20
   /// Frames that a compaction copies between two transactions.
   public static let compactionSlice = 256
   /// A pack still written to is closed for rewriting, by the background upkeep, only from this size on.

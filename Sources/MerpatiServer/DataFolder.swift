@@ -126,6 +126,7 @@ public enum DataFolder {
   static func storeSettings(_ settings: Settings, upkeep: Bool) -> StoreSettings {
     var store = StoreSettings()
     store.packs.codec = settings.compressed ? .zstd : .raw
+    store.packs.usesDictionaries = settings.hasDictionaries
     store.packs.maxPackBytes = settings.packOctets
     store.defaultQuota = settings.defaultQuota
     store.maximumMessageBytes = settings.maximumMessageOctets

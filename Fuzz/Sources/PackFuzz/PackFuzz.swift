@@ -28,9 +28,13 @@ func packFuzz(_ given: ByteBuffer) {
   guard let checked = try? store.scan(1, verify: true, { whole.append($0) }) else {
     return must(false, "a pack cannot be checked")
   }
-  must(whole.count + checked.damaged.count == frames.count, "reading the data changes how many frames there are")
+  must(
+    whole.count + checked.damaged.count == frames.count + quick.damaged.count,
+    "reading the data changes how many frames there are")
+  must(checked.dictionaries == quick.dictionaries, "reading the data changes how many dictionaries there are")
   must(checked.garbage == quick.garbage && checked.tornTail == quick.tornTail, "reading the data changes the rest")
-  checkPlaces(frames, quick, Int64(bytes.readableBytes))
+  checkPlaces(frames + quick.damaged.map(\.frame), quick, Int64(bytes.readableBytes))
+  _ = store.headBytes(1)
 
   var scratch = BlobScratch()
   for frame in frames where frame.location.rawSize <= 8 << 20 {
@@ -52,6 +56,7 @@ func packFuzz(_ given: ByteBuffer) {
 
 private func checkPlaces(_ frames: [FrameInfo], _ result: ScanResult, _ end: Int64) {
   var pieces = frames.map { $0.location.offset..<$0.location.offset + $0.location.frameLength } + result.garbage
+  pieces += result.dictionaries
   if let tail = result.tornTail { pieces.append(tail) }
   pieces.sort { $0.lowerBound < $1.lowerBound }
   var place: Int64 = 0
@@ -82,6 +87,11 @@ private func sealed(_ bytes: ByteBuffer) -> ByteBuffer {
     while bytes.count - offset >= FrameHeader.fixedLength + 4 {
       let frame = UnsafeMutableRawBufferPointer(rebasing: bytes[offset...])
       (frame[0], frame[1], frame[2], frame[3]) = FrameHeader.magic
+      if frame[4] == FrameHeader.smallVersion {
+        guard let length = sealSmall(frame, offset) else { return }
+        offset += length
+        continue
+      }
       frame[4] = FrameHeader.version
       frame[5] &= 1
       frame.setLittleEndian(UInt16(0), at: 6)
@@ -92,7 +102,8 @@ private func sealed(_ bytes: ByteBuffer) -> ByteBuffer {
       let length = FrameHeader.fixedLength + 8 * Int(chunks) + Int(owners) + 4
       guard length <= frame.count else { return }
       frame.setLittleEndian(UInt32(length), at: 8)
-      guard let header = FrameHeader(fixed: UnsafeRawBufferPointer(frame)) else { return }
+      let whole = UnsafeRawBufferPointer(frame)
+      guard let header = FrameHeader(fixed: whole, pack: 1, offset: Int64(offset)) else { return }
       sealChunks(header, frame)
       header.seal(UnsafeMutableRawBufferPointer(rebasing: frame[..<length]))
       guard header.frameLength <= Int64(frame.count) else { return }
@@ -100,6 +111,23 @@ private func sealed(_ bytes: ByteBuffer) -> ByteBuffer {
     }
   }
   return ByteBuffer(bytes: pack)
+}
+
+/// The same for a small frame; a dictionary gets the number that fits as well. Its length, or nil: it is none.
+private func sealSmall(_ frame: UnsafeMutableRawBufferPointer, _ offset: Int) -> Int? {
+  frame[5] &= SmallFlags.all.rawValue
+  let whole = UnsafeRawBufferPointer(frame)
+  guard let header = FrameHeader(fixed: whole, pack: 1, offset: Int64(offset)), let small = header.small,
+    header.frameLength <= Int64(frame.count)
+  else { return nil }
+  let data = UnsafeRawBufferPointer(rebasing: whole[header.headerLength..<Int(header.frameLength)])
+  if small.entry.isRaw {
+    frame.setLittleEndian(checksum(data), at: 20)
+    if header.isDictionary, header.rawSize > 0 { frame.setLittleEndian(max(checksum(data), 1), at: 8) }
+  }
+  FrameHeader(fixed: whole, pack: 1, offset: Int64(offset))?.seal(
+    UnsafeMutableRawBufferPointer(rebasing: frame[..<header.headerLength]))
+  return Int(header.frameLength)
 }
 
 /// Chunks that are stored as they are get the checksum that fits.

@@ -61,6 +61,7 @@ public final class BackupReader: @unchecked Sendable {
   private let db: SQLConnection
   private var handles: [Int64: any FileHandle] = [:]
   private var scratch = BlobScratch()
+  private let dictionaries = DictionaryShelf()
   /// Nil: a backup of an older version, which has all in the rows.
   private let chunks: ContentChunks?
 
@@ -149,7 +150,7 @@ public final class BackupReader: @unchecked Sendable {
     guard let (trace, location) = found else {
       throw .corrupt(what: "\(folder): the message with UID \(uid) has no bytes")
     }
-    let pack = PackFile(location.pack, try handle(location.pack))
+    let pack = PackFile(location.pack, try handle(location.pack), dictionaries)
     if location.rawSize > BackupLimits.wholeMessage {
       let blob = try blobCall { () throws(BlobError) in try pack.reader(location) }
       return .large(LargeBody(size: blob.size + trace.readableBytes, trace: trace, blob: blob))

@@ -255,7 +255,7 @@ public struct BackupRun {
     }
     report.packs += copied.octets
     result.segments.append(BackupManifest.File(name: name, octets: copied.octets, sha256: copied.sha256))
-    try verify(pack.number, start..<end, name, db, &report)
+    try verify(result, start..<end, db, &report)
     return result
   }
 
@@ -281,10 +281,16 @@ public struct BackupRun {
 
   /// Reads what was written, and checks every frame. Damage that was in the store is named and copied as it is.
   private func verify(
-    _ pack: Int64, _ range: Range<Int64>, _ name: String, _ db: SQLConnection, _ report: inout Report
+    _ copied: BackupManifest.Pack, _ range: Range<Int64>, _ db: SQLConnection, _ report: inout Report
   ) throws(StoreError) {
-    let handle = try BackupFiles.handle("\(work)/\(name)")
-    let segment = SegmentHandle(path: handle.path, [(range.lowerBound, range.upperBound, handle)])
+    let pack = copied.number
+    // With what earlier generations have of it: the dictionary stands at its beginning.
+    var segments: [(start: Int64, end: Int64, handle: any FileHandle)] = []
+    for file in copied.segments {
+      let start = segments.last?.end ?? 0
+      segments.append((start, start + file.octets, try BackupFiles.handle("\(work)/\(file.name)")))
+    }
+    let segment = SegmentHandle(path: "\(work)/packs/\(PackFile.name(pack))", segments)
     defer { segment.close() }
     var expected: Set<BlobLocation> = []
     let rows = try db("SELECT offset, frame, size FROM blob WHERE pack = ? AND offset >= ? AND offset < ?")
@@ -294,9 +300,12 @@ public struct BackupRun {
     try rows.forEach { row in
       expected.insert(BlobLocation(pack: pack, offset: row.int(0), frameLength: row.int(1), rawSize: row.int(2)))
     }
-    _ = try blobCall { () throws(BlobError) in
-      try PackFile(pack, segment).scan(range, verify: true) { frame in expected.remove(frame.location) }
+    let file = PackFile(pack, segment)
+    let isWhole = try blobCall { () throws(BlobError) in
+      _ = try file.scan(range, verify: true) { frame in expected.remove(frame.location) }
+      return file.hasWholeDictionary
     }
+    if !isWhole { report.problems.append("pack \(pack): a copy of its dictionary is damaged in the store") }
     for blob in expected.sorted(by: { $0.offset < $1.offset }) {
       report.problems.append("pack \(pack) at \(blob.offset): the message is damaged in the store")
     }

@@ -9,6 +9,8 @@ struct FrameCatalog {
   private(set) var garbage: [(pack: Int64, range: Range<Int64>)] = []
   /// Packs that could not be read, and why.
   private(set) var unreadable: [String] = []
+  /// Packs with a damaged copy of their dictionary.
+  private(set) var damagedHeads: [Int64] = []
 
   /// `whole`: 1 when the frame's bytes are those that were written.
   private static let tables = """
@@ -57,6 +59,7 @@ struct FrameCatalog {
       let result = try packs.scan(pack.number, verify: true) { (frame) throws(BlobError) in
         do throws(StoreError) { try insert(frame, isWhole: true) } catch { failure = failure ?? error }
       }
+      if result.lacksDictionary { damagedHeads.append(pack.number) }
       for damaged in result.damaged {
         do throws(StoreError) { try insert(damaged.frame, isWhole: false) } catch { failure = failure ?? error }
       }

@@ -2,6 +2,7 @@ import BlobStore
 import MailFormat
 public import MailStore
 import NIOCore
+import Synchronization
 
 extension SQLStore: RepairableStore {
   public func repairOnline(_ options: RepairOptions) async throws(StoreError) -> RepairReport {
@@ -53,6 +54,7 @@ struct OnlineRepair {
     marked += try markMissing()
     if marked > 0 { report.actions.append("damaged frames marked: \(marked)") }
     try mendMarked()
+    try mendHeads()
     try placeStrays()
     report.damaged = try Self.damagedMessages(upkeep)
   }
@@ -72,6 +74,7 @@ struct OnlineRepair {
         // Removed meanwhile, or not readable: the check that follows names it.
         return found
       }
+      if step.lacksDictionary { upkeep.noteDamagedHead(pack) }
       for finding in step.findings {
         let range = finding.offset..<finding.offset + finding.bytes
         found += try upkeep.noteDamage(pack, range, "found by a repair").count
@@ -187,6 +190,15 @@ struct OnlineRepair {
       return scratch.withBytes { span in span.withUnsafeBytes { ByteBuffer(bytes: $0) } }
     }
     return nil
+  }
+
+  /// Mail of packs whose dictionary has a damaged copy goes to others.
+  private mutating func mendHeads() throws(StoreError) {
+    guard !options.dryRun, upkeep.damagedHeads.withLock({ !$0.waiting.isEmpty }) else { return }
+    var compaction = CompactionReport()
+    try upkeep.rollActivePacks(from: .max)
+    try upkeep.compactPacks(&compaction, all: false)
+    if compaction.rewrittenPacks > 0 { report.actions.append("packs written anew: \(compaction.rewrittenPacks)") }
   }
 
   // MARK: Strays

@@ -49,6 +49,7 @@ enum RepairKinds {
     ("what is kept of the message, in chunk", .repaired),
     ("of contents, and none that is in it", .repaired),
     ("the file is missing, and blobs refer to it", .isolated),
+    ("a copy of its dictionary is damaged", .repaired),
     ("the frame of blob", .isolated),
     ("is damaged", .isolated),
     ("its name is not one that an account can have", .repaired),

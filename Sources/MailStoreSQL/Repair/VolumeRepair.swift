@@ -104,6 +104,7 @@ final class VolumeRepair {
       try mendMessageRows()
       try mendNames()
       try mendSharing()
+      try mendHeads()
       try mendNumbers()
       try mendCounters()
     }

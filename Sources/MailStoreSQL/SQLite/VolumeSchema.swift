@@ -35,6 +35,9 @@ enum VolumeSchema {
     migrator.registerMigration("13 content chunks") { db in
       for statement in contentChunks { try db.execute(sql: statement) }
     }
+    // Nothing changes in the tables; but an older version must not open packs with frames that it does not know, and take
+    // them for damaged.
+    migrator.registerMigration("14 dictionaries") { _ in }
     return migrator
   }
 

@@ -172,6 +172,7 @@ final class Scrubber: Sendable {
         return nil
       }
     }
+    if step.lacksDictionary { upkeep.noteDamagedHead(pack) }
     for finding in step.findings {
       _ = try upkeep.noteDamage(pack, finding.offset..<finding.offset + finding.bytes, "found by the scrubber")
     }

@@ -321,6 +321,9 @@ struct Checker {
       problems.append(Self.missing(expected[next], pack.number))
       next += 1
     }
+    if result.lacksDictionary, !expected.isEmpty {
+      problems.append("pack \(pack.number): a copy of its dictionary is damaged")
+    }
     for problem in problems { note(problem) }
     // Damage in dead space harms nobody, but says something about the disk; except where a crash has left what it cut
     // short, and where it is known already.

@@ -1,6 +1,7 @@
 import BlobStore
 import Logging
 import MailStore
+import Synchronization
 
 /// Rewriting packs with much dead space. Order (design §4): copy, sync, switch rows, and only then unlink; readers that
 /// hold the old pack go on reading it.
@@ -10,12 +11,15 @@ extension Upkeep {
   func rollActivePacks(from minimum: Int64) throws(StoreError) {
     let packs = packs
     let share = settings.deadShare
+    let damaged = damagedHeads.withLock { $0.waiting }
     // Between two commits: no frame is under way.
     try writer.aloneBlocking { writer throws(StoreError) in
       let kept = try Self.packsWithStrays(writer.transaction.db)
-      for pack in packs.packs() where pack.isActive && pack.bytes >= minimum && !kept.contains(pack.number) {
+      for pack in packs.packs() where pack.isActive && !kept.contains(pack.number) {
+        let isDamaged = damaged.contains(pack.number)
+        guard pack.bytes >= minimum || isDamaged else { continue }
         let live = try Self.liveBytes(pack.number, writer.transaction.db)
-        if Self.isWorthRewriting(live: live, bytes: pack.bytes, share: share) {
+        if isDamaged || Self.isWorthRewriting(live: live, pack, packs, share: share) {
           packs.roll()
           return
         }
@@ -23,7 +27,8 @@ extension Upkeep {
     }
   }
 
-  func compactPacks(_ report: inout CompactionReport) throws(StoreError) {
+  /// - all: also packs that have no dead space, but no dictionary either though there is one by now.
+  func compactPacks(_ report: inout CompactionReport, all: Bool) throws(StoreError) {
     // Copies would only need more room while the old packs have to stay for a backup.
     if pins.packsAreHeld { return }
     let (live, kept) = try writer.aloneBlocking { writer throws(StoreError) in
@@ -33,9 +38,14 @@ extension Upkeep {
       return (live, try Self.packsWithStrays(writer.transaction.db))
     }
     // What needs no room comes first, and then what needs least: a full disk must not keep itself full.
+    let damaged = damagedHeads.withLock { heads in
+      defer { heads.waiting = [] }
+      return heads.waiting
+    }
     let worthwhile = packs.packs().filter { pack in
-      !pack.isActive && !kept.contains(pack.number)
-        && Self.isWorthRewriting(live: live[pack.number] ?? 0, bytes: pack.bytes, share: settings.deadShare)
+      guard !pack.isActive, !kept.contains(pack.number) else { return false }
+      return damaged.contains(pack.number) || wantsDictionary(pack, all: all)
+        || Self.isWorthRewriting(live: live[pack.number] ?? 0, pack, packs, share: settings.deadShare)
     }.sorted { (live[$0.number] ?? 0, $0.number) < (live[$1.number] ?? 0, $1.number) }
     var failure: StoreError?
     for pack in worthwhile where !isStopping {
@@ -67,8 +77,21 @@ extension Upkeep {
     return packs
   }
 
-  private static func isWorthRewriting(live: Int64, bytes: Int64, share: Double) -> Bool {
-    bytes > 0 && Double(bytes - live) > Double(bytes) * share
+  private static func isWorthRewriting(
+    live: Int64, _ pack: PackInfo, _ packs: PackStore, share: Double
+  ) -> Bool {
+    func isWorth(_ bytes: Int64) -> Bool { bytes > 0 && Double(bytes - live) > Double(bytes) * share }
+    // The dictionary is no dead space while anything is left that needs it. Asked last: it takes a look into the pack.
+    return isWorth(pack.bytes) && (live == 0 || isWorth(pack.bytes - packs.headBytes(pack.number)))
+  }
+
+  /// A pack of the days before the dictionary that is worth compressing anew. Of its own accord only a small one, as the one
+  /// is that the dictionary was trained from.
+  private func wantsDictionary(_ pack: PackInfo, all: Bool) -> Bool {
+    guard let dictionary = packs.dictionary, pack.bytes >= 8 * Int64(dictionary.octets),
+      all || pack.bytes <= packs.settings.maxPackBytes / 4
+    else { return false }
+    return packs.beginsPlain(pack.number)
   }
 
   private static func liveBytes(_ pack: Int64, _ db: SQLConnection) throws(StoreError) -> Int64 {

@@ -100,12 +100,13 @@ enum StrayFrames {
   /// Whole frames of a tail; half a frame is of no use to anybody.
   private static func count(_ tail: Stray, _ packs: PackStore) throws(StoreError) -> Int {
     var frames = 0
-    _ = try blobCall { () throws(BlobError) in
+    let result = try blobCall { () throws(BlobError) in
       try packs.scan(tail.pack, verify: false) { frame in
         if frame.location.offset >= tail.offset { frames += 1 }
       }
     }
-    return frames
+    // Those whose dictionary is missing: it may come back.
+    return frames + result.damaged.count { $0.frame.location.offset >= tail.offset }
   }
 
   private static func insert(

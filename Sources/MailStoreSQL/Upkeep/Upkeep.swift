@@ -34,6 +34,10 @@ final class Upkeep: Sendable {
   private let thread = BackgroundThread("store-upkeep")
   private let stopping = Atomic(false)
   private let nextTrim = Atomic<Int64>(0)
+  /// When training a dictionary may be tried again, on the even clock.
+  let nextTraining = Atomic<Int64>(0)
+  /// Packs with a damaged copy of their dictionary: those told of, and those whose mail is to be written to another.
+  let damagedHeads = Mutex((told: Set<Int64>(), waiting: Set<Int64>()))
 
   init(
     writer: Writer, packs: PackStore, cache: MailCache, pins: PinRegistry, ages: AgeKeeper, database: String,
@@ -53,6 +57,8 @@ final class Upkeep: Sendable {
   func start() throws(StoreError) {
     try thread.start { [self] in main() }
     damage.onReport { [queue] in queue.signal { if !$0.isStopped { $0.tasks.append { $0.noteReportedDamage() } } } }
+    guard settings.upkeepInterval > 0 else { return }
+    packs.onEnoughMail { [queue] in queue.signal { if !$0.isStopped { $0.tasks.append { $0.trainInBackground(isAsked: true) } } } }
   }
 
   /// Ends after the step under way. Blocks.
@@ -126,6 +132,8 @@ final class Upkeep: Sendable {
         nextTrim.store(now + StoreLimits.expungeLogTrimInterval * 1000, ordering: .relaxed)
         try trimExpungeLog()
       }
+      trainInBackground(isAsked: false)
+      noteDamagedHeads()
       try rollActivePacks(from: StoreLimits.rolledPackBytes)
       try compactAndVacuum(&report, all: false)
       if report != CompactionReport() {
@@ -157,6 +165,8 @@ final class Upkeep: Sendable {
     let before = diskUsage()
     try purge(&report)
     try trimExpungeLog()
+    trainInBackground(isAsked: true)
+    noteDamagedHeads()
     try rollActivePacks(from: 1)
     try compactAndVacuum(&report, all: true)
     report.freedBytes = max(0, before - diskUsage())
@@ -165,7 +175,7 @@ final class Upkeep: Sendable {
 
   /// The database gives back what it can, also when the packs cannot.
   private func compactAndVacuum(_ report: inout CompactionReport, all: Bool) throws(StoreError) {
-    do throws(StoreError) { try compactPacks(&report) } catch {
+    do throws(StoreError) { try compactPacks(&report, all: all) } catch {
       try vacuum(all: all)
       throw error
     }

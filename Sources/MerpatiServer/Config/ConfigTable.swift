@@ -148,6 +148,9 @@ public enum ConfigTable {
 
     ConfigRow("store.compression", .choice(["zstd", "none"]), "zstd", "Of message bytes at rest."),
     ConfigRow(
+      "store.dictionary", .flag, "true",
+      "With what messages of all accounts have in common, kept in the files of mail. off: each message by itself."),
+    ConfigRow(
       "store.pack-size", .size(optional: false), "64M",
       "Of one file of message bytes, 64K to 4G. Small ones give the disk of deleted mail back with less copying."),
     ConfigRow("store.keep-expunged-days", .integer(0...3650), "0", "How long the bytes of expunged messages are kept."),

@@ -52,6 +52,7 @@ public struct Settings: Sendable {
   public var postmaster: String?
   public var defaultQuota: QuotaLimits
   public var compressed: Bool
+  public var hasDictionaries: Bool
   public var packOctets: Int64
   public var keepExpungedDays: Int
   /// Octets; 0: no floor.
@@ -133,6 +134,7 @@ public struct Settings: Sendable {
       mailboxes: try Self.bound(config, "quota.default-mailboxes"),
       annotationBytes: ConfigValues.octets(config["quota.default-annotations"]))
     compressed = config["store.compression"] == "zstd"
+    hasDictionaries = ConfigValues.flag(config["store.dictionary"]) ?? true
     packOctets = ConfigValues.octets(config["store.pack-size"]) ?? 0
     guard ((64 << 10)...(4 << 30)).contains(packOctets) else {
       throw ConfigError("store.pack-size: \(config["store.pack-size"]) is not between 64K and 4G")

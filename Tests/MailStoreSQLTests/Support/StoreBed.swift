@@ -37,6 +37,7 @@ struct BedSettings: Sendable {
   var flagChunks = FlagChunkSizes(capacity: 4, loose: 6, least: 2)
   var contentChunks = ContentChunkSizes(capacity: 4, loose: 6)
   var searchIndexing = SearchIndexing.kept
+  var usesDictionaries = true
 }
 
 /// A data folder of its own for one test, with a clock that the test moves. Gone with the object.
@@ -75,6 +76,7 @@ final class StoreBed: Sendable {
     var packs = PackSettings()
     packs.maxPackBytes = settings.packBytes
     packs.spoolThreshold = settings.spoolThreshold
+    packs.usesDictionaries = settings.usesDictionaries
     var logger = Logger(label: "test")
     logger.logLevel = .critical
     var store = StoreSettings(

@@ -1,0 +1,80 @@
+import CZstd
+import NIOCore
+import Synchronization
+
+/// A dictionary of zstd that the messages of a pack are compressed with, digested once for all who use it.
+///
+/// `@unchecked Sendable`: `reading` is made before anybody else sees the object, is never changed by zstd, and is freed with the
+/// object, which whoever decompresses holds on to.
+final class PackDictionary: @unchecked Sendable {
+  /// What compressing needs: a good part of a megabyte, so it is made at the first use.
+  ///
+  /// `@unchecked Sendable`: as above.
+  final class Tables: @unchecked Sendable {
+    let level: Int32
+    let pointer: OpaquePointer
+
+    init?(_ bytes: ByteBuffer, level: Int32) {
+      guard let pointer = bytes.withUnsafeReadableBytes({ ZSTD_createCDict($0.baseAddress, $0.count, level) }) else {
+        return nil
+      }
+      self.pointer = pointer
+      self.level = level
+    }
+
+    deinit { ZSTD_freeCDict(pointer) }
+  }
+
+  /// The CRC-32 of its bytes; frames name it by that. Never 0.
+  let id: UInt32
+  /// When it was trained, seconds since 1970.
+  let made: Int64
+  let bytes: ByteBuffer
+  let reading: OpaquePointer
+  private let tables = Mutex<Tables?>(nil)
+
+  /// Nil: no dictionary, one that is too large, or no memory.
+  init?(_ bytes: ByteBuffer, made: Int64) {
+    let id = bytes.withUnsafeReadableBytes { checksum($0) }
+    guard id != 0, (1...DictionaryLimits.believedOctets).contains(bytes.readableBytes),
+      let reading = bytes.withUnsafeReadableBytes({ ZSTD_createDDict($0.baseAddress, $0.count) })
+    else { return nil }
+    self.id = id
+    self.made = made
+    self.bytes = bytes
+    self.reading = reading
+  }
+
+  deinit { ZSTD_freeDDict(reading) }
+
+  /// Nil: no memory.
+  func tables(level: Int32) -> Tables? {
+    tables.withLock { tables in
+      if let tables, tables.level == level { return tables }
+      tables = Tables(bytes, level: level)
+      return tables
+    }
+  }
+}
+
+extension Compressor {
+  /// Bytes written to `target`, or nil when the source doesn't fit into it compressed.
+  func compress(
+    _ source: UnsafeRawBufferPointer, with tables: PackDictionary.Tables, into target: UnsafeMutableRawBufferPointer
+  ) -> Int? {
+    let count = ZSTD_compress_usingCDict(
+      context, target.baseAddress, target.count, source.baseAddress, source.count, tables.pointer)
+    return ZSTD_isError(count) == 0 ? count : nil
+  }
+}
+
+extension Decompressor {
+  /// True when `source` is one zstd frame that fills `target` to the last byte.
+  mutating func decompress(
+    _ source: UnsafeRawBufferPointer, with dictionary: PackDictionary, into target: UnsafeMutableRawBufferPointer
+  ) -> Bool {
+    guard let context = ready() else { return false }
+    return ZSTD_decompress_usingDDict(
+      context, target.baseAddress, target.count, source.baseAddress, source.count, dictionary.reading) == target.count
+  }
+}

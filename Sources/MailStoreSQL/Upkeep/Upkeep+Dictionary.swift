@@ -1,0 +1,113 @@
+import BlobStore
+import Logging
+import MailStore
+import NIOCore
+import Synchronization
+
+/// Dictionaries that packs are compressed with (docs/decisions/045-dictionaries-in-packs.md).
+extension Upkeep {
+  /// - isAsked: now, though it may have come to nothing a moment ago.
+  func trainInBackground(isAsked: Bool) {
+    if isAsked { nextTraining.store(0, ordering: .relaxed) }
+    do throws(StoreError) { try trainIfDue() } catch {
+      if error != .shuttingDown { logger.warning("no dictionary could be trained: \(error)") }
+    }
+  }
+
+  /// Trains a dictionary from the volume's mail where packs begin with none, or with one that is old.
+  func trainIfDue() throws(StoreError) {
+    guard packs.wantedDictionary > 0, writer.hasFailed == nil, !packs.hasFailed, !isStopping else { return }
+    let now = settings.now()
+    if let known = packs.dictionary {
+      guard now - known.trained >= DictionaryLimits.days * 86_400 else { return }
+    }
+    guard Clock.milliseconds() >= nextTraining.load(ordering: .relaxed) else { return }
+    var samples = DictionarySamples(capacity: packs.wantedSamples)
+    guard try gather(&samples) else { return putOffTraining(by: DictionaryLimits.retryForMail) }
+    let trained = samples.train(octets: packs.wantedDictionary, level: packs.settings.level, now: now)
+    guard let trained, packs.adopt(trained) else {
+      putOffTraining(by: DictionaryLimits.retry)
+      logger.debug("a dictionary would save nothing", metadata: ["messages": "\(samples.count)"])
+      return
+    }
+    logger.info(
+      "mail is compressed with a dictionary trained from this volume's mail",
+      metadata: ["octets": "\(trained.bytes.readableBytes)", "samples": "\(samples.count)"])
+  }
+
+  private func putOffTraining(by seconds: Int64) {
+    nextTraining.store(Clock.milliseconds() + seconds * 1000, ordering: .relaxed)
+  }
+
+  /// Messages from all over the volume. False: there is not enough mail yet.
+  private func gather(_ samples: inout DictionarySamples) throws(StoreError) -> Bool {
+    let (places, areAll) = try reading { db throws(StoreError) in try Self.places(db, packs) }
+    if areAll, places.reduce(0, { $0 + $1.rawSize }) < packs.wantedSamples { return false }
+    for place in places {
+      if isStopping { throw .shuttingDown }
+      do throws(BlobError) {
+        guard try packs.addSample(place, to: &samples) else { return true }
+      } catch {
+        // Removed meanwhile, or damaged: others will do.
+        continue
+      }
+    }
+    return true
+  }
+
+  /// Blobs in an order in which those looked at first are from everywhere; and whether these are all.
+  private static func places(
+    _ db: SQLConnection, _ packs: PackStore
+  ) throws(StoreError) -> (places: [BlobLocation], areAll: Bool) {
+    let live = try db("SELECT COALESCE(SUM(live_bytes), 0) FROM pack").first { $0.int(0) } ?? 0
+    // Compressed it is a third at the least, so no more need be asked.
+    guard live >= packs.wantedSamples / 8 else { return ([], true) }
+    let ends = try db("SELECT COALESCE(MIN(id), 0), COALESCE(MAX(id), -1) FROM blob").first { ($0.int(0), $0.int(1)) }
+    guard let (first, last) = ends, last >= first else { return ([], true) }
+    let range = UInt64(last - first) + 1
+    let find = try db("SELECT id, pack, offset, frame, size FROM blob WHERE id >= ? ORDER BY id LIMIT 1")
+    var seen: Set<Int64> = []
+    var places: [BlobLocation] = []
+    let tries = min(range, UInt64(StoreLimits.dictionarySamples))
+    // Steps of the golden section never come twice near the same place.
+    let step = range > 2 ? stepThatMeetsAll(range) : 1
+    var at: UInt64 = 0
+    for _ in 0..<tries {
+      find.bind(1, first + Int64(at))
+      let found = try find.first { row in
+        (
+          row.int(0),
+          BlobLocation(pack: row.int(1), offset: row.int(2), frameLength: row.int(3), rawSize: row.int(4))
+        )
+      }
+      if let (id, place) = found, seen.insert(id).inserted, place.rawSize > 0,
+        place.rawSize <= StoreLimits.dictionarySample
+      {
+        places.append(place)
+      }
+      at = (at + step) % range
+    }
+    return (places, tries == range)
+  }
+
+  /// About 0.618 of `range`, and with no divisor in common with it.
+  private static func stepThatMeetsAll(_ range: UInt64) -> UInt64 {
+    func divisor(_ one: UInt64, _ two: UInt64) -> UInt64 { two == 0 ? one : divisor(two, one % two) }
+    var step = max(range / 1000 * 618 + range % 1000 * 618 / 1000, 1)
+    while divisor(range, step) != 1 { step += 1 }
+    return step
+  }
+
+  // MARK: Damage
+
+  /// A copy of a pack's dictionary is damaged: its mail goes to another pack while the other copy stands. Told once.
+  func noteDamagedHead(_ pack: Int64) {
+    guard damagedHeads.withLock({ $0.told.insert(pack).inserted }) else { return }
+    damagedHeads.withLock { _ = $0.waiting.insert(pack) }
+    logger.critical(
+      "pack \(pack): a copy of its dictionary is damaged; its mail is being written to another pack from the other copy"
+    )
+  }
+
+  func noteDamagedHeads() { for pack in packs.takeDamagedHeads() { noteDamagedHead(pack) } }
+}
