@@ -58,7 +58,9 @@ final class Upkeep: Sendable {
     try thread.start { [self] in main() }
     damage.onReport { [queue] in queue.signal { if !$0.isStopped { $0.tasks.append { $0.noteReportedDamage() } } } }
     guard settings.upkeepInterval > 0 else { return }
-    packs.onEnoughMail { [queue] in queue.signal { if !$0.isStopped { $0.tasks.append { $0.trainInBackground(isAsked: true) } } } }
+    packs.onEnoughMail { [queue] in
+      queue.signal { if !$0.isStopped { $0.tasks.append { $0.trainInBackground(isAsked: true) } } }
+    }
   }
 
   /// Ends after the step under way. Blocks.
