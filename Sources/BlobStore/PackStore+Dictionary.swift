@@ -7,11 +7,13 @@ final class PlainMail: Sendable {
   private let wake = Mutex<(threshold: Int64, wake: @Sendable () -> Void)?>(nil)
 
   func onEnough(_ threshold: Int64, _ body: @escaping @Sendable () -> Void) {
+    octets.store(0, ordering: .relaxed)
     wake.withLock { $0 = (threshold, body) }
   }
 
   func count(_ size: Int64) {
-    let sum = octets.wrappingAdd(size, ordering: .relaxed).newValue
+    let seen = min(size, Int64(DictionaryLimits.sampleMessage))
+    let sum = octets.wrappingAdd(seen, ordering: .relaxed).newValue
     let due = wake.withLock { wake -> (@Sendable () -> Void)? in
       guard let (threshold, body) = wake, sum >= threshold else { return nil }
       wake = nil
@@ -47,8 +49,11 @@ extension PackStore {
   /// Octets of mail that there must be for one.
   public var wantedSamples: Int { Int(min(settings.maxPackBytes, Int64(DictionaryLimits.sampleOctets))) }
 
-  /// Calls `body` once, from any thread, when so much mail has come without a dictionary. It must only schedule work.
-  public func onEnoughMail(_ body: @escaping @Sendable () -> Void) { plain.onEnough(Int64(wantedSamples), body) }
+  /// Calls `body` once, from any thread, when so many octets of mail have come without a dictionary. It must only schedule
+  /// work.
+  public func onEnoughMail(_ octets: Int, _ body: @escaping @Sendable () -> Void) {
+    plain.onEnough(Int64(octets), body)
+  }
 
   /// Packs that are begun from now on begin with it, and the ones under way end. False: it is none, or is not unlike one that
   /// is there.

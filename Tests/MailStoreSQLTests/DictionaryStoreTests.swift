@@ -76,6 +76,26 @@ import Testing
     await again.close()
   }
 
+  @Test func `Mail that comes brings it about, before the next round of upkeep`() async throws {
+    let bed = try StoreBed()
+    var settings = Self.settings
+    settings.upkeepInterval = 3600
+    let store = try bed.openSQL(settings)
+    let budi = try await store.add("budi")
+    var number = 0
+    while store.packs.dictionary == nil {
+      try #require(number < 2000)
+      try await deliver(number..<number + 20, to: budi, store)
+      number += 20
+      // Its turn among the tasks.
+      try await store.upkeep.run { _ throws(StoreError) in }
+    }
+    try await deliver(number..<number + 20, to: budi, store)
+    #expect(!withDictionary(store).isEmpty)
+    try await expectAll(store, 0..<number + 20)
+    await store.close()
+  }
+
   @Test func `It is not trained before there is mail, nor where it is turned off`() async throws {
     let bed = try StoreBed()
     let store = try bed.openSQL(Self.settings)

@@ -23,7 +23,11 @@ extension Upkeep {
     }
     guard Clock.milliseconds() >= nextTraining.load(ordering: .relaxed) else { return }
     var samples = DictionarySamples(capacity: packs.wantedSamples)
-    guard try gather(&samples) else { return putOffTraining(by: DictionaryLimits.retryForMail) }
+    guard try gather(&samples) else {
+      // What has come is not committed yet, or is gone already.
+      wakeForTraining(after: packs.wantedSamples / 4)
+      return putOffTraining(by: DictionaryLimits.retryForMail)
+    }
     let trained = samples.train(octets: packs.wantedDictionary, level: packs.settings.level, now: now)
     guard let trained, packs.adopt(trained) else {
       putOffTraining(by: DictionaryLimits.retry)
@@ -42,7 +46,9 @@ extension Upkeep {
   /// Messages from all over the volume. False: there is not enough mail yet.
   private func gather(_ samples: inout DictionarySamples) throws(StoreError) -> Bool {
     let (places, areAll) = try reading { db throws(StoreError) in try Self.places(db, packs) }
-    if areAll, places.reduce(0, { $0 + $1.rawSize }) < packs.wantedSamples { return false }
+    let octets = places.reduce(0) { $0 + min($1.rawSize, Int64(DictionaryLimits.sampleMessage)) }
+    // A little less than what wakes this thread: some of that waits for its commit.
+    if areAll, octets < packs.wantedSamples / 4 * 3 { return false }
     for place in places {
       if isStopping { throw .shuttingDown }
       do throws(BlobError) {

@@ -57,8 +57,13 @@ final class Upkeep: Sendable {
   func start() throws(StoreError) {
     try thread.start { [self] in main() }
     damage.onReport { [queue] in queue.signal { if !$0.isStopped { $0.tasks.append { $0.noteReportedDamage() } } } }
+    wakeForTraining(after: packs.wantedSamples)
+  }
+
+  /// When so much mail has come without a dictionary.
+  func wakeForTraining(after octets: Int) {
     guard settings.upkeepInterval > 0 else { return }
-    packs.onEnoughMail { [queue] in
+    packs.onEnoughMail(octets) { [queue] in
       queue.signal { if !$0.isStopped { $0.tasks.append { $0.trainInBackground(isAsked: true) } } }
     }
   }
