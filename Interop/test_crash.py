@@ -56,6 +56,11 @@ class PowerCuts(unittest.TestCase):
                                       f"{self.folder}/mutation", 60, 1)
             self.assertTrue(total.failures, f"nobody missed {sorted(names)}")
 
+    def test_5_packs_with_dictionaries_are_part_of_it(self):
+        """the load has trained a dictionary: packs begin with it (version 2, the flag of a dictionary), and mail follows"""
+        heads = [path.read_bytes()[:6] for path in self.folder.rglob("*.pack")]
+        self.assertTrue([head for head in heads if head[4:5] == b"\x02" and head[5] & 8], f"none of {len(heads)} packs")
+
 
 if __name__ == "__main__":
     unittest.main()

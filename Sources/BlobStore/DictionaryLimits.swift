@@ -6,12 +6,12 @@ public enum DictionaryLimits {
   public static let shareOfPack: Int64 = 32
   /// Octets below which a dictionary is of no use.
   public static let leastOctets = 1 << 10
-  /// Octets of mail that one is trained from: there must be as many, and no more are looked at. In small packs, one pack.
+  /// Octets of mail that one is trained from: there must be as many, and no more are looked at. With small packs, half a pack.
   public static let sampleOctets = 4 << 20
   /// Octets of one message that are looked at.
   public static let sampleMessage = 64 << 10
   /// Messages that one is trained from.
-  public static let leastSamples = 64
+  public static let leastSamples = 32
   public static let mostSamples = 16_384
   /// What it must save of the samples' compressed octets, in percent, or it is not used.
   public static let leastGain = 4

@@ -14,9 +14,15 @@ public struct DictionarySamples: ~Copyable {
   private var bytes: RawBuffer
   private var sizes: [Int] = []
   private var used = 0
+  private let message: Int
 
-  /// - Parameter capacity: octets that are looked at.
-  public init(capacity: Int) { bytes = RawBuffer(capacity: capacity) }
+  /// - Parameters:
+  ///   - capacity: octets that are looked at.
+  ///   - message: of them, octets of one message.
+  public init(capacity: Int, message: Int = DictionaryLimits.sampleMessage) {
+    bytes = RawBuffer(capacity: capacity)
+    self.message = message
+  }
 
   public var count: Int { sizes.count }
 
@@ -27,7 +33,7 @@ public struct DictionarySamples: ~Copyable {
     OwnersCoding.write(owners, to: &head)
     guard head.withUnsafeReadableBytes({ add($0) }) else { return false }
     let message = UnsafeRawBufferPointer(
-      rebasing: UnsafeRawBufferPointer(scratch.message.bytes)[..<min(scratch.count, DictionaryLimits.sampleMessage)])
+      rebasing: UnsafeRawBufferPointer(scratch.message.bytes)[..<min(scratch.count, message)])
     return add(message)
   }
 

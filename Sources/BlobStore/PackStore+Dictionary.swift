@@ -12,8 +12,7 @@ final class PlainMail: Sendable {
   }
 
   func count(_ size: Int64) {
-    let seen = min(size, Int64(DictionaryLimits.sampleMessage))
-    let sum = octets.wrappingAdd(seen, ordering: .relaxed).newValue
+    let sum = octets.wrappingAdd(size, ordering: .relaxed).newValue
     let due = wake.withLock { wake -> (@Sendable () -> Void)? in
       guard let (threshold, body) = wake, sum >= threshold else { return nil }
       wake = nil
@@ -47,7 +46,10 @@ extension PackStore {
   }
 
   /// Octets of mail that there must be for one.
-  public var wantedSamples: Int { Int(min(settings.maxPackBytes, Int64(DictionaryLimits.sampleOctets))) }
+  public var wantedSamples: Int { Int(min(settings.maxPackBytes / 2, Int64(DictionaryLimits.sampleOctets))) }
+
+  /// Octets of one message that count for that, and are looked at: no few large ones must take all the room.
+  public var sampleMessage: Int { min(DictionaryLimits.sampleMessage, wantedSamples / DictionaryLimits.leastSamples) }
 
   /// Calls `body` once, from any thread, when so many octets of mail have come without a dictionary. It must only schedule
   /// work.
@@ -95,6 +97,8 @@ extension PackStore {
     }
     var scratch = BlobScratch()
     let first = try? reader.header(at: 0, end: end, pack: pack, first: 4 << 10, &scratch)
+    // Not looked at again; that both copies are whole is for others to see.
+    if let first, first.isDictionary { table.setHead(Int64(PackHead.copies) * first.frameLength, of: pack) }
     return first?.dictionaryID == 0
   }
 

@@ -100,7 +100,7 @@ public final class PackStore: Sendable {
   public func encode(_ spool: Spool) throws(BlobError) -> EncodedBlob {
     let dictionary = current.withLock { $0 }
     let blob = try encoder.encode(spool, with: dictionary)
-    if dictionary == nil { plain.count(blob.rawSize) }
+    if dictionary == nil { plain.count(min(blob.rawSize, Int64(sampleMessage))) }
     return blob
   }
   public func encode(_ message: ByteBuffer) throws(BlobError) -> EncodedBlob {

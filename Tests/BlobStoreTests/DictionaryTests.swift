@@ -331,7 +331,7 @@ extension PackStore {
   @Test func `Small packs have small dictionaries, and a batch over several packs has one in each`() throws {
     let settings = PackSettings(maxPackBytes: 64 << 10)
     let store = try PackStore(directory: "/blobs", fileSystem: RecordingFileSystem(), settings: settings)
-    #expect(store.wantedDictionary == 2 << 10 && store.wantedSamples == 64 << 10)
+    #expect(store.wantedDictionary == 2 << 10 && store.wantedSamples == 32 << 10)
     let plain = try store.addMail(0..<200)
     try store.sync()
     #expect(store.adopt(try store.train(from: plain, octets: store.wantedDictionary)))

@@ -100,14 +100,14 @@ import Testing
     let bed = try StoreBed()
     let store = try bed.openSQL(Self.settings)
     let budi = try await store.add("budi")
-    try await deliver(0..<50, to: budi, store)
+    try await deliver(0..<15, to: budi, store)
     _ = try await store.compact()
     #expect(store.packs.dictionary == nil)
     await store.close()
     var settings = Self.settings
     settings.usesDictionaries = false
     let off = try bed.openSQL(settings)
-    try await deliver(50..<300, to: budi, off)
+    try await deliver(15..<300, to: budi, off)
     _ = try await off.compact()
     #expect(off.packs.dictionary == nil && withDictionary(off).isEmpty)
     try await expectAll(off, 0..<300)

@@ -42,9 +42,10 @@ extension Upkeep {
       defer { heads.waiting = [] }
       return heads.waiting
     }
+    let plain = plainPacks(all: all)
     let worthwhile = packs.packs().filter { pack in
       guard !pack.isActive, !kept.contains(pack.number) else { return false }
-      return damaged.contains(pack.number) || wantsDictionary(pack, all: all)
+      return damaged.contains(pack.number) || plain.contains(pack.number)
         || Self.isWorthRewriting(live: live[pack.number] ?? 0, pack, packs, share: settings.deadShare)
     }.sorted { (live[$0.number] ?? 0, $0.number) < (live[$1.number] ?? 0, $1.number) }
     var failure: StoreError?
@@ -85,13 +86,19 @@ extension Upkeep {
     return isWorth(pack.bytes) && (live == 0 || isWorth(pack.bytes - packs.headBytes(pack.number)))
   }
 
-  /// A pack of the days before the dictionary that is worth compressing anew. Of its own accord only a small one, as the one
-  /// is that the dictionary was trained from.
-  private func wantsDictionary(_ pack: PackInfo, all: Bool) -> Bool {
-    guard let dictionary = packs.dictionary, pack.bytes >= 8 * Int64(dictionary.octets),
-      all || pack.bytes <= packs.settings.maxPackBytes / 4
-    else { return false }
-    return packs.beginsPlain(pack.number)
+  /// Packs of the days before the dictionary that are worth compressing anew. Of its own accord only where they are few, as in
+  /// a store that has just got its first.
+  private func plainPacks(all: Bool) -> Set<Int64> {
+    guard let dictionary = packs.dictionary else { return [] }
+    var plain: Set<Int64> = []
+    var octets: Int64 = 0
+    for pack in packs.packs()
+    where !pack.isActive && pack.bytes >= 8 * Int64(dictionary.octets) && packs.beginsPlain(pack.number) {
+      plain.insert(pack.number)
+      octets += pack.bytes
+      if !all, octets > 2 * packs.settings.maxPackBytes { return [] }
+    }
+    return plain
   }
 
   private static func liveBytes(_ pack: Int64, _ db: SQLConnection) throws(StoreError) -> Int64 {

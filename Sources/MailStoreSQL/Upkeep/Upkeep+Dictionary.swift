@@ -14,6 +14,16 @@ extension Upkeep {
     }
   }
 
+  /// Mail has come: training, and the mail that it was trained from is compressed anew at once, while it is little.
+  func trainForNewMail() {
+    trainInBackground(isAsked: true)
+    guard packs.dictionary != nil else { return }
+    var report = CompactionReport()
+    do throws(StoreError) { try compactPacks(&report, all: false) } catch {
+      if error != .shuttingDown { logger.error("upkeep: \(error)") }
+    }
+  }
+
   /// Trains a dictionary from the volume's mail where packs begin with none, or with one that is old.
   func trainIfDue() throws(StoreError) {
     guard packs.wantedDictionary > 0, writer.hasFailed == nil, !packs.hasFailed, !isStopping else { return }
@@ -22,8 +32,8 @@ extension Upkeep {
       guard now - known.trained >= DictionaryLimits.days * 86_400 else { return }
     }
     guard Clock.milliseconds() >= nextTraining.load(ordering: .relaxed) else { return }
-    var samples = DictionarySamples(capacity: packs.wantedSamples)
-    guard try gather(&samples) else {
+    var samples = DictionarySamples(capacity: packs.wantedSamples, message: packs.sampleMessage)
+    guard try gather(&samples), samples.count >= DictionaryLimits.leastSamples else {
       // What has come is not committed yet, or is gone already.
       wakeForTraining(after: packs.wantedSamples / 4)
       return putOffTraining(by: DictionaryLimits.retryForMail)
@@ -46,7 +56,7 @@ extension Upkeep {
   /// Messages from all over the volume. False: there is not enough mail yet.
   private func gather(_ samples: inout DictionarySamples) throws(StoreError) -> Bool {
     let (places, areAll) = try reading { db throws(StoreError) in try Self.places(db, packs) }
-    let octets = places.reduce(0) { $0 + min($1.rawSize, Int64(DictionaryLimits.sampleMessage)) }
+    let octets = places.reduce(0) { $0 + min($1.rawSize, Int64(packs.sampleMessage)) }
     // A little less than what wakes this thread: some of that waits for its commit.
     if areAll, octets < packs.wantedSamples / 4 * 3 { return false }
     for place in places {

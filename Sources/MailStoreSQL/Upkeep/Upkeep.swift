@@ -64,7 +64,7 @@ final class Upkeep: Sendable {
   func wakeForTraining(after octets: Int) {
     guard settings.upkeepInterval > 0 else { return }
     packs.onEnoughMail(octets) { [queue] in
-      queue.signal { if !$0.isStopped { $0.tasks.append { $0.trainInBackground(isAsked: true) } } }
+      queue.signal { if !$0.isStopped { $0.tasks.append { $0.trainForNewMail() } } }
     }
   }
 
