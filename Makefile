@@ -3,7 +3,7 @@ SHELL := /bin/bash
 SWIFT ?= swift
 DATA ?= data
 
-.PHONY: help run test unit interop clients search-proof bench bench-quick bench-long bench-growth bench-crowd bench-micro bench-pull crash faults simulate hostile security man build release format lint fuzz setup setup-test setup-bench setup-clients clean
+.PHONY: help run test unit interop clients search-proof bench bench-quick bench-long bench-growth bench-crowd bench-micro bench-profile bench-pull crash faults simulate hostile security man build release format lint fuzz setup setup-test setup-bench setup-clients clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -62,6 +62,10 @@ bench-growth: setup-bench release ## how what users wait for grows with messages
 bench-crowd: setup-bench release ## 10,000 idle and 1,000 busy connections at once, BENCH_MINUTES=10; STORE on a million messages
 	python3 Benchmarks/crowd.py
 	BENCH_ONLY=million python3 Benchmarks/run.py
+
+bench-profile: setup-bench release ## where the server's time goes in the rows that fall short of their targets: docs/profiles.md
+	@scripts/setup profile
+	python3 Benchmarks/profile.py
 
 bench-micro: setup ## time and mallocs of parsing, encoding and store calls; fails where a budget of mallocs is exceeded
 	MERPATI_MICRO=1 SWIFT="$(SWIFT)" scripts/release microbench
