@@ -35,7 +35,7 @@ final class WorkerPool<Worker: AnyObject & Sendable>: Sendable {
   ) throws(StoreError) {
     var threads: [StoreThread] = []
     for worker in workers {
-      let thread = StoreThread { [queue] in
+      let thread = StoreThread(name) { [queue] in
         var isWarm = false
         while true {
           guard let next = isWarm ? queue.wait(milliseconds: quiet, { $0.next() }) : queue.wait({ $0.next() }) else {
