@@ -44,14 +44,15 @@ def recorded(server, file):
 
 
 def samples(file):
-    """(count, object, function) for each function that was seen."""
-    report = subprocess.run(["perf", "report", "-i", str(file), "--stdio", "-g", "none", "--no-children", "-F", "sample,dso,symbol",
-                             "--field-separator", "\t"], capture_output=True, text=True, check=True).stdout
-    found = []
+    """{(thread, object, function): count} of what was seen. Libraries without symbols have one function, themselves."""
+    report = subprocess.run(["perf", "report", "-i", str(file), "--stdio", "-g", "none", "--no-children", "-F",
+                             "sample,comm,dso,symbol", "--field-separator", "\t"], capture_output=True, text=True, check=True).stdout
+    found = collections.Counter()
     for line in report.splitlines():
         parts = [part.strip() for part in line.split("\t")]
-        if len(parts) == 3 and parts[0].isdigit():
-            found.append((int(parts[0]), parts[1], re.sub(r"^\[[.k]\] ", "", parts[2])))
+        if len(parts) == 4 and parts[0].isdigit():
+            name = re.sub(r"^\[[.k]\] ", "", parts[3])
+            found[parts[1], kind(parts[2]), "without symbols" if name.startswith("0x") else name] += int(parts[0])
     return found
 
 
@@ -77,16 +78,21 @@ def kind(library):
 
 def section(title, file, seconds, cpu):
     found = samples(file)
-    total = sum(count for count, _, _ in found)
-    shares = collections.Counter()
-    for count, library, _ in found:
-        shares[kind(library)] += count
-    top = sorted(found, reverse=True)[:TOP]
-    names = readable([name for _, _, name in top])
-    parts = ", ".join(f"{name} {100 * count / total:.0f} %" for name, count in shares.most_common(6))
-    lines = [f"### {title}", "", f"{seconds:.1f} s, {cpu:.1f} s of the server's CPU, {total:,} samples: {parts}.", "",
-             "| share | where | function |", "|--:|---|---|"]
-    lines += [f"| {100 * count / total:.1f} % | {kind(library)} | {names[name]} |" for count, library, name in top]
+    total = sum(found.values())
+    threads, objects, functions = collections.Counter(), collections.Counter(), collections.Counter()
+    for (thread, library, name), count in found.items():
+        threads[re.sub(r"[-#]*\d+$", "", thread)] += count
+        objects[library] += count
+        functions[library, name] += count
+    top = functions.most_common(TOP)
+    names = readable([name for (_, name), _ in top])
+
+    def parts(counter):
+        return ", ".join(f"{name} {100 * count / total:.0f} %" for name, count in counter.most_common(6) if count * 100 >= total)
+
+    lines = [f"### {title}", "", f"{seconds:.1f} s, {cpu:.1f} s of the server's CPU, {total:,} samples: {parts(objects)}. By thread: "
+             f"{parts(threads)}.", "", "| share | where | function |", "|--:|---|---|"]
+    lines += [f"| {100 * count / total:.1f} % | {library} | {names[name]} |" for (library, name), count in top]
     return "\n".join(lines)
 
 
