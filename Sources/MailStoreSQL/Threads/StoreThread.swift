@@ -1,3 +1,5 @@
+import CLibc
+
 #if canImport(Glibc)
   import Glibc
 #else
