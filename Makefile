@@ -74,10 +74,9 @@ bench-micro: setup ## time and mallocs of parsing, encoding and store calls; fai
 bench-pull: setup-bench release ## bring one mailbox home by Merpati, mpop, mbsync, fetchmail, getmail and OfflineIMAP
 	python3 Benchmarks/pull.py
 
-crash: setup-test ## power cuts all over a mixed load, each sync left out in turn, a hundred kill -9: under an hour
-	$(SWIFT) build --product merpati
-	python3 Crash/crash.py
-	KILLS=100 python3 Interop/run.py kill
+crash: setup-test release ## power cuts all over a mixed load, each sync left out in turn, a hundred kill -9: under an hour
+	MERPATI_TEST_BINARY=.build/release/merpati python3 Crash/crash.py
+	MERPATI_TEST_BINARY=.build/release/merpati KILLS=100 python3 Interop/run.py kill
 
 faults: setup-test ## faults under pulls, syncs and the server: cut lines, kill -9, full and failing disks, jumping dates
 	$(SWIFT) build --product merpati
