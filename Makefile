@@ -75,8 +75,8 @@ bench-pull: setup-bench release ## bring one mailbox home by Merpati, mpop, mbsy
 	python3 Benchmarks/pull.py
 
 crash: setup-test release ## power cuts all over a mixed load, each sync left out in turn, a hundred kill -9: under an hour
-	MERPATI_TEST_BINARY=.build/release/merpati python3 Crash/crash.py
-	MERPATI_TEST_BINARY=.build/release/merpati KILLS=100 python3 Interop/run.py kill
+	MERPATI_TEST_BINARY=$(CURDIR)/.build/release/merpati python3 Crash/crash.py
+	MERPATI_TEST_BINARY=$(CURDIR)/.build/release/merpati KILLS=100 python3 Interop/run.py kill
 
 faults: setup-test ## faults under pulls, syncs and the server: cut lines, kill -9, full and failing disks, jumping dates
 	$(SWIFT) build --product merpati
