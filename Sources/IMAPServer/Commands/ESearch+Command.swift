@@ -6,10 +6,17 @@ import NIOCore
 extension IMAPSession {
   /// ESEARCH (RFC 7377): one mailbox after the other, each as SEARCH would search it.
   func esearch(_ command: ESearchCommand, tag: String) async throws(CommandError) -> Completion {
+    do throws(CommandError) {
+      return try await searchMailboxes(command, tag)
+    } catch {
+      dropSaved(command.search.returns, after: error)
+      throw error
+    }
+  }
+
+  private func searchMailboxes(_ command: ESearchCommand, _ tag: String) async throws(CommandError) -> Completion {
     // RFC 6855 §3
     if isUTF8, command.search.charset != nil { throw .bad("No CHARSET after ENABLE UTF8=ACCEPT") }
-    var command = command
-    command.search = try await expandingFilters(command.search)
     let sources = command.sources ?? [.selected]
     let returns = command.search.returns ?? .all
     // RFC 7377 §2.2
@@ -19,24 +26,20 @@ extension IMAPSession {
     if returns.contains(.save), sources.contains(where: { $0 != .selected }) {
       throw .bad("Only a search of the selected mailbox can be saved")
     }
-    try checkContext(command.search, tag)
+    let search = try await expandingFilters(command.search)
+    try checkContext(search, tag)
     // RFC 7162 §3.1
-    if command.search.key.hasModSeq { enableCondStore() }
-    try checkRelevancy(command.search)
+    if search.key.hasModSeq { enableCondStore() }
+    try checkRelevancy(search)
     if view != nil { tell(expunge: false, includeUID: true) }
     guard !isOver else { throw .connectionClosed }
-    do throws(CommandError) {
-      var hasUpdates = false
-      for mailbox in try await searched(sources) {
-        if try await search(mailbox, command.search, returns, tag) { hasUpdates = true }
-        guard await drained() else { throw .connectionClosed }
-      }
-      if returns.contains(.update), !hasUpdates {
-        refuseUpdates(tag, "The selected mailbox is not among those searched")
-      }
-    } catch {
-      if returns.contains(.save) { self.view?.saved = [] }
-      throw error
+    var hasUpdates = false
+    for mailbox in try await searched(sources) {
+      if try await self.search(mailbox, search, returns, tag) { hasUpdates = true }
+      guard await drained() else { throw .connectionClosed }
+    }
+    if returns.contains(.update), !hasUpdates {
+      refuseUpdates(tag, "The selected mailbox is not among those searched")
     }
     return .ok("ESEARCH completed")
   }
