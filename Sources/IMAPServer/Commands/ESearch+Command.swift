@@ -44,19 +44,23 @@ extension IMAPSession {
     return .ok("ESEARCH completed")
   }
 
-  /// Each once, in the order of LIST. Names without a mailbox are passed over.
+  /// Each once, in the order of LIST, what is not listed behind it. Names without a mailbox are passed over.
   /// RFC 7377 §2.2: mailboxes that may not be read are passed over.
   private func searched(_ sources: [SearchSource]) async throws(CommandError) -> [Searched] {
     let account = try accountID()
-    let all = try await listing()
     let filters = SourceFilters(sources)
-    let selected = view?.listedID
-    var found = all.listing.mailboxes.filter { info in
-      info.isSelectable
-        && (filters.holds(info, isOwn: all.shared[info.name] == nil) || filters.includesSelected && info.id == selected)
-    }.map { info in
-      Searched(info: info, ref: all.shared[info.name]?.ref ?? MailboxRef(account: account, mailbox: info.id))
+    let selected = filters.includesSelected ? try await searchedSelection() : nil
+    // Other names need not be looked at.
+    if sources.allSatisfy({ $0 == .selected }) { return selected.map { [$0] } ?? [] }
+    let all = try await listing()
+    var found = all.listing.mailboxes.compactMap { info -> Searched? in
+      guard info.isSelectable else { return nil }
+      let shared = all.shared[info.name]
+      let ref = shared?.ref ?? MailboxRef(account: account, mailbox: info.id)
+      guard filters.holds(info, isOwn: shared == nil) || ref == selected?.ref else { return nil }
+      return Searched(info: info, ref: ref)
     }
+    if let selected, !found.contains(where: { $0.ref == selected.ref }) { found.append(selected) }
     // RFC 7377 §2.2: of mailboxes that are named no more than `r` is needed.
     for name in filters.named where listener.namespaces.meaning(of: name) != .own {
       guard let named = try await readable(MailboxName(name)), !found.contains(where: { $0.ref == named.ref }) else {
@@ -67,6 +71,21 @@ extension IMAPSession {
       found.append(Searched(info: info, ref: named.ref))
     }
     return found
+  }
+
+  /// The selected mailbox: `r` was asked for when it was selected, and `l` is not needed. Nil: it is gone.
+  private func searchedSelection() async throws(CommandError) -> Searched? {
+    guard let view else { return nil }
+    let (ref, account) = (view.mailbox.ref, try accountID())
+    let info = try await storeCall { store throws(StoreError) in try await store.mailbox(ref, as: account) }
+    guard var info else { return nil }
+    if let sharing = view.sharing {
+      let found = FoundMailbox(account: ref.account, info: info, rights: sharing.rights, isOwn: false)
+      // Without `l` nobody learns what its owner calls it now (RFC 4314 §6).
+      info.name =
+        found.rights.contains(.lookup) ? try await shownName(found, MailboxName(sharing.name)) : sharing.name
+    }
+    return Searched(info: info, ref: ref)
   }
 
   private struct Searched: Sendable {
