@@ -21,6 +21,15 @@ struct FoundMailbox: Sendable {
   var ref: MailboxRef { MailboxRef(account: account, mailbox: info.id) }
   /// What messages may bring along (RFC 4314 §4).
   var scope: FlagScope { isOwn ? .all : FlagScope(rights) }
+  /// RFC 9051 §6.3.12: who may put messages into it and not select it MUST NOT be told their UIDs.
+  var showsUIDs: Bool { isOwn || rights.contains(.read) }
+}
+
+extension AssignedUIDs {
+  /// APPENDUID (RFC 9051 §6.3.12), if `target` may be looked into.
+  func appended(to target: FoundMailbox) -> ResponseCode? {
+    target.showsUIDs ? .appendUID(validity: uidValidity, assigned: assigned) : nil
+  }
 }
 
 extension IMAPSession {
