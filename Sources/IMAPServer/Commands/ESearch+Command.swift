@@ -122,8 +122,10 @@ extension IMAPSession {
     if let range = command.partial, let part { response.partial = .init(range, part.uids(in: view.told)) }
     if command.key.hasModSeq { response.modSeq = named.highestModSeq(in: view.told) }
     if returns.contains(.relevancy) {
-      let scores = try await relevancy(of: found, command, view)
-      response.relevancy = uids.map { scores[$0] ?? 100 }
+      // As in SEARCH, of the messages that the answer names.
+      let shown = returns.contains(.all) ? found : part ?? found
+      let scores = try await relevancy(of: shown, command, view)
+      response.relevancy = shown.uids(in: view.told).map { scores[$0] ?? 100 }
     }
     connection.out.writeESearch(response)
     return isSelected
