@@ -174,7 +174,7 @@ actor IMAPSession: ConnectionSession {
       loggedIn: account != nil, settings, offersSTARTTLS: connection.canStartTLS,
       loginDisabled: !listener.authenticator.passwordLoginAllowed(on: connection),
       mechanisms: account == nil ? listener.authenticator.mechanisms(for: connection).map(\.name) : [],
-      offersCompression: settings.offersCompression && !connection.isCompressed,
+      offersURLAuth: offersURLAuth, offersCompression: settings.offersCompression && !connection.isCompressed,
       offersUnauthenticate: settings.offersUnauthenticate, setsQuotas: isQuotaAdministrator)
   }
 
