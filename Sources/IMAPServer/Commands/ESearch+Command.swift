@@ -34,8 +34,11 @@ extension IMAPSession {
     if view != nil { tell(expunge: false, includeUID: true) }
     guard !isOver else { throw .connectionClosed }
     var hasUpdates = false
-    for mailbox in try await searched(sources) {
+    let mailboxes = try await searched(sources)
+    expectProgress("Searching", of: mailboxes.reduce(0) { $0 + $1.info.messages })
+    for mailbox in mailboxes {
       if try await self.search(mailbox, search, returns, tag) { hasUpdates = true }
+      endProgressPart(of: mailbox.info.messages)
       guard await drained() else { throw .connectionClosed }
     }
     if returns.contains(.update), !hasUpdates {

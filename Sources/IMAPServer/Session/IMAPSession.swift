@@ -69,7 +69,7 @@ actor IMAPSession: ConnectionSession {
     var tag: String
     var name: CommandName
     var isUID: Bool
-    /// How far it is, while an untagged line may go out (RFC 9585); see `IMAPSession+Progress.swift`.
+    /// How far it is (RFC 9585), once it has taken long; see `IMAPSession+Progress.swift`.
     var progress: Progress?
   }
 
