@@ -14,7 +14,8 @@ public struct IMAPServerSettings: Sendable {
   public var appendTogether = 16 << 20
   /// Messages that one SEARCH, FETCH, STORE, COPY, MOVE, APPEND or UID EXPUNGE may touch, announced as MESSAGELIMIT
   /// (RFC 9738). 0: as many as there are, and what bounds COPY and APPEND is announced as SAVELIMIT. Beyond: the last ones,
-  /// and `OK [MESSAGELIMIT]`; of COPY and APPEND none, and `NO [MESSAGELIMIT]`.
+  /// and `OK [MESSAGELIMIT]`; of COPY and APPEND none, and `NO [MESSAGELIMIT]`. An ESEARCH of the selected mailbox alone
+  /// counts as a SEARCH.
   public var messageLimit = 0
   /// Mailboxes that the URLs of one APPEND may name (RFC 4469). Beyond: `NO [LIMIT]`.
   public var catenatedMailboxes = 100

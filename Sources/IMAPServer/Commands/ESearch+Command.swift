@@ -33,18 +33,20 @@ extension IMAPSession {
     try checkRelevancy(search)
     if view != nil { tell(expunge: false, includeUID: true) }
     guard !isOver else { throw .connectionClosed }
-    var hasUpdates = false
+    var done = SearchedMailbox()
+    // RFC 9738 §3.1, §3.4: the code names one UID, and `$` is of one mailbox.
+    let isLimited = sources.allSatisfy { $0 == .selected }
     let mailboxes = try await searched(sources)
     expectProgress("Searching", of: mailboxes.reduce(0) { $0 + $1.info.messages })
     for mailbox in mailboxes {
-      if try await self.search(mailbox, search, returns, tag) { hasUpdates = true }
+      try await self.search(mailbox, search, returns, tag, isLimited: isLimited, &done)
       endProgressPart(of: mailbox.info.messages)
       guard await drained() else { throw .connectionClosed }
     }
-    if returns.contains(.update), !hasUpdates {
+    if returns.contains(.update), !done.isSelected {
       refuseUpdates(tag, "The selected mailbox is not among those searched")
     }
-    return .ok("ESEARCH completed")
+    return .ok("ESEARCH completed", code: done.code)
   }
 
   /// Each once, in the order of LIST, what is not listed behind it. Names without a mailbox are passed over.
@@ -97,26 +99,36 @@ extension IMAPSession {
     var ref: MailboxRef
   }
 
-  /// True: its results will be kept up to date, or the client has heard why not.
+  /// What is known behind it.
+  private struct SearchedMailbox {
+    /// The selected one was among them: its results will be kept up to date, or the client has heard why not.
+    var isSelected = false
+    var code: ResponseCode?
+  }
+
   private func search(
-    _ searched: Searched, _ command: SearchCommand, _ returns: SearchCommand.Return, _ tag: String
-  ) async throws(CommandError) -> Bool {
+    _ searched: Searched, _ command: SearchCommand, _ returns: SearchCommand.Return, _ tag: String, isLimited: Bool,
+    _ done: inout SearchedMailbox
+  ) async throws(CommandError) {
     let info = searched.info
     let isSelected = searched.ref == view?.mailbox.ref
-    guard let (view, close) = try await searchedView(searched) else { return false }
+    guard let (view, close) = try await searchedView(searched) else { return }
     defer { close() }
-    let (found, _) = visible(try await find(try compiled(command, in: view), view), view)
+    var node = try compiled(command, in: view)
+    if isLimited { done.code = limit(&node, view.told) }
+    let (found, _) = visible(try await find(node, view), view)
     guard !isOver else { throw .connectionClosed }
     let uids = found.uids(in: view.told)
     let part = command.partial.map { found.part($0.places(of: found.count)) }
     let named = Self.named(returns, found, part)
     let correlator = ESearchResponse.correlator(MailboxName(info.name), uidValidity: info.uidValidity, wire)
     if isSelected {
+      done.isSelected = true
       if returns.contains(.save) { self.view?.saved = named.uids(in: view.told) }
       if returns.contains(.update) { startContext(command, nil, tag, uids, view, correlator: correlator) }
     }
     // RFC 7377 §2.1: nothing is said of mailboxes without results.
-    guard !uids.isEmpty, returns.results != .save || part != nil else { return isSelected }
+    guard !uids.isEmpty, returns.results != .save || part != nil else { return }
     var response = ESearchResponse(
       tag: tag, uid: true, min: returns.contains(.min) ? uids.first : nil,
       max: returns.contains(.max) ? uids.last : nil,
@@ -131,7 +143,6 @@ extension IMAPSession {
       response.relevancy = shown.uids(in: view.told).map { scores[$0] ?? 100 }
     }
     connection.out.writeESearch(response)
-    return isSelected
   }
 
   /// The session's own view, or another one for as long as the search takes. Nil: the mailbox is gone.

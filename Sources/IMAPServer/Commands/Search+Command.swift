@@ -269,7 +269,7 @@ extension IMAPSession {
   }
 
   /// RFC 9738 §3.1: it is the messages looked at that count. Of more than may be, the last are looked at.
-  private func limit(_ node: inout SearchNode, _ told: MailboxSnapshot) -> ResponseCode? {
+  func limit(_ node: inout SearchNode, _ told: MailboxSnapshot) -> ResponseCode? {
     guard settings.messageLimit > 0 else { return nil }
     var looked = node.scope(of: told.count)
     guard let code = limit(&looked, told) else { return nil }
