@@ -14,7 +14,8 @@ public struct IMAPServerSettings: Sendable {
   public var appendTogether = 16 << 20
   /// Messages that one SEARCH, FETCH, STORE, COPY, MOVE, APPEND or UID EXPUNGE may touch, announced as MESSAGELIMIT
   /// (RFC 9738). 0: as many as there are, and what bounds COPY and APPEND is announced as SAVELIMIT. Beyond: the last ones,
-  /// and `OK [MESSAGELIMIT]`; of COPY and APPEND none, and `NO [MESSAGELIMIT]`.
+  /// and `OK [MESSAGELIMIT]`; of COPY and APPEND none, and `NO [MESSAGELIMIT]`. An ESEARCH of the selected mailbox alone
+  /// counts as a SEARCH.
   public var messageLimit = 0
   /// Mailboxes that the URLs of one APPEND may name (RFC 4469). Beyond: `NO [LIMIT]`.
   public var catenatedMailboxes = 100
@@ -23,6 +24,8 @@ public struct IMAPServerSettings: Sendable {
 
   /// What a client that asks for the language `default` hears (RFC 5255 §3.2).
   public var language = SessionLanguage.english
+  /// Where URLAUTH is offered.
+  public var urlAuth = URLAuthOffer.always
   /// Accounts that act for submission servers: who may fetch `submit+` URLs (RFC 4467 §3).
   public var submissionAccounts: [String] = []
   /// Accounts that may set quotas by SETQUOTA, everybody's (RFC 9208 §4.1.3). In other sessions it is `NO [NOPERM]`, and
@@ -113,6 +116,15 @@ public struct IMAPServerSettings: Sendable {
   public var now: @Sendable () -> Int64
 
   public init(now: @escaping @Sendable () -> Int64) { self.now = now }
+}
+
+/// Where URLAUTH is offered. RFC 4467 §10: there MUST be a configuration in which URLMECH is never sent without a layer of
+/// confidentiality.
+public enum URLAuthOffer: String, Sendable, CaseIterable {
+  case always
+  /// Inside TLS alone.
+  case tls
+  case never
 }
 
 /// What a session gets of internationalized messages that has enabled neither UTF8=ACCEPT nor IMAP4rev2.

@@ -75,13 +75,14 @@ extension IMAPSession {
     defer { notify.own = nil }
     let left = notify.takeLeft()
     guard !news.isEmpty || left != nil else { return nil }
-    guard let listing = news.listing.map({ SessionListing($0, news.shared, listener.namespaces).listing }) else {
+    guard let all = news.listing.map({ SessionListing($0, news.shared, listener.namespaces) }) else {
       var infos = news.changed.sorted { $0.name < $1.name }
       if let left, !infos.contains(where: { $0.id == left.id }) { infos.append(left) }
       write(news, nil, status(of: infos[...], notify), notify)
       return nil
     }
-    let comparison = notify.comparison(with: listing, limit: settings.notifyLines)
+    let listing = all.listing
+    let comparison = notify.comparison(with: listing, denied: all.denied, limit: settings.notifyLines)
     if max(listing.mailboxes.count, comparison.known.count) > settings.namesOnLoop {
       return LargeNews(news: news, comparison: comparison)
     }

@@ -17,6 +17,8 @@ struct NameChanges {
     var name: String
     var isSelectable: Bool
     var isSubscribed: Bool
+    /// What a missing right kept from being told.
+    var denied: NotifyEvents = []
   }
 
   /// What a client takes a name for.
@@ -34,19 +36,22 @@ struct NameChanges {
   private var subscribedBefore: Set<String>
   private var subscribedAfter: Set<String>
   private let after: [String: MailboxInfo]
+  private let denied: [MailboxID: NotifyEvents]
   /// There are more lines than are wanted, and they are not all here.
   private(set) var isTooMuch = false
   private var listed: Set<String> = []
 
   /// - Parameters:
   ///   - lone: subscribed names without a mailbox, as they were.
+  ///   - denied: what missing rights keep from being told.
   ///   - own: what this client has done itself, which it need not be told (RFC 5465 §5).
   ///   - limit: more lines than these are not wanted, so no work is spent on them.
   init(
-    from before: [MailboxID: Before], lone: Set<String>, to listing: MailboxListing, _ filters: NotifyFilters,
-    own: OwnNameChange?, limit: Int = .max
+    from before: [MailboxID: Before], lone: Set<String>, to listing: MailboxListing,
+    denied: [MailboxID: NotifyEvents] = [:], _ filters: NotifyFilters, own: OwnNameChange?, limit: Int = .max
   ) {
     self.filters = filters
+    self.denied = denied
     self.own = own
     var names: [String: MailboxInfo] = [:]
     var subscribed = Set(listing.subscribedWithoutMailbox)
@@ -67,6 +72,7 @@ struct NameChanges {
       if own != nil || lines.contains(where: { $0.oldName != nil }) { verifyNames(before, listing) }
     }
     if filters.all.contains(.subscriptionChange) { findSubscriptions() }
+    findAccess(before, listing)
     if lines.count > limit { isTooMuch = true }
   }
 
@@ -74,8 +80,14 @@ struct NameChanges {
   func attributes(of name: String, hasChildren: Set<String>) -> MailboxAttributes {
     let info = after[name]
     var attributes = ListPlan.attributes(of: info, hasChildren: hasChildren.contains(name))
-    // RFC 5465 §5.4: the name does not refer to a mailbox.
-    if info?.isSelectable != true { attributes.insert(.nonExistent) }
+    let untold = info.flatMap { denied[$0.id] } ?? []
+    if filters.isDenied(name, isSubscribed: subscribedAfter.contains(name), untold) {
+      // RFC 5465 §3
+      attributes.insert(.noAccess)
+    } else if info?.isSelectable != true, untold.isDisjoint(with: .messages) {
+      // RFC 5465 §5.4: the name does not refer to a mailbox.
+      attributes.insert(.nonExistent)
+    }
     if subscribedAfter.contains(name) { attributes.insert(.subscribed) }
     return attributes
   }
@@ -170,6 +182,18 @@ struct NameChanges {
     }
     for name in believed.symmetricDifference(subscribedAfter).sorted() {
       if !listed.contains(name), isWanted(name, .subscriptionChange) { add(name) }
+    }
+  }
+
+  /// RFC 5465 §3, §5.9: where a right that the wanted events need is missing from now on, and where it has come.
+  private mutating func findAccess(_ before: [MailboxID: Before], _ listing: MailboxListing) {
+    guard !denied.isEmpty || before.values.contains(where: { !$0.denied.isEmpty }) else { return }
+    for info in listing.mailboxes {
+      let old = before[info.id]
+      let wasDenied =
+        old.map { filters.isDenied($0.name, isSubscribed: $0.isSubscribed, $0.denied) } ?? false
+      let isDenied = filters.isDenied(info.name, isSubscribed: info.isSubscribed, denied[info.id] ?? [])
+      if wasDenied != isDenied, !listed.contains(info.name) { add(info.name) }
     }
   }
 

@@ -1,3 +1,4 @@
+import IMAPCore
 import MailStore
 
 extension Notify {
@@ -10,6 +11,7 @@ extension Notify {
     var filters: NotifyFilters
     var own: OwnNameChange?
     var listing: MailboxListing
+    var denied: [MailboxID: NotifyEvents] = [:]
     /// Lines that are told at most.
     var limit: Int
 
@@ -24,9 +26,11 @@ extension Notify {
 
     func result() -> Result {
       let before = known.mapValues {
-        NameChanges.Before(name: $0.name, isSelectable: $0.isSelectable, isSubscribed: $0.isSubscribed)
+        NameChanges.Before(
+          name: $0.name, isSelectable: $0.isSelectable, isSubscribed: $0.isSubscribed, denied: $0.denied)
       }
-      let changes = NameChanges(from: before, lone: lone, to: listing, filters, own: own, limit: limit)
+      let changes = NameChanges(
+        from: before, lone: lone, to: listing, denied: denied, filters, own: own, limit: limit)
       var result = Result(changes: changes, known: [:], lone: Set(listing.subscribedWithoutMailbox))
       if !changes.isTooMuch { result.known = entries(changes) }
       if !changes.isTooMuch, !changes.lines.isEmpty {
@@ -40,6 +44,7 @@ extension Notify {
       var next: [MailboxID: Known] = Dictionary(minimumCapacity: listing.mailboxes.count)
       for info in listing.mailboxes {
         var entry = Known(info)
+        if let events = denied[info.id] { entry.denied = events }
         let old = known[info.id]
         let isUnsure = unsure.contains(info.name) || old.map { unsure.contains($0.name) } == true
         let isRetold = isUnsure || changes.retold.contains(info.id)

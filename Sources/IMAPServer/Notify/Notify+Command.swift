@@ -38,7 +38,7 @@ extension IMAPSession {
   }
 
   private func begin(_ new: Notify, _ command: NotifyCommand) async throws(CommandError) {
-    let listing = new.watch == nil ? nil : try await self.listing().listing
+    let all = new.watch == nil ? nil : try await self.listing()
     guard !isOver else { throw .connectionClosed }
     // RFC 5465 §3.1: an implied NOOP; what has come together in the selected mailbox is told whatever is wanted from now
     // on.
@@ -48,8 +48,10 @@ extension IMAPSession {
     old?.stop()
     notify = new
     if view != nil, !(new.selected?.tellsFlags ?? true) { new.flagsTold = view?.told }
-    guard let listing else { return }
-    new.adopt(listing)
+    guard let all else { return }
+    let listing = all.listing
+    new.adopt(listing, denied: all.denied)
+    if !all.denied.isEmpty { try await writeDenied(all, new.filters) }
     guard command.wantsStatus else { return }
     let selected = view?.listedID
     for (count, info) in listing.mailboxes.enumerated() where info.id != selected {
@@ -58,6 +60,23 @@ extension IMAPSession {
       if count & 255 == 255 {
         guard await drained() else { throw .connectionClosed }
       }
+    }
+  }
+
+  /// RFC 5465 §3: where a mailbox can be listed, and a right is missing for what was asked for, the client MUST be told.
+  private func writeDenied(_ all: SessionListing, _ filters: NotifyFilters) async throws(CommandError) {
+    let found = all.listing.mailboxes.filter { info in
+      filters.isDenied(info.name, isSubscribed: info.isSubscribed, all.denied[info.id] ?? [])
+    }
+    guard !found.isEmpty else { return }
+    var parents: Set<String> = []
+    for info in all.listing.mailboxes { parents.formUnion(ListPlan.parents(of: info.name)) }
+    for info in found {
+      var attributes = ListPlan.attributes(of: info, hasChildren: parents.contains(info.name))
+      attributes.insert(.noAccess)
+      if info.isSubscribed { attributes.insert(.subscribed) }
+      connection.out.writeList(ListResponse(MailboxName(info.name), attributes: attributes), wire)
+      guard await drained() else { throw .connectionClosed }
     }
   }
 

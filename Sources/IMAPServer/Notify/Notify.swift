@@ -21,6 +21,8 @@ final class Notify {
     var name: String
     var isSelectable: Bool
     var isSubscribed: Bool
+    /// What a missing right keeps from being told.
+    var denied: NotifyEvents = []
     var uidValidity: UInt32
     var uidNext: UID = 1
     var messages = 0
@@ -90,11 +92,12 @@ final class Notify {
   }
 
   /// The client is taken to know how things stand.
-  func adopt(_ listing: MailboxListing) {
+  func adopt(_ listing: MailboxListing, denied: [MailboxID: NotifyEvents] = [:]) {
     known = Dictionary(minimumCapacity: listing.mailboxes.count)
     for info in listing.mailboxes {
       var entry = Known(info)
       entry.take(info)
+      if let events = denied[info.id] { entry.denied = events }
       known[info.id] = entry
     }
     lone = Set(listing.subscribedWithoutMailbox)
@@ -141,8 +144,12 @@ final class Notify {
   }
 
   /// What is known, for a comparison with how things are.
-  func comparison(with listing: MailboxListing, limit: Int) -> Comparison {
-    Comparison(known: known, lone: lone, unsure: unsure, filters: filters, own: own, listing: listing, limit: limit)
+  func comparison(
+    with listing: MailboxListing, denied: [MailboxID: NotifyEvents] = [:], limit: Int
+  ) -> Comparison {
+    Comparison(
+      known: known, lone: lone, unsure: unsure, filters: filters, own: own, listing: listing, denied: denied,
+      limit: limit)
   }
 
   /// From now on things are known to be so.
