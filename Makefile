@@ -3,7 +3,7 @@ SHELL := /bin/bash
 SWIFT ?= swift
 DATA ?= data
 
-.PHONY: help run test unit interop clients search-proof bench bench-quick bench-long bench-growth bench-crowd bench-micro bench-profile bench-pull crash faults simulate hostile security man build release format lint fuzz setup setup-test setup-bench setup-clients clean
+.PHONY: help run test unit interop clients search-proof bench bench-quick bench-long bench-growth bench-crowd bench-micro bench-profile bench-pull crash faults simulate models hostile security man build release format lint fuzz setup setup-test setup-bench setup-clients clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -82,9 +82,12 @@ faults: setup-test ## faults under pulls, syncs and the server: cut lines, kill 
 	$(SWIFT) build --product merpati
 	FAULTS=200 python3 Interop/run.py faults
 
-export SIMULATION_STEPS SIMULATION_SEED SIMULATION_SESSIONS SIMULATION_FAULT SIMULATION_SCRIPT SIMULATION_LOUD SIMULATION_BUILD
 simulate: setup ## a million steps of random sessions, SQLite against the model: docs/simulation.md says how to read it
 	@scripts/simulate
+
+models: setup ## clients that believe what they are told (NOTIFY, CONTEXT, QRESYNC, UIDONLY), 10,000 operations each; MODEL_SEED=n: the same again
+	MERPATI_TESTS=ServerTests $(SWIFT) build --build-tests
+	MERPATI_TESTS=ServerTests MODEL_OPERATIONS=$${MODEL_OPERATIONS:-10000} $(SWIFT) test --skip-build --no-parallel --filter 'NotifyModel|ContextModel|SyncRandom'
 
 hostile: setup ## hostile sessions, bombs, floods and 10,000 half-open connections against one server; HOSTILE_SCALE=0.1: a tenth
 	$(SWIFT) build --product merpati

@@ -92,6 +92,11 @@ extension IMAPSession {
     return nil
   }
 
+  /// All there is to tell of them, within a command.
+  func tellMailboxesNow(_ notify: Notify) async {
+    if let large = tellMailboxes(notify) { await tell(large) }
+  }
+
   private func tell(_ large: LargeNews) async {
     guard let notify, notify.watch != nil else { return }
     let comparison = large.comparison

@@ -47,7 +47,10 @@ extension Notify {
         if let events = denied[info.id] { entry.denied = events }
         let old = known[info.id]
         let isUnsure = unsure.contains(info.name) || old.map { unsure.contains($0.name) } == true
-        let isRetold = isUnsure || changes.retold.contains(info.id)
+        // A client that does not hear of names takes it for what stood there before (RFC 5465 §5.1: UIDVALIDITY has changed).
+        let hasMoved = old.map { $0.name != info.name || $0.isSelectable != info.isSelectable } ?? true
+        let isUnfollowed = hasMoved && !changes.followed.contains(info.id)
+        let isRetold = isUnsure || isUnfollowed || changes.retold.contains(info.id)
         if let old, old.isSelectable == info.isSelectable, !isRetold {
           (entry.uidNext, entry.messages, entry.unseen, entry.modSeq) = (
             old.uidNext, old.messages, old.unseen, old.modSeq

@@ -43,11 +43,13 @@ extension IMAPSession {
     // RFC 5465 §3.1: an implied NOOP; what has come together in the selected mailbox is told whatever is wanted from now
     // on.
     let old = notify
+    // What was watched before, and still is, has to be known up to here: a client that has STATUS already does not ask for it
+    // again (the example of §3.1).
+    if let old, new.watch != nil { await tellMailboxesNow(old) }
     await tellEverything()
     guard !isOver else { throw .connectionClosed }
     old?.stop()
     notify = new
-    if view != nil, !(new.selected?.tellsFlags ?? true) { new.flagsTold = view?.told }
     guard let all else { return }
     let listing = all.listing
     new.adopt(listing, denied: all.denied)

@@ -70,10 +70,10 @@ final class Notify {
   var ownMessages: Set<UID> = []
   /// UIDs this session has expunged and not been told of.
   var ownExpunged: [UID] = []
-  /// The mailbox when its flags were told last, if changes of flags are not wanted.
-  var flagsTold: MailboxSnapshot?
   /// Changes of flags have been kept back; up to this MODSEQ the client has heard of all.
   var keptBack: ModSeq?
+  /// Of these messages. Nil: of more than are remembered.
+  private(set) var keptBackOf: Set<UID>? = []
 
   init(selected: Selected?, filters: NotifyFilters, watch: (any AccountWatch)?) {
     self.selected = selected
@@ -108,18 +108,24 @@ final class Notify {
     pendingFrom = nil
     ownMessages = []
     ownExpunged = []
-    flagsTold = nil
     let keptBack = self.keptBack
     self.keptBack = nil
+    keptBackOf = []
     leftInfo = selectedInfo
     selectedInfo = nil
     guard var entry = known[view.listedID] else { return }
     entry.messages = view.told.count
     // What the client can know of it: SELECT has said it, and EXISTS does not.
     entry.uidNext = max(view.mailbox.info.uidNext, view.told.lastUID + 1)
-    entry.unseen = view.told.unseen
+    // How many are unseen was kept back with the flags: whatever it is, it is news.
+    entry.unseen = keptBack == nil ? view.told.unseen : -1
     entry.modSeq = min(view.safeModSeq, keptBack ?? .max)
     known[view.listedID] = entry
+  }
+
+  func keepBack(_ uid: UID, most: Int) {
+    keptBackOf?.insert(uid)
+    if let count = keptBackOf?.count, count > most { keptBackOf = nil }
   }
 
   /// The mailbox that was left, once.
