@@ -87,9 +87,8 @@ export SIMULATION_STEPS SIMULATION_SEED SIMULATION_SESSIONS SIMULATION_FAULT SIM
 simulate: setup ## a million steps of random sessions, SQLite against the model: docs/simulation.md says how to read it
 	@scripts/simulate
 
-hostile: setup ## hostile sessions, bombs, floods and 10,000 half-open connections against one server; HOSTILE_SCALE=0.1: a tenth
-	$(SWIFT) build --product merpati
-	python3 Interop/campaign_hostile.py
+hostile: setup release ## hostile sessions, bombs, floods and 10,000 half-open connections against one server; HOSTILE_SCALE=0.1: a tenth
+	MERPATI_TEST_BINARY=$${MERPATI_TEST_BINARY:-.build/release/merpati} python3 Interop/campaign_hostile.py
 
 security: setup-test ## who may: accounts apart, modes, privileges, logs, TLS, timing of refusals (as root: all of it)
 	$(SWIFT) build --product merpati
