@@ -89,9 +89,8 @@ models: setup ## clients that believe what they are told (NOTIFY, CONTEXT, QRESY
 	MERPATI_TESTS=ServerTests $(SWIFT) build --build-tests
 	MERPATI_TESTS=ServerTests MODEL_OPERATIONS=$${MODEL_OPERATIONS:-10000} $(SWIFT) test --skip-build --no-parallel --filter 'NotifyModel|ContextModel|SyncRandom'
 
-hostile: setup ## hostile sessions, bombs, floods and 10,000 half-open connections against one server; HOSTILE_SCALE=0.1: a tenth
-	$(SWIFT) build --product merpati
-	python3 Interop/campaign_hostile.py
+hostile: setup release ## hostile sessions, bombs, floods and 10,000 half-open connections against one server; HOSTILE_SCALE=0.1: a tenth
+	MERPATI_TEST_BINARY=$${MERPATI_TEST_BINARY:-.build/release/merpati} python3 Interop/campaign_hostile.py
 
 security: setup-test ## who may: accounts apart, modes, privileges, logs, TLS, timing of refusals (as root: all of it)
 	$(SWIFT) build --product merpati

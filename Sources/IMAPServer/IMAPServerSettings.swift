@@ -66,6 +66,9 @@ public struct IMAPServerSettings: Sendable {
   /// Texts of one SEARCH for each of which messages are read and decoded: BODY, TEXT, and HEADER of fields that are not
   /// kept beside the message. Beyond: `NO [LIMIT]`.
   public var searchTexts = 100
+  /// Octets of all texts that one SEARCH matches loosely (FUZZY, RFC 6203): each of their words is a text of its own. Beyond:
+  /// `NO [LIMIT]`.
+  public var fuzzyOctets = 4096
   /// Octets of one header field that SEARCH looks at.
   public var searchFieldLimit = 1 << 20
   /// Messages whose flags are fetched or searched in one go on the event loop; more go in slices.

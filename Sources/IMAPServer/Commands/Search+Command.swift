@@ -56,6 +56,9 @@ extension IMAPSession {
     _ command: SearchCommand, in view: MailboxView, by comparator: Comparator? = nil
   ) throws(CommandError) -> SearchNode {
     let collation = (comparator ?? self.comparator).collation
+    guard command.key.fuzzyOctets <= settings.fuzzyOctets else {
+      throw .no(.limit, "At most \(settings.fuzzyOctets) octets can be searched for by FUZZY")
+    }
     let compiler = try SearchCompiler(command, view, isRev2: isRev2, collation, now: settings.now())
     let node = compiler.compile(command.key).simplified()
     guard node.texts <= settings.searchTexts else {

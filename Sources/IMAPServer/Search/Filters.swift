@@ -46,6 +46,8 @@ private struct FilterExpansion {
   private let limits: IMAPLimits
   private let most: Int
   private var count = 0
+  /// Criteria of the whole search, with those that filters bring.
+  private var criteria = 0
   private var octets: Int64 = 0
 
   init(_ annotations: [Annotation], _ settings: IMAPServerSettings) {
@@ -59,6 +61,10 @@ private struct FilterExpansion {
   }
 
   mutating func expand(_ key: SearchKey, within names: [String]) throws(CommandError) -> SearchKey {
+    criteria += 1
+    guard criteria <= limits.listElements else {
+      throw .no(.limit, "At most \(limits.listElements) criteria in a search with filters")
+    }
     switch key {
     case .and(let keys):
       var expanded: [SearchKey] = []
