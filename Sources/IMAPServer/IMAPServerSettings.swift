@@ -87,9 +87,9 @@ public struct IMAPServerSettings: Sendable {
   public var contextMessages = 2000
   /// Octets of the value of a METADATA entry. Beyond: `NO [METADATA MAXSIZE]`.
   public var metadataValue = 64 << 10
-  /// METADATA entries of a mailbox, and as many of the account. Beyond: `NO [METADATA TOOMANY]`.
+  /// METADATA entries of a mailbox, as many of the account, and as many of the server. Beyond: `NO [METADATA TOOMANY]`.
   public var metadataEntries = 200
-  /// Octets of all METADATA of an account, which a quota may bound further. Beyond: the same.
+  /// Octets of all METADATA of an account, which a quota may bound further, and of the server. Beyond: the same.
   public var metadataOctets = 1 << 20
   /// Filters (RFC 5466) that are put in for one SEARCH, those within filters included. Beyond: `NO [LIMIT]`.
   public var filtersPerSearch = 100

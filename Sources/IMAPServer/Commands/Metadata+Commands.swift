@@ -8,11 +8,14 @@ extension IMAPSession {
   func getMetadata(_ command: GetMetadataCommand) async throws(CommandError) -> Completion {
     let account = try accountID()
     let place = try await annotated(command.mailbox)
-    let all = try await storeCall { store throws(StoreError) in
-      try await store.annotations(of: place.account, as: account)
+    let found = try await storeCall { store throws(StoreError) in
+      let found = try await store.annotations(of: place.account, as: account)[place.mailbox] ?? []
+      guard place.mailbox == nil else { return found }
+      // RFC 5464 §3.3: everybody may read what the administrator has set.
+      return try await found + store.serverAnnotations()
     }
     guard !isOver else { throw .connectionClosed }
-    let lookup = MetadataLookup(all[place.mailbox] ?? [])
+    let lookup = MetadataLookup(found)
     let (values, longest) = lookup.values(command)
     connection.out.writeMetadata(command.mailbox, values, wire)
     // RFC 5464 §4.2.1

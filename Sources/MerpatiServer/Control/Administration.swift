@@ -95,6 +95,10 @@ struct Administration: Sendable {
       reply.access = try await access(of: try await account(name), mailbox)
     case .accessChange(let name, let mailbox, let identifier, let rights):
       reply.message = try await changeAccess(of: try await account(name), mailbox, identifier, rights)
+    case .metadataList(let entry):
+      reply.metadata = try await metadata(entry)
+    case .metadataChange(let entry, let value):
+      reply.message = try await changeMetadata(entry, value)
     case .deliver, .append, .read, .backup:
       throw ControlFailure(.software, "a request that carries messages does not come this way")
     }
