@@ -77,7 +77,8 @@ public struct IMAPServerSettings: Sendable {
   public var notifyLines = 2000
   /// Names of an account that NOTIFY compares in one go on the event loop; more are compared elsewhere.
   public var namesOnLoop = 500
-  /// New messages of which NOTIFY sends in one go what was asked for. Beyond: the same.
+  /// New messages of which NOTIFY sends in one go what was asked for. Beyond: the same. Also messages that are remembered
+  /// because changes of their flags were kept back. Beyond: all that have changed since are told in the end.
   public var notifyMessages = 10_000
   /// Searches of a session whose results are kept up to date (RFC 5267 §4.3). Beyond: `NO [NOUPDATE]`.
   public var searchContexts = 16

@@ -370,7 +370,7 @@ public struct ScriptGenerator {
 
   private mutating func anywhere(_ client: SimulationScript.Client, _ guess: inout Guess) -> String {
     if script.isShared, chance(6) { return sharing(client.account) }
-    if chance(8) { return beside(client) }
+    if chance(4) { return beside(client) }
     switch upTo(29) {
     case 0...9:
       let target = name(client.account)

@@ -54,8 +54,10 @@ extension IMAPSession {
     let listing = all.listing
     new.adopt(listing, denied: all.denied)
     if !all.denied.isEmpty { try await writeDenied(all, new.filters) }
-    guard command.wantsStatus else { return }
     let selected = view?.listedID
+    // Once it is left it is compared with what EXISTS, EXPUNGE and SELECT have said of it.
+    if let selected { new.selectedInfo = listing.mailboxes.first { $0.id == selected } }
+    guard command.wantsStatus else { return }
     for (count, info) in listing.mailboxes.enumerated() where info.id != selected {
       let items = new.firstItems(info, tellsModSeqs: enabled.tellsModSeqs)
       if !items.isEmpty { writeStatus(info, items) }
