@@ -86,7 +86,9 @@ struct Administration: Sendable {
       let (found, done) = try await work.fingerprints(mailbox, of: account, uids)
       reply.fingerprints = .init(found: found.mapValues(\.hexText), done: done)
     case .accountRestore(let account):
-      reply.message = try await restore(account)
+      reply.restoredAccount = try await restore(account)
+    case .mailboxRestore(let mailbox):
+      reply.restoredMailbox = try await work.restore(mailbox)
     case .deletedMessages(let name, let filter):
       reply.deleted = try await upkeep().deletedMessages(of: account(name).id, filter)
     case .undelete(let name, let filter, let ignoringQuota):

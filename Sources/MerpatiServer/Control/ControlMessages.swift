@@ -36,6 +36,8 @@ public enum ControlRequest: Codable, Sendable {
   case backup
   /// Makes an account as a backup has it, unless there is one of that name.
   case accountRestore(RestoredAccount)
+  /// Rights and annotations of one of its mailboxes.
+  case mailboxRestore(RestoredMailbox)
   case deletedMessages(account: String, filter: DeletedFilter)
   case undelete(account: String, filter: DeletedFilter, ignoringQuota: Bool)
   /// Nil: of all mailboxes.
@@ -146,6 +148,8 @@ public struct ControlReply: Codable, Sendable {
   public var undeleted: UndeleteReport?
   public var access: [AccessReport]?
   public var metadata: [MetadataReport]?
+  public var restoredAccount: RestoredAccountReport?
+  public var restoredMailbox: RestoredMailboxReport?
   public init() {}
 
   public struct Fingerprints: Codable, Sendable {
@@ -168,7 +172,7 @@ public struct ControlReply: Codable, Sendable {
       || scrub != nil || compaction != nil || count != nil
       || message != nil || listing != nil || mailbox != nil || page != nil || fingerprints != nil || assigned != nil
       || advice != nil || backup != nil || deleted != nil || undeleted != nil || access != nil
-      || metadata != nil
+      || metadata != nil || restoredAccount != nil || restoredMailbox != nil
   }
 }
 
