@@ -15,8 +15,8 @@ extension IMAPSession {
       return try await found + store.serverAnnotations()
     }
     guard !isOver else { throw .connectionClosed }
-    let lookup = MetadataLookup(found)
-    let (values, longest) = lookup.values(command)
+    let (values, longest) = await MetadataLookup(found).valuesAside(command)
+    guard !isOver else { throw .connectionClosed }
     connection.out.writeMetadata(command.mailbox, values, wire)
     // RFC 5464 §4.2.1
     return .ok("GETMETADATA completed", code: longest.map { ResponseCode.other("METADATA LONGENTRIES \($0)") })
@@ -115,6 +115,12 @@ struct MetadataLookup: Sendable {
 
   init(_ annotations: [Annotation]) {
     values = Dictionary(annotations.map { ($0.entry, $0.value) }) { first, _ in first }
+  }
+
+  /// The same, off the event loop where very many are asked for: one command may name thousands, with a depth each.
+  func valuesAside(_ command: GetMetadataCommand) async -> (values: [SetMetadataCommand.Value], longest: Int?) {
+    guard command.entries.count > 64 else { return values(command) }
+    return await offLoop { values(command) }
   }
 
   /// Those asked for, each once; and the size of the longest that was too long.
