@@ -39,6 +39,14 @@ extension Notify {
       return result
     }
 
+    /// Under its new name more is told of it than under the old one, so that its client knows less than the entry: what it
+    /// thinks may even be of another mailbox that had the new name.
+    private func hearsMore(_ old: Known, _ info: MailboxInfo) -> Bool {
+      guard old.name != info.name else { return false }
+      let before = filters.events(old.name, isSubscribed: old.isSubscribed)
+      return !filters.messageEvents(info).isSubset(of: before)
+    }
+
     private func entries(_ changes: NameChanges) -> [MailboxID: Known] {
       let names = Set(known.values.map(\.name))
       var next: [MailboxID: Known] = Dictionary(minimumCapacity: listing.mailboxes.count)
@@ -49,7 +57,7 @@ extension Notify {
         let isUnsure = unsure.contains(info.name) || old.map { unsure.contains($0.name) } == true
         // A client that does not hear of names takes it for what stood there before (RFC 5465 §5.1: UIDVALIDITY has changed).
         let hasMoved = old.map { $0.name != info.name || $0.isSelectable != info.isSelectable } ?? true
-        let isUnfollowed = hasMoved && !changes.followed.contains(info.id)
+        let isUnfollowed = hasMoved && (!changes.followed.contains(info.id) || old.map { hearsMore($0, info) } == true)
         let isRetold = isUnsure || isUnfollowed || changes.retold.contains(info.id)
         if let old, old.isSelectable == info.isSelectable, !isRetold {
           (entry.uidNext, entry.messages, entry.unseen, entry.modSeq) = (
