@@ -63,6 +63,8 @@ final class ContextModel {
       guard tellsVanished else { throw Wrong(description: line) }
       for uid in numbers(words[2]) { try vanish(uid, line) }
       return
+    // From this line on, and not from the command on: what was sent before it may still be under way.
+    case "ENABLED": return enabled.formUnion(words[2...])
     case "BYE": throw Wrong(description: line)
     default: break
     }

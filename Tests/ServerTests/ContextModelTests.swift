@@ -118,7 +118,6 @@ private actor ContextPlayer {
   }
 
   private func enable(_ name: String) async throws {
-    model.enabled.insert(name)
     try await session.must("ENABLE \(name)")
     guard name == "UIDONLY" else { return }
     let left = model.results.filter { !$0.value.search.isUID }.keys.sorted()

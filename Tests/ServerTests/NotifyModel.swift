@@ -104,6 +104,10 @@ final class NotifyModel {
     case "LIST": return try hearList(line)
     case "STATUS": return try hearStatus(line)
     case "METADATA": return try hearNote(line)
+    // From this line on, and not from the command on: what was sent before it may still be under way.
+    case "ENABLED":
+      enabled.formUnion(words.dropFirst(2).flatMap { $0.split(separator: " ").map(String.init) })
+      return
     case "BYE": throw Wrong(description: line)
     case "VANISHED": return try hearVanished(numbers(words[2]), line)
     case "OK" where words.count > 2:

@@ -112,7 +112,6 @@ actor NotifyPlayer {
 
   private func enable(_ name: String) async throws {
     try await session.must("ENABLE \(name)")
-    model.enabled.insert(name)
     // Nothing was told of them before.
     for name in model.counters.keys { model.counters[name]?.modSeq = nil }
     for index in model.messages.indices { model.messages[index].modSeq = nil }
