@@ -113,7 +113,7 @@ extension IMAPSession {
       await Task.yield()
       guard !isOver, notify.watch != nil else { return }
     }
-    write(large.news, names, status, notify)
+    await writeSlowly(large.news, names, status, notify)
   }
 
   private typealias Status = (info: MailboxInfo, items: [StatusItem])
@@ -133,15 +133,41 @@ extension IMAPSession {
   }
 
   private func write(_ news: AccountNews, _ names: Notify.Comparison.Result?, _ status: [Status], _ notify: Notify) {
-    let lines = (names?.changes.lines.count ?? 0) + status.count
-    guard lines <= settings.notifyLines, names?.changes.isTooMuch != true else { return overflow(notify) }
-    if news.missesAnnotations, !notify.filters.all.isDisjoint(with: .metadata) { return overflow(notify) }
+    guard fits(news, names, status, notify) else { return overflow(notify) }
     for line in names?.changes.lines ?? [] { if let names { write(line, names) } }
     // After ENABLE METADATA all of it is told already.
     if metadata == nil {
       writeAnnotated(news) { notify.wantsAnnotations(of: $0, $1) }
     }
     for (info, items) in status { writeStatus(info, items) }
+  }
+
+  /// The same in pieces, between which the others of the loop have their turn.
+  private func writeSlowly(
+    _ news: AccountNews, _ names: Notify.Comparison.Result, _ status: [Status], _ notify: Notify
+  ) async {
+    guard fits(news, names, status, notify) else { return overflow(notify) }
+    for (count, line) in names.changes.lines.enumerated() {
+      write(line, names)
+      if count & 63 == 63 { await Task.yield() }
+      guard !isOver else { return }
+    }
+    if metadata == nil {
+      writeAnnotated(news) { notify.wantsAnnotations(of: $0, $1) }
+    }
+    for (count, (info, items)) in status.enumerated() {
+      writeStatus(info, items)
+      if count & 63 == 63 { await Task.yield() }
+      guard !isOver else { return }
+    }
+  }
+
+  private func fits(
+    _ news: AccountNews, _ names: Notify.Comparison.Result?, _ status: [Status], _ notify: Notify
+  ) -> Bool {
+    let lines = (names?.changes.lines.count ?? 0) + status.count
+    guard lines <= settings.notifyLines, names?.changes.isTooMuch != true else { return false }
+    return !news.missesAnnotations || notify.filters.all.isDisjoint(with: .metadata)
   }
 
   private func write(_ line: NameChanges.Line, _ names: Notify.Comparison.Result) {
