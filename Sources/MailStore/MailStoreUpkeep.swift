@@ -11,7 +11,8 @@ public protocol MailStoreUpkeep: MailStore {
   /// Deleted messages whose bytes are still there, the latest first.
   func deletedMessages(of account: AccountID, _ filter: DeletedFilter) async throws(StoreError) -> DeletedListing
   /// Brings them back with new UIDs, into the mailbox they were in; one that was deleted is made anew, with its annotations
-  /// and shared with nobody. Flags, keywords, dates and UIDL are as they were, without `\Deleted`. Throws `overQuota` before anything is done when they do not fit.
+  /// and shared with nobody. Flags, keywords, dates and UIDL are as they were, without `\Deleted`. Throws `overQuota` before
+  /// anything is done when they do not fit.
   func undelete(
     of account: AccountID, _ filter: DeletedFilter, ignoringQuota: Bool
   ) async throws(StoreError) -> UndeleteReport
