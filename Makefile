@@ -3,7 +3,7 @@ SHELL := /bin/bash
 SWIFT ?= swift
 DATA ?= data
 
-.PHONY: help run test unit interop clients search-proof bench bench-quick bench-long bench-growth bench-crowd bench-micro bench-pull crash faults simulate hostile security man build release format lint fuzz setup setup-test setup-bench setup-clients clean
+.PHONY: help run test unit interop clients search-proof bench bench-quick bench-long bench-growth bench-crowd bench-micro bench-profile bench-pull crash faults simulate models hostile security man build release format lint fuzz setup setup-test setup-bench setup-clients clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -63,6 +63,10 @@ bench-crowd: setup-bench release ## 10,000 idle and 1,000 busy connections at on
 	python3 Benchmarks/crowd.py
 	BENCH_ONLY=million python3 Benchmarks/run.py
 
+bench-profile: setup-bench release ## where the server's time goes in the rows that fall short of their targets: docs/profiles.md
+	@scripts/setup profile
+	python3 Benchmarks/profile.py
+
 bench-micro: setup ## time and mallocs of parsing, encoding and store calls; fails where a budget of mallocs is exceeded
 	MERPATI_MICRO=1 SWIFT="$(SWIFT)" scripts/release microbench
 	.build/release/microbench Benchmarks/Micro/budgets.txt
@@ -70,22 +74,23 @@ bench-micro: setup ## time and mallocs of parsing, encoding and store calls; fai
 bench-pull: setup-bench release ## bring one mailbox home by Merpati, mpop, mbsync, fetchmail, getmail and OfflineIMAP
 	python3 Benchmarks/pull.py
 
-crash: setup-test ## power cuts all over a mixed load, each sync left out in turn, a hundred kill -9: under an hour
-	$(SWIFT) build --product merpati
-	python3 Crash/crash.py
-	KILLS=100 python3 Interop/run.py kill
+crash: setup-test release ## power cuts all over a mixed load, each sync left out in turn, a hundred kill -9: under an hour
+	MERPATI_TEST_BINARY=$(CURDIR)/.build/release/merpati python3 Crash/crash.py
+	MERPATI_TEST_BINARY=$(CURDIR)/.build/release/merpati KILLS=100 python3 Interop/run.py kill
 
 faults: setup-test ## faults under pulls, syncs and the server: cut lines, kill -9, full and failing disks, jumping dates
 	$(SWIFT) build --product merpati
 	FAULTS=200 python3 Interop/run.py faults
 
-export SIMULATION_STEPS SIMULATION_SEED SIMULATION_SESSIONS SIMULATION_FAULT SIMULATION_SCRIPT SIMULATION_LOUD SIMULATION_BUILD
 simulate: setup ## a million steps of random sessions, SQLite against the model: docs/simulation.md says how to read it
 	@scripts/simulate
 
-hostile: setup ## hostile sessions, bombs, floods and 10,000 half-open connections against one server; HOSTILE_SCALE=0.1: a tenth
-	$(SWIFT) build --product merpati
-	python3 Interop/campaign_hostile.py
+models: setup ## clients that believe what they are told (NOTIFY, CONTEXT, QRESYNC, UIDONLY), 10,000 operations each; MODEL_SEED=n: the same again
+	MERPATI_TESTS=ServerTests $(SWIFT) build --build-tests
+	MERPATI_TESTS=ServerTests MODEL_OPERATIONS=$${MODEL_OPERATIONS:-10000} $(SWIFT) test --skip-build --no-parallel --filter 'NotifyModel|ContextModel|SyncRandom'
+
+hostile: setup release ## hostile sessions, bombs, floods and 10,000 half-open connections against one server; HOSTILE_SCALE=0.1: a tenth
+	MERPATI_TEST_BINARY=$${MERPATI_TEST_BINARY:-.build/release/merpati} python3 Interop/campaign_hostile.py
 
 security: setup-test ## who may: accounts apart, modes, privileges, logs, TLS, timing of refusals (as root: all of it)
 	$(SWIFT) build --product merpati

@@ -62,6 +62,7 @@ class Bench:
         self.rows = {}     # key -> {"values": {peer: [...]}, "cpu": {peer: [(server, client), ...]}}
         self.answers = {}  # key -> {peer: [...]}
         self.remarks = {}  # key -> text
+        self.indexing = {}  # key -> [(CPU seconds of the search index meanwhile, afterwards, seconds until it was done)]
         self.names = ("merpati", "before" if AGAINST else "dovecot")
 
     # What is wanted

@@ -94,7 +94,9 @@ def one_pass(bench, peer, user, size, words):
     commands += [(None, "SELECT INBOX", None)]
     commands += [(None, f"COPY {n}:{min(size, n + 49_999)} {box}", None) for n in range(1, size + 1, 50_000)]
     commands += [(None, f"SELECT {box}", None), (None, "STORE 1:* +FLAGS.SILENT (\\Deleted)", None),
-                 ("EXPUNGE of all", "EXPUNGE", "messages"), (None, "SELECT INBOX", None), (None, f"DELETE {box}", None)]
+                 ("EXPUNGE of all", "EXPUNGE", "messages"), (None, "SELECT INBOX", None)]
+    commands += [(None, f"COPY {n}:{min(size, n + 49_999)} {box}", None) for n in range(1, size + 1, 50_000)]
+    commands += [("DELETE of a mailbox of as many", f"DELETE {box}", "one")]
     out = {}
     for (name, _, against), result in zip(commands, bench.imap(peer, user, [c for _, c, _ in commands])):
         if name:
@@ -113,6 +115,10 @@ def others(bench, peer, user, size):
     out["login, SELECT, logout"] = (result["p50"], 1)
     result = bench.run(peer, "login", "pop3", LOOPBACK, peer.pop3, 1, 10, user[:-1] + "%d", 1, PASSWORD)
     out["POP3 login, STAT, quit"] = (result["p50"], 1)
+    result = bench.run(peer, "push", LOOPBACK, peer.imap, peer.lmtp, 1, 50, user[:-1] + "%d", PASSWORD, bench.folder / "small")
+    out["push, from the message's last octet"] = (result["whole_p50"], 1)
+    result = bench.run(peer, "pop3", LOOPBACK, peer.pop3, user, PASSWORD, 32)
+    out["POP3 RETR of all, window 32"] = (result["seconds"] * 1000, result["messages"])
     return out
 
 
@@ -157,7 +163,15 @@ def by_accounts(bench):
                     few = min(count, 300)
                     bench.run(peer, "login", protocol, LOOPBACK, getattr(peer, protocol), 4, few, "a%d", few, PASSWORD)
                     result = bench.run(peer, "login", protocol, LOOPBACK, getattr(peer, protocol), 1, 300, "a%d", few, PASSWORD)
-                    note.setdefault(f"{protocol.upper()} login and logout", []).append(result["p50"])
+                    words = "login, SELECT, logout" if protocol == "imap" else "login, STAT, quit"
+                    note.setdefault(f"{protocol.upper()} {words}", []).append(result["p50"])
+                for name, command in (("FETCH 1:* (FLAGS ENVELOPE)", "FETCH 1:* (FLAGS ENVELOPE)"),
+                                      ("SEARCH BODY xylophone (no hits)", "SEARCH BODY xylophone"),
+                                      ("STORE of one message", "STORE 1 +FLAGS (\\Flagged)"), ("COPY of one message", "COPY 1 INBOX")):
+                    result = bench.imap(peer, f"a{count // 2 + 1}", ["SELECT INBOX", command])[1]
+                    note.setdefault(name, []).append(result["seconds"] * 1000)
+                result = bench.run(peer, "push", LOOPBACK, peer.imap, peer.lmtp, 10, 100, "a%d", PASSWORD, bench.folder / "small")
+                note.setdefault("push, from the message's last octet", []).append(result["whole_p50"])
             memory = peer.private_kib() / 1024
             for _ in range(REPEATS):
                 began = time.monotonic()

@@ -223,6 +223,19 @@ class Peer:
                 pass
         return total / 1e9
 
+    def thread_cpu(self, name):
+        """CPU seconds so far of the server's threads of this name."""
+        total = 0
+        for pid in self.tree():
+            try:
+                for thread in os.listdir(f"/proc/{pid}/task"):
+                    task = f"/proc/{pid}/task/{thread}"
+                    if pathlib.Path(task, "comm").read_text().strip() == name:
+                        total += int(pathlib.Path(task, "schedstat").read_text().split()[0])
+            except OSError:
+                pass
+        return total / 1e9
+
     def rest(self, most=600):
         """Waits until the server does nothing any more; returns how long that took, in seconds. Merpati's indexer looks once in a
         second, and may let some looks pass while mail comes in."""

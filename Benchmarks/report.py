@@ -92,9 +92,9 @@ def table(bench):
     judged = bench.names[1] == "dovecot"
     titles = {"merpati": "Merpati", "dovecot": "Dovecot", "before": "before"}
     a, b = bench.names
-    head = f"| work | {titles[a]} | {titles[b]} | ratio |" + (" target | |" if judged else " by CPU |")
+    head = f"| work | {titles[a]} | {titles[b]} | ratio |" + (" target | | best peer elsewhere |" if judged else " by CPU |")
     head += " CPU s, server / generator |"
-    rule = "|---|--:|--:|--:|" + ("--:|---|" if judged else "--:|") + "---|"
+    rule = "|---|--:|--:|--:|" + ("--:|---|--:|" if judged else "--:|") + "---|"
     out = [head, rule]
     for line in lines(bench):
         ratio = f"{line.ratio:.2f}×" if line.ratio is not None else "–"
@@ -102,10 +102,10 @@ def table(bench):
         cpu = "; ".join(text for text in (cpu_seconds(line.cpu.get(name)) for name in bench.names) if text)
         remark = f" ({bench.remarks[line.row.key]})" if line.row.key in bench.remarks else ""
         out.append(f"| {line.row.title}{remark} | {line.cell(a)} | {line.cell(b)} | {ratio} |"
-                   + (f" {line.target()} | {mark} |" if judged else f" {line.by_cpu()} |") + f" {cpu} |")
+                   + (f" {line.target()} | {mark} | {line.row.best} |" if judged else f" {line.by_cpu()} |") + f" {cpu} |")
     for key, text in bench.remarks.items():
         if key not in bench.rows:
-            out.append(f"| {TABLE[key].title} | – | – | – |" + (" – | |" if judged else " – |") + f" {text} |")
+            out.append(f"| {TABLE[key].title} | – | – | – |" + (" – | | |" if judged else " – |") + f" {text} |")
     return "\n".join(out)
 
 

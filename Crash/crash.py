@@ -192,9 +192,9 @@ def twice(recorded, seed, seconds, count=40):
     return total
 
 
-def mutations(recorded, names, seed, most=150):
+def mutations(recorded, names, seed, most=150, few=40):
     """A row for each class, in the order in which they are done. True: one goes unnoticed. A class that another one covers
-    must be found together with that."""
+    must be found together with that. One that may go unnoticed gets `few` images, as finding nothing takes longest."""
     every = sorted(recorded.classes.names)
     groups = [(name, {name}) for name in names]
     groups += [(f"{name} AND ALL THAT COVER IT", syncs.covering(name, every)) for name in names if syncs.needless(name)]
@@ -204,23 +204,27 @@ def mutations(recorded, names, seed, most=150):
         # Each row as it is known: the whole table takes long.
         return [row(recorded, title, group, campaign.mutation(
                     recorded.records, recorded.expected, recorded.classes, group, f"{recorded.folder}/mutation{index}",
-                    most, f"{seed} {title}"))
+                    few if excuse(title) else most, f"{seed} {title}"))
                 for title, group in groups[index::workers]]
     return any([unnoticed for part in campaign.spread(body, workers) for unnoticed in part])
 
 
 def row(recorded, title, group, outcome):
     """Prints what leaving these syncs out did. True: it goes unnoticed."""
-    excuse = None if " AND " in title else syncs.needless(title) or syncs.beyond(title)
     if outcome.failures:
         cut, problems = outcome.failures[0]
         verdict = f"found by image {outcome.opened}, {cut}: {re.sub(r'/[^ ]*/data/', 'data/', problems[0])[:140]}"
-    elif excuse:
-        verdict = f"nothing lost in {outcome.opened} images: {excuse}"
+    elif excuse(title):
+        verdict = f"nothing lost in {outcome.opened} images: {excuse(title)}"
     else:
         verdict = f"UNNOTICED in {outcome.opened} images"
     print(f"  {sum(recorded.classes.names[name] for name in group):5} x {title}\n          {verdict}", flush=True)
-    return not outcome.failures and not excuse
+    return not outcome.failures and not excuse(title)
+
+
+def excuse(title):
+    """Why nothing may be lost without this class alone; None where something must."""
+    return None if " AND " in title else syncs.needless(title) or syncs.beyond(title)
 
 
 if __name__ == "__main__":

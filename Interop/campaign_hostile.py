@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """The hostile campaign: every hostile transcript, every bomb at its full size, readers that do not read, writers that hardly
-write, ten thousand half-open connections, floods, guessed passwords and dear commands, all against one server process.
+write, ten thousand half-open connections, floods, guessed passwords, dear commands and what the extensions let one ask for,
+all against one server process.
 
 Meanwhile others do what they always do: eight sessions, each on a connection of its own, send NOOP and a small FETCH, and how
 long each had to wait is written down by a process of its own. Printed: the most resident memory the server ever had, the
-longest and the 99th percentile of the waits in each act, and what the server was asked. Fails beyond 200 MiB, beyond 50 ms at
-the 99th percentile, when a session of others is lost, or when the store is not clean behind it.
+longest and the 99th percentile of the waits in each act, what was under way at the longest, and what the server was asked.
+Fails beyond 200 MiB, beyond 50 ms at the 99th percentile, when a session of others is lost, or when the store is not clean
+behind it.
 
 HOSTILE_SCALE (default 1) makes the bombs smaller: 0.1 is a tenth."""
 
@@ -23,8 +25,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import bombs
 import harness
+import hostile_extensions
 import siege
 from harness import PASSWORD
+from hostile_extensions import at_once
 from lines import IMAP, Peer
 from siege import MIB
 from test_hostile import SMALL, half_open
@@ -82,6 +86,21 @@ class Others:
     def between(self, start, end, what):
         return sorted(took for began, took, kind in self.waits if start <= began < end and kind == what)
 
+    def at_the_longest(self, start, end, what):
+        """The steps of the act that were under way while somebody waited longest."""
+        took, began = max(((took, began) for began, took, kind in self.waits if start <= began < end and kind == what),
+                          default=(0, start))
+        before = [text for when, text in STEPS if when <= began][-1:]
+        return ", ".join(before + [text for when, text in STEPS if began < when < began + took])
+
+
+#: What acts do when: (time, text).
+STEPS = []
+
+
+def step(text):
+    STEPS.append((time.monotonic(), text))
+
 
 def percentile(waits, part):
     return waits[min(int(len(waits) * part), len(waits) - 1)] if waits else float("nan")
@@ -110,6 +129,7 @@ def act_bombs(server):
         while len(message) > 99_000_000:
             message = maker(int(full * SCALE * 99_000_000 / len(message)) - 1)
         octets += len(message)
+        step(f"{name}: delivery")
         began = time.monotonic()
         reply = siege.deliver(server, "budi", message)
         done = time.monotonic()
@@ -117,7 +137,8 @@ def act_bombs(server):
         if not reply.startswith(b"250"):
             wrong.append((name, reply))
             continue
-        wrong += [(name, *problem) for problem in siege.interrogate(server, "budi")]
+        questions = siege.interrogate(server, "budi", lambda what: step(f"{name}: {what}"))
+        wrong += [(name, *problem) for problem in questions]
         note(f"{name}: {size / 1e6:.1f} MB, delivered in {done - began:.1f} s, asked for in "
              f"{time.monotonic() - done:.1f} s; {siege.Process(server.process).most_resident() / MIB:.0f} MiB so far")
     if wrong:
@@ -199,7 +220,7 @@ def act_floods(server):
             if counts[number] % 50 == 0:
                 time.sleep(0.01)
 
-    run_all([lambda n=n: noop(n) for n in range(8)] + [lambda n=n: churn(n) for n in range(8, 10)])
+    at_once([lambda n=n: noop(n) for n in range(8)] + [lambda n=n: churn(n) for n in range(8, 10)])
     return f"{sum(counts[:8])} NOOPs by eight sessions, {sum(counts[8:])} connections opened and closed, in ten seconds"
 
 
@@ -216,7 +237,7 @@ def act_guessing(server):
         except (Peer.Closed, OSError):
             pass
 
-    run_all([lambda n=n: guess(n) for n in range(1, 21)])
+    at_once([lambda n=n: guess(n) for n in range(1, 21)])
     return f"{tries[0]} passwords by twenty addresses"
 
 
@@ -254,38 +275,32 @@ def act_dear_commands(server):
             if not answer.startswith((b"OK", b"NO [LIMIT]")):
                 raise RuntimeError((number, answer))
 
-    run_all([lambda n=n: run(n) for n in range(2 * len(commands))])
+    at_once([lambda n=n: run(n) for n in range(2 * len(commands))])
     return f"{2 * len(commands)} commands side by side, {octets[0] / 1e6:.0f} MB answered"
+
+
+def act_extensions(server):
+    """What the extensions let one client ask for, in an account of 20,000 messages and 3,000 mailboxes."""
+    step("filling the account")
+    stage = hostile_extensions.Stage(server, "citra", int(20_000 * SCALE), int(3000 * SCALE))
+    for attack in hostile_extensions.ATTACKS:
+        step(attack.__name__)
+        began = time.monotonic()
+        said = attack(stage)
+        note(f"{attack.__name__}: {said}; {time.monotonic() - began:.1f} s, "
+             f"{siege.Process(server.process).most_resident() / MIB:.0f} MiB so far")
+    return f"{len(hostile_extensions.ATTACKS)} kinds, {hostile_extensions.SESSIONS} sessions each"
 
 
 def act_everything(server):
     """All at once."""
     acts = [act_transcripts, act_slow_writers, act_half_open, act_floods, act_guessing]
-    run_all([lambda act=act: act(server) for act in acts])
+    at_once([lambda act=act: act(server) for act in acts])
     return "transcripts, slow writers, half-open connections, floods and guesses side by side"
 
 
 ACTS = (act_nothing, act_transcripts, act_bombs, act_slow_readers, act_slow_writers, act_half_open, act_floods, act_guessing,
-        act_dear_commands, act_everything)
-
-
-def run_all(works):
-    """Side by side; the first thing that went wrong is thrown when all have ended."""
-    trouble = []
-
-    def run(work):
-        try:
-            work()
-        except Exception as error:  # thrown again below
-            trouble.append(error)
-
-    threads = [threading.Thread(target=run, args=(work,)) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if trouble:
-        raise trouble[0]
+        act_extensions, act_dear_commands, act_everything)
 
 
 def note(text):
@@ -299,7 +314,7 @@ def main():
     flags = ("--set", "limits.connections-per-address=100000", "--set", "limits.write-timeout=5s",
              "--set", "limits.connections-per-account=100")
     with harness.Server(*flags) as server:
-        for account in ("budi", "ani", "saksi"):
+        for account in ("budi", "ani", "citra", "saksi"):
             server.add_account(account)
         server.deliver("saksi", [SMALL])
         others = Others(server)
@@ -312,6 +327,8 @@ def main():
                     continue
                 print(f"{name} ...", flush=True)
                 process.forget()
+                STEPS.clear()
+                step(name)
                 began = time.monotonic()
                 try:
                     said = act(server)
@@ -322,7 +339,8 @@ def main():
                 noops, fetches = others.between(began, ended, "NOOP"), others.between(began, ended, "FETCH")
                 peak = process.most_resident()
                 print(f"{name}: {said}\n  {ended - began:.0f} s, {peak / MIB:.0f} MiB; NOOP of others: {len(noops)}, "
-                      f"p99 {percentile(noops, 0.99) * 1000:.1f} ms, longest {percentile(noops, 1) * 1000:.1f} ms; "
+                      f"p99 {percentile(noops, 0.99) * 1000:.1f} ms, longest {percentile(noops, 1) * 1000:.1f} ms "
+                      f"({others.at_the_longest(began, ended, 'NOOP')}); "
                       f"FETCH p99 {percentile(fetches, 0.99) * 1000:.1f} ms", flush=True)
                 if percentile(noops, 0.99) > PATIENCE:
                     failures.append(f"{name}: others waited")

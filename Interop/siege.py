@@ -122,23 +122,26 @@ QUESTIONS = (
 SEARCHES = ("TEXT tidakada", "HEADER X-Lain tidakada", "SUBJECT tidakada", "BODY tidakada", 'TEXT "tidåkada"')
 
 
-def interrogate(server, account):
-    """Asks all of it of the newest message in INBOX, which is then removed. Returns what went wrong."""
+def interrogate(server, account, step=lambda what: None):
+    """Asks all of it of the newest message in INBOX, which is then removed. Returns what went wrong. `step` hears of each."""
     wrong = []
     with IMAP(server.ports["imap"], timeout=300) as peer:
         peer.login(account, harness.PASSWORD)
         peer.command("SELECT INBOX")
         for number, item in enumerate(QUESTIONS):
+            step(item)
             peer.send(b"q%d FETCH * (%s)\r\n" % (number, item.encode()))
             answer, _ = drain(peer, b"q%d" % number)
             # RFC 9051 §6.4.5: uuencode is no encoding that BINARY knows.
             if not answer.startswith((b"OK", b"NO [UNKNOWN-CTE]")):
                 wrong.append((item, answer))
         for number, key in enumerate(SEARCHES):
+            step(key)
             peer.send(b"s%d SEARCH %s\r\n" % (number, key.encode()))
             answer, _ = drain(peer, b"s%d" % number)
             if not answer.startswith(b"OK"):
                 wrong.append((key, answer))
+        step("EXPUNGE")
         peer.command("STORE * +FLAGS.SILENT (\\Deleted)")
         peer.command("EXPUNGE")
     with POP3(server.ports["pop3"], timeout=300) as peer:

@@ -141,13 +141,14 @@ CONTROL_ATTEMPTS = {
     "accessChange": [{"account": "budi", "mailbox": "{name}", "identifier": "ana", "rights": "lr"},
                      {"account": "budi", "mailbox": "{name}", "identifier": "anyone", "rights": "lrswipkxtea"}],
     "accountRestore": [{"_0": {"name": "ana", "credentials": "{}", "enabled": True, "pop3Expire": "never"}}],
+    "mailboxRestore": [],  # makes budi's mailbox of that name
     "deletedMessages": [{"account": "budi", "filter": {}}, {"account": "budi", "filter": {"mailbox": "{name}", "uids": UIDS}}],
     "undelete": [{"account": "budi", "ignoringQuota": True, "filter": {"mailbox": "{name}", "uids": UIDS}}],
 }
 #: Nothing to do is no failure; what matters is that ana's state is the same after it.
 CONTROL_MAYBE_NOTHING = {"deletedMessages", "undelete", "accountRestore"}
 #: For the whole server; they name nobody.
-CONTROL_WHOLE = {"accountList", "check", "repair", "scrubStatus", "compact", "expire", "backup"}
+CONTROL_WHOLE = {"accountList", "check", "repair", "scrubStatus", "compact", "expire", "backup", "metadataList", "metadataChange"}
 #: Names its account only, and does what it says.
 CONTROL_OWN = {"accountRemove"}
 

@@ -339,7 +339,7 @@ class Limits(unittest.TestCase):
     NOT_LIMITS = {
         "IMAPServerSettings": {"productName", "productVersion", "wire", "appendLimit", "loginTimeout", "idleTimeout", "now",
                                "offersCompression", "offersUnauthenticate", "submissionAccounts", "utf8Fallback", "language",
-                               "quotaAdministrators", "othersPrefix", "publicPrefix", "publicAccount"},
+                               "quotaAdministrators", "urlAuth", "othersPrefix", "publicPrefix", "publicAccount"},
         "POP3ServerSettings": {"hostname", "implementation", "offersSTLS", "loginDelaySeconds", "idleSeconds", "utf8Fallback",
                                "language", "now", "loginSeconds", "loginTimeoutSeconds"},
         "LMTPServerSettings": {"hostname", "maxMessageBytes", "quotaFullIsTemporary", "recipientDelimiter", "addsTraceHeaders",

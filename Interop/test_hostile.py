@@ -11,6 +11,7 @@ import unittest
 
 import bombs
 import harness
+import hostile_extensions
 import lines
 import siege
 from harness import PASSWORD
@@ -165,6 +166,38 @@ class Commands(Case):
         self.assertLess(octets, 1000)
         answer, _ = self.whole(b"l2", b'LIST "" "*" RETURN (STATUS (MESSAGES UNSEEN SIZE))')
         self.assertRegex(answer, rb"^OK")
+
+
+class Extensions(Case):
+    def test_what_they_let_one_ask_for(self):
+        """As much as the limits allow and a little more, by eight sessions at once, each kind in the account of the last one."""
+        stage = hostile_extensions.Stage(self.server, "budi", 400, 120)
+        for attack in hostile_extensions.ATTACKS:
+            with self.subTest(attack=attack.__name__):
+                began = time.monotonic()
+                said = attack(stage)
+                print(f"  {attack.__name__}: {said}; {time.monotonic() - began:.1f} s", flush=True)
+                self.assertRegex(self.witness.command("NOOP")[0], rb"^OK")
+
+    def test_order_of_deep_threads_grows_evenly(self):
+        """Four times as many messages of one thread cost less than ten times as much."""
+        process = siege.Process(self.server.process)
+        stages = []
+        for account, messages in (("kecil", 500), ("besar", 2000)):
+            self.server.add_account(account)
+            stages.append(hostile_extensions.Stage(self.server, account, messages, 0))
+
+        def cost(stage):
+            before = process.seconds()
+            stage.ask((b"THREAD REFERENCES UTF-8 ALL", b"SORT (SUBJECT FROM DATE) UTF-8 ALL"), sessions=4)
+            return process.seconds() - before
+
+        for attempt in range(3):
+            small, large = map(cost, stages)
+            if large < 10 * max(small, 0.03):
+                break
+        else:
+            self.fail(f"{small:.2f} s, {large:.2f} s of processor time")
 
 
 class Readers(Case):

@@ -141,5 +141,76 @@ class Writing(unittest.TestCase):
         self.assertTrue(self.good(peer.command(b'URLFETCH "%s"' % made))[1][0].endswith(b" NIL"))
 
 
+class EightBitHeaders(unittest.TestCase):
+    """What docs/decisions/037 says of both settings of imap.utf8-fallback, in sessions that asked for no UTF-8."""
+
+    MESSAGE = ("From: Ibu Sari <sari@example.org>\r\nSubject: Jadwal é\r\nX-Catatan: café\r\nMIME-Version: 1.0\r\n"
+               "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nhalo\r\n--b\r\n"
+               "Content-Type: application/pdf\r\nContent-Disposition: attachment; filename=\"laporan-é.pdf\"\r\n\r\nx\r\n"
+               "--b--\r\n").encode()
+
+    def server(self, *options):
+        server = harness.Server(*options)
+        self.addCleanup(server.destroy)
+        server.start()
+        server.add_account("budi")
+        return server
+
+    def imap(self, server, *first):
+        peer = IMAP(server.ports["imap"], timeout=60)
+        self.addCleanup(peer.close)
+        for text in (f'LOGIN budi "{PASSWORD}"', *first, "SELECT INBOX"):
+            answer = peer.command(text)
+            self.assertTrue(answer[0].startswith(b"OK"), answer)
+        return peer
+
+    def append(self, peer, message):
+        return peer.command(b"APPEND Archive {%d+}\r\n%b" % (len(message), message))[0]
+
+    def fetched(self, peer):
+        """RFC822.SIZE, the octets of BODY[], and the completion."""
+        completion, untagged = peer.command("UID FETCH 1 (RFC822.SIZE BODY.PEEK[])")
+        found = re.search(rb"RFC822.SIZE (\d+) BODY\[\] \{(\d+)\}\r\n", untagged[0])
+        start, count = found.end(), int(found.group(2))
+        return int(found.group(1)), untagged[0][start:start + count], completion
+
+    def test_as_they_are(self):
+        """By default whatever came is shown and can be moved by FETCH and APPEND, octet for octet; the same UID is the same
+        message in every session."""
+        server = self.server()
+        server.deliver("budi", [self.MESSAGE])
+        plain, accepting = self.imap(server), self.imap(server, "ENABLE UTF8=ACCEPT")
+        size, octets, completion = self.fetched(plain)
+        self.assertEqual(size, len(octets))
+        self.assertIn("filename=\"laporan-é.pdf\"".encode(), octets)
+        self.assertNotIn(b"DOWNGRADED", completion)
+        self.assertEqual(self.fetched(accepting)[:2], (size, octets))
+        self.assertTrue(self.append(plain, octets).startswith(b"OK"))
+        latin = b"Subject: caf\xe9\r\n\r\nx\r\n"
+        self.assertTrue(self.append(plain, latin).startswith(b"OK"))
+        plain.command("SELECT Archive")
+        self.assertEqual(self.fetched(plain)[1], octets)
+        self.assertIn(latin, plain.command("UID FETCH 2 BODY.PEEK[]")[1][0])
+
+    def test_surrogates(self):
+        """RFC 6855 §4 and RFC 6858 to the letter, and what that takes away."""
+        server = self.server("--set", "imap.utf8-fallback=surrogate")
+        server.deliver("budi", [self.MESSAGE])
+        plain, accepting = self.imap(server), self.imap(server, "ENABLE UTF8=ACCEPT")
+        size, octets, completion = self.fetched(plain)
+        self.assertIn(b"DOWNGRADED 1", completion)
+        self.assertTrue(octets.isascii())
+        self.assertNotIn(b"filename", octets)
+        self.assertNotIn(b"X-Catatan", octets)
+        whole = self.fetched(accepting)
+        self.assertEqual((whole[0], len(whole[1])), (size, size))
+        self.assertNotEqual(size, len(octets))
+        for message in (whole[1], b"Subject: caf\xe9\r\n\r\nx\r\n"):
+            self.assertTrue(self.append(plain, message).startswith(b"NO"))
+        self.assertTrue(self.append(accepting, whole[1]).startswith(b"OK"))
+        # What does the work of a move by both commands leaves the surrogate alone.
+        self.assertTrue(self.append(plain, octets).startswith(b"OK"))
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -10,4 +10,5 @@
 int renameat2(int old_directory, const char *old_path, int new_directory, const char *new_path, unsigned int flags);
 int sync_file_range(int descriptor, long long offset, long long count, unsigned int flags);
 void *memmem(const void *haystack, unsigned long haystack_length, const void *needle, unsigned long needle_length);
+int pthread_setname_np(unsigned long thread, const char *name);
 #endif

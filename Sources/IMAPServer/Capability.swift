@@ -82,14 +82,15 @@ struct Capability: Sendable {
   /// What CAPABILITY prints now.
   static func list(
     loggedIn: Bool, _ settings: IMAPServerSettings, offersSTARTTLS: Bool, loginDisabled: Bool, mechanisms: [String],
-    offersCompression: Bool = false, offersUnauthenticate: Bool = false, setsQuotas: Bool = false
+    offersURLAuth: Bool = true, offersCompression: Bool = false, offersUnauthenticate: Bool = false,
+    setsQuotas: Bool = false
   ) -> [String] {
     var words: [String] = []
     for capability in table {
       switch capability.shown {
       case .always: words.append(capability.name)
       case .beforeLogin where !loggedIn: words.append(capability.name)
-      case .afterLogin where loggedIn: words.append(capability.name)
+      case .afterLogin where loggedIn && (offersURLAuth || capability.name != "URLAUTH"): words.append(capability.name)
       default: break
       }
     }

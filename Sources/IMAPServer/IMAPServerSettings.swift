@@ -14,7 +14,8 @@ public struct IMAPServerSettings: Sendable {
   public var appendTogether = 16 << 20
   /// Messages that one SEARCH, FETCH, STORE, COPY, MOVE, APPEND or UID EXPUNGE may touch, announced as MESSAGELIMIT
   /// (RFC 9738). 0: as many as there are, and what bounds COPY and APPEND is announced as SAVELIMIT. Beyond: the last ones,
-  /// and `OK [MESSAGELIMIT]`; of COPY and APPEND none, and `NO [MESSAGELIMIT]`.
+  /// and `OK [MESSAGELIMIT]`; of COPY and APPEND none, and `NO [MESSAGELIMIT]`. An ESEARCH of the selected mailbox alone
+  /// counts as a SEARCH.
   public var messageLimit = 0
   /// Mailboxes that the URLs of one APPEND may name (RFC 4469). Beyond: `NO [LIMIT]`.
   public var catenatedMailboxes = 100
@@ -23,6 +24,8 @@ public struct IMAPServerSettings: Sendable {
 
   /// What a client that asks for the language `default` hears (RFC 5255 §3.2).
   public var language = SessionLanguage.english
+  /// Where URLAUTH is offered.
+  public var urlAuth = URLAuthOffer.always
   /// Accounts that act for submission servers: who may fetch `submit+` URLs (RFC 4467 §3).
   public var submissionAccounts: [String] = []
   /// Accounts that may set quotas by SETQUOTA, everybody's (RFC 9208 §4.1.3). In other sessions it is `NO [NOPERM]`, and
@@ -63,6 +66,9 @@ public struct IMAPServerSettings: Sendable {
   /// Texts of one SEARCH for each of which messages are read and decoded: BODY, TEXT, and HEADER of fields that are not
   /// kept beside the message. Beyond: `NO [LIMIT]`.
   public var searchTexts = 100
+  /// Octets of all texts that one SEARCH matches loosely (FUZZY, RFC 6203): each of their words is a text of its own. Beyond:
+  /// `NO [LIMIT]`.
+  public var fuzzyOctets = 4096
   /// Octets of one header field that SEARCH looks at.
   public var searchFieldLimit = 1 << 20
   /// Messages whose flags are fetched or searched in one go on the event loop; more go in slices.
@@ -71,7 +77,8 @@ public struct IMAPServerSettings: Sendable {
   public var notifyLines = 2000
   /// Names of an account that NOTIFY compares in one go on the event loop; more are compared elsewhere.
   public var namesOnLoop = 500
-  /// New messages of which NOTIFY sends in one go what was asked for. Beyond: the same.
+  /// New messages of which NOTIFY sends in one go what was asked for. Beyond: the same. Also messages that are remembered
+  /// because changes of their flags were kept back. Beyond: all that have changed since are told in the end.
   public var notifyMessages = 10_000
   /// Searches of a session whose results are kept up to date (RFC 5267 §4.3). Beyond: `NO [NOUPDATE]`.
   public var searchContexts = 16
@@ -81,9 +88,9 @@ public struct IMAPServerSettings: Sendable {
   public var contextMessages = 2000
   /// Octets of the value of a METADATA entry. Beyond: `NO [METADATA MAXSIZE]`.
   public var metadataValue = 64 << 10
-  /// METADATA entries of a mailbox, and as many of the account. Beyond: `NO [METADATA TOOMANY]`.
+  /// METADATA entries of a mailbox, as many of the account, and as many of the server. Beyond: `NO [METADATA TOOMANY]`.
   public var metadataEntries = 200
-  /// Octets of all METADATA of an account, which a quota may bound further. Beyond: the same.
+  /// Octets of all METADATA of an account, which a quota may bound further, and of the server. Beyond: the same.
   public var metadataOctets = 1 << 20
   /// Filters (RFC 5466) that are put in for one SEARCH, those within filters included. Beyond: `NO [LIMIT]`.
   public var filtersPerSearch = 100
@@ -113,6 +120,15 @@ public struct IMAPServerSettings: Sendable {
   public var now: @Sendable () -> Int64
 
   public init(now: @escaping @Sendable () -> Int64) { self.now = now }
+}
+
+/// Where URLAUTH is offered. RFC 4467 §10: there MUST be a configuration in which URLMECH is never sent without a layer of
+/// confidentiality.
+public enum URLAuthOffer: String, Sendable, CaseIterable {
+  case always
+  /// Inside TLS alone.
+  case tls
+  case never
 }
 
 /// What a session gets of internationalized messages that has enabled neither UTF8=ACCEPT nor IMAP4rev2.

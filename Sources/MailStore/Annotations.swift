@@ -40,6 +40,21 @@ public struct AnnotationLimits: Sendable, Hashable {
   }
 }
 
+extension [Annotation] {
+  /// How entries that count together are after a change, in their order. Nil: there would be more than `limits` allow.
+  public func applying(_ changes: [AnnotationChange], _ limits: AnnotationLimits) -> [Annotation]? {
+    var entries = Dictionary(map { ($0.entry, $0.value) }) { first, _ in first }
+    for change in changes { entries[change.entry] = change.value }
+    let after = entries.map { Annotation($0.key, $0.value) }.sorted {
+      $0.entry.utf8.lexicographicallyPrecedes($1.entry.utf8)
+    }
+    func octets(_ annotations: [Annotation]) -> Int { annotations.reduce(0) { $0 + $1.octets } }
+    guard after.count <= Swift.max(limits.entries, count), octets(after) <= Swift.max(limits.octets, octets(self))
+    else { return nil }
+    return after
+  }
+}
+
 /// Which annotation of an account it is, or of somebody else's mailbox.
 public struct AnnotationName: Sendable, Hashable {
   /// Whose mailbox it is; nil: the account's own.
@@ -56,7 +71,8 @@ public struct AnnotationName: Sendable, Hashable {
 
 /// What one change has annotated, and who hears of it.
 public struct AnnotatedPlace: Sendable {
-  public var account: AccountID
+  /// Nil: the server itself, of which all accounts hear.
+  public var account: AccountID?
   /// Nil: the account itself.
   public var mailbox: MailboxID?
   public var entries: [String]
@@ -73,11 +89,19 @@ public struct AnnotatedPlace: Sendable {
     entries = changes.map(\.entry)
   }
 
+  /// Of the server itself, which has no author among the watches.
+  public init(server changes: [AnnotationChange]) {
+    authors = []
+    entries = changes.map(\.entry)
+  }
+
   /// What a watch of `watcher` is to be told of it. `rights`: those that the watcher, not being the owner, has in the
   /// mailbox.
   public func names(for watcher: AccountID, _ watch: WatchID, rights: (MailboxRef) -> MailboxRights) -> [AnnotationName]
   {
     guard !authors.contains(watch) else { return [] }
+    // A watch has one name for the account and for the server: below `/shared` it is the server's.
+    guard let account else { return entries.map { AnnotationName(nil, $0) } }
     guard watcher != account else {
       return viewer == nil ? entries.map { AnnotationName(mailbox, $0) } : []
     }

@@ -10,8 +10,9 @@ public protocol MailStoreUpkeep: MailStore {
   func keptForUndelete(of account: AccountID) async throws(StoreError) -> QuotaUsage
   /// Deleted messages whose bytes are still there, the latest first.
   func deletedMessages(of account: AccountID, _ filter: DeletedFilter) async throws(StoreError) -> DeletedListing
-  /// Brings them back with new UIDs, into the mailbox they were in; one that was deleted is made anew. Flags, keywords,
-  /// dates and UIDL are as they were, without `\Deleted`. Throws `overQuota` before anything is done when they do not fit.
+  /// Brings them back with new UIDs, into the mailbox they were in; one that was deleted is made anew, with its annotations
+  /// and shared with nobody. Flags, keywords, dates and UIDL are as they were, without `\Deleted`. Throws `overQuota` before
+  /// anything is done when they do not fit.
   func undelete(
     of account: AccountID, _ filter: DeletedFilter, ignoringQuota: Bool
   ) async throws(StoreError) -> UndeleteReport

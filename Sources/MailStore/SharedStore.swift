@@ -49,6 +49,11 @@ public protocol SharedMailStore: AnyObject, Sendable {
     _ changes: [AnnotationChange], in mailbox: MailboxID?, of account: AccountID, as viewer: AccountID,
     limits: AnnotationLimits, by authors: [WatchID]
   ) async throws(StoreError) -> Bool
+
+  /// Entries of the server itself, all below `/shared`, in their order: the same for all accounts, and in no quota.
+  func serverAnnotations() async throws(StoreError) -> [Annotation]
+  /// As `setAnnotations`. The watches of all accounts hear of it.
+  func setServerAnnotations(_ changes: [AnnotationChange], limits: AnnotationLimits) async throws(StoreError) -> Bool
 }
 
 extension SharedMailStore {

@@ -27,10 +27,10 @@ public struct MailboxRights: OptionSet, Sendable, Hashable {
   public static let administer = MailboxRights(rawValue: 1 << 10)
 
   public static let all = MailboxRights(rawValue: (1 << 11) - 1)
-  /// MYRIGHTS needs one of them (RFC 4314 §4).
   /// Any one of them lets one read annotations, together with `lookup` (RFC 5464 §3.3).
   public static let forMetadata: MailboxRights = [.read, .seen, .write, .insert, .post]
   public var showsAnnotations: Bool { contains(.lookup) && !isDisjoint(with: .forMetadata) }
+  /// MYRIGHTS needs one of them (RFC 4314 §4).
   public static let any: MailboxRights = [.lookup, .read, .insert, .create, .deleteMailbox, .administer]
 }
 

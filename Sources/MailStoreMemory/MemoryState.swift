@@ -185,6 +185,8 @@ struct MemoryState: Sendable {
   var accounts: [AccountID: MemoryAccount] = [:]
   var ghosts: [MailboxRef: [UID: MemoryGhost]] = [:]
   var accessKeys: [MailboxRef: [UInt8]] = [:]
+  /// Below `/shared`, of the server itself.
+  var serverAnnotations: [Annotation] = []
   var nextAccount: Int64 = 1
   var nextBlob: Int64 = 1
   /// Of all accounts, removed ones too.

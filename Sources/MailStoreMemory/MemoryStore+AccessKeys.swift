@@ -8,6 +8,7 @@ extension MemoryStore {
         switch use {
         case .read: break
         case .orElse(let key): if state.accessKeys[ref] == nil { state.accessKeys[ref] = key }
+        case .replace where state.settings.fault == .resetKeepsKey && state.accessKeys[ref] != nil: break
         case .replace(let key): state.accessKeys[ref] = key
         }
         return state.accessKeys[ref]

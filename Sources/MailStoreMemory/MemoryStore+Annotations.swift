@@ -33,6 +33,7 @@ extension MemoryStore {
         return viewer == id || !change.isPrivate
           ? account.annotations[name] : account.foreignAnnotations[viewer]?[name]
       }
+      let changes = state.settings.fault == .annotationStays ? changes.filter { $0.value != nil } : changes
       guard changes.contains(where: { kept($0) != $0.value }) else { return true }
       let octets = account.annotationOctets
       let own = changes.filter { viewer == id || !$0.isPrivate }

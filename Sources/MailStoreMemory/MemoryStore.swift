@@ -143,4 +143,8 @@ public enum MemoryFault: String, Sendable, Hashable, CaseIterable {
   case expungeIgnoresUIDs
   /// A deleted mailbox comes back under its old UIDVALIDITY.
   case uidValidityReused
+  /// RESETKEY of a mailbox that has an access key leaves it.
+  case resetKeepsKey
+  /// An annotation that is set to NIL stays.
+  case annotationStays
 }

@@ -169,7 +169,7 @@ public final class SQLStore: MailStore {
     guard !isClosed.exchange(true, ordering: .sequentiallyConsistent) else { return }
     // Ends threads, so it blocks; a thread of its own keeps the caller's free.
     await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-      let thread = StoreThread { [self] in
+      let thread = StoreThread("store-close") { [self] in
         shutDown()
         continuation.resume()
       }

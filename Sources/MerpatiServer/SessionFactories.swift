@@ -47,6 +47,7 @@ extension Settings {
     result.offersUnauthenticate = imapUnauthenticates
     result.idleTimeout = .seconds(Int64(imapIdleSeconds))
     result.messageLimit = imapMessageLimit
+    result.urlAuth = URLAuthOffer(rawValue: imapURLAuth) ?? .always
     result.submissionAccounts = submissionAccounts
     result.quotaAdministrators = quotaAdministrators
     result.language = SessionLanguage(rawValue: imapLanguage) ?? .english

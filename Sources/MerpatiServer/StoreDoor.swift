@@ -52,6 +52,15 @@ public final class StoreDoor: Sendable {
     }
   }
 
+  /// Rights and annotations of a backup's mailbox.
+  func restore(_ mailbox: RestoredMailbox) async throws -> RestoredMailboxReport {
+    try await call(.mailboxRestore(mailbox)) {
+      try await $0.restore(mailbox)
+    } from: {
+      $0.restoredMailbox
+    }
+  }
+
   public func describe(_ mailbox: String, of account: String, after: UID) async throws -> StorePage {
     try await call(.describe(account: account, mailbox: mailbox, after: after)) {
       try await $0.describe(mailbox, of: account, after: after)

@@ -9,7 +9,8 @@ struct Merpati: AsyncParsableCommand {
     abstract: "A mail access system: IMAP, POP3 and LMTP over one store with exact quotas.",
     version: MerpatiVersion.text,
     subcommands: [
-      Serve.self, AccountCommand.self, ACLCommand.self, QuotaCommand.self, Deliver.self, Pull.self, ListMail.self,
+      Serve.self, AccountCommand.self, ACLCommand.self, QuotaCommand.self, MetadataCommand.self, Deliver.self,
+      Pull.self, ListMail.self,
       ReadMail.self,
       ChooseCommand.self, Authorize.self, Import.self, Export.self, Check.self, Compact.self, Backup.self,
       Restore.self, Undelete.self, Config.self,

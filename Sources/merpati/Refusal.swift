@@ -103,4 +103,17 @@ extension Terminal {
       throw fail(ControlFailure(refusal.code, refusal.sentence))
     }
   }
+
+  /// To standard output, all of it, as it is.
+  static func put(_ octets: UnsafeRawBufferPointer) throws {
+    var sent = 0
+    while sent < octets.count {
+      let count = Foundation.write(STDOUT_FILENO, octets.baseAddress.map { $0 + sent }, octets.count - sent)
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else {
+        throw Refusal(code: .inputOutput, sentence: "standard output: \(String(cString: strerror(errno)))")
+      }
+      sent += count
+    }
+  }
 }

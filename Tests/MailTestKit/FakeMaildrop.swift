@@ -72,6 +72,7 @@ final class FakeReader: MessageReader {
 
   func read(_ range: Range<Int>) async throws(StoreError) -> ByteBuffer {
     try store.check(.read)
+    store.read()
     return try await inner.read(range)
   }
 }

@@ -66,4 +66,12 @@ extension FakeStore {
   ) async throws(StoreError) -> Bool {
     try await inner.setAnnotations(changes, in: mailbox, of: account, as: viewer, limits: limits, by: authors)
   }
+
+  public func serverAnnotations() async throws(StoreError) -> [Annotation] { try await inner.serverAnnotations() }
+
+  public func setServerAnnotations(
+    _ changes: [AnnotationChange], limits: AnnotationLimits
+  ) async throws(StoreError) -> Bool {
+    try await inner.setServerAnnotations(changes, limits: limits)
+  }
 }

@@ -14,6 +14,7 @@ public final class FakeStore: MailStore {
   let maildrops = Mutex(0)
   /// While it is closed, maildrops have their totals and not their messages.
   public let listing = Gate()
+  private let readCount = Mutex(0)
   private let held = Mutex<[FakeFault: [CheckedContinuation<Void, Never>]]>([:])
 
   public init(
@@ -26,6 +27,10 @@ public final class FakeStore: MailStore {
 
   /// Maildrops opened and not closed; a second `close` of one makes it wrong for good.
   public var openMaildrops: Int { maildrops.withLock { $0 } }
+
+  /// How often octets of opened messages were read.
+  public var reads: Int { readCount.withLock { $0 } }
+  func read() { readCount.withLock { $0 += 1 } }
 
   /// Makes a kind of call fail until `heal`.
   public func fail(_ fault: FakeFault, with error: StoreError = .io(operation: "write", path: "fake", errno: 5)) {

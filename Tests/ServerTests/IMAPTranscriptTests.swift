@@ -10,7 +10,7 @@ extension TestServer.Kind {
   /// `whole-message-limit`, `search-whole-message-limit`, `messages-on-loop`, `output-chunk`, `line`,
   /// `notify-lines`, `notify-messages`, `search-contexts`, `context-results`, `metadata-entries`, `metadata-value`,
   /// `line-before-login`, `swallowed-literal`, `message-limit`, `progress-milliseconds`, `compress` and `unauthenticate`
-  /// (`off`), `utf8-fallback`, `submission-accounts`, `language`, `quota-administrators`, `public-account`.
+  /// (`off`), `utf8-fallback`, `urlauth`, `submission-accounts`, `language`, `quota-administrators`, `public-account`.
   static let imap = TestServer.Kind(name: "imap") { parts in
     let clock = parts.clock
     var settings = IMAPServerSettings(now: { clock.now })
@@ -39,6 +39,7 @@ extension TestServer.Kind {
     settings.progressInterval = .milliseconds(Int64(parts.number("progress-milliseconds", or: 10_000)))
     settings.offersCompression = parts.settings["compress"] != "off"
     settings.offersUnauthenticate = parts.settings["unauthenticate"] != "off"
+    settings.urlAuth = parts.settings["urlauth"].flatMap { URLAuthOffer(rawValue: $0) } ?? .always
     settings.submissionAccounts = (parts.settings["submission-accounts"] ?? "").split(separator: ",").map(String.init)
     settings.quotaAdministrators = (parts.settings["quota-administrators"] ?? "").split(separator: ",").map(String.init)
     settings.language = parts.settings["language"].flatMap { SessionLanguage(rawValue: $0) } ?? .english

@@ -20,12 +20,20 @@ enum ModelStore: String, Sendable, CaseIterable {
   }
 }
 
-/// How many operations, and from which seed: few and always the same, unless the environment says otherwise
-/// (MODEL_OPERATIONS, MODEL_SEED).
+/// How many operations, and from which seed. The tests of a change play few, and always the same: what they find is the change's.
+/// `make models` plays many (MODEL_OPERATIONS), from another seed each time (MODEL_SEED: the same again). What a run prints is what repeats it; how clients that are at work at once
+/// come in each other's way is not for a seed to say.
 enum ModelRun {
-  static let environment = ProcessInfo.processInfo.environment
-  static func operations(_ few: Int) -> Int { environment["MODEL_OPERATIONS"].flatMap { Int($0) } ?? few }
-  static let seed: UInt64 = environment["MODEL_SEED"].flatMap { UInt64($0) } ?? 5465
+  private static func number(_ name: String) -> UInt64? {
+    ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) }
+  }
+  static func operations(_ few: Int) -> Int { number("MODEL_OPERATIONS").map { Int(clamping: $0) } ?? few }
+  static let seed: UInt64 =
+    number("MODEL_SEED") ?? (number("MODEL_OPERATIONS") == nil ? 5465 : UInt64.random(in: 1...999_999_999))
+
+  static func announce(_ what: String, _ operations: Int) {
+    print("model: \(what), \(operations) operations, MODEL_SEED=\(seed)")
+  }
 
   static func addAccount(to store: any MailStore) async throws -> Account {
     try await store.addAccount(

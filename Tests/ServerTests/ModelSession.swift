@@ -12,7 +12,9 @@ final class ModelSession {
   let name: String
   /// Called with each untagged line.
   var hear: (String) throws -> Void = { _ in }
-  /// UIDs that FETCH lines of the command under way have told of.
+  /// The command under way.
+  private(set) var command = ""
+  /// UIDs of whose flags FETCH lines of the command under way have told.
   private(set) var told: Set<UInt32> = []
   /// The untagged COPYUID of the last MOVE.
   var moved: String?
@@ -36,6 +38,7 @@ final class ModelSession {
   func run(_ command: String) async throws -> String {
     number += 1
     told = []
+    self.command = command
     let tag = "\(name)\(number)"
     note("> \(tag) \(command)")
     try await peer.send(Array("\(tag) \(command)\r\n".utf8))
@@ -43,13 +46,17 @@ final class ModelSession {
       let line = try await peer.line()
       note("< \(line)")
       if line.hasPrefix(tag + " ") { return String(line.dropFirst(tag.count + 1)) }
-      if line.contains(" FETCH (UID "), let uid = line.split(separator: " ").dropFirst(4).first.flatMap({ UInt32($0) })
-      {
-        told.insert(uid)
-      }
+      if line.contains("FLAGS ("), let uid = Self.uid(line) { told.insert(uid) }
       if line.contains("[COPYUID ") { moved = line }
       try hear(line)
     }
+  }
+
+  /// Of FETCH or UIDFETCH.
+  private static func uid(_ line: String) -> UInt32? {
+    let words = line.split(separator: " ")
+    if line.contains(" FETCH (UID ") { return words.dropFirst(4).first.flatMap { UInt32($0) } }
+    return line.contains(" UIDFETCH (") ? words.dropFirst().first.flatMap { UInt32($0) } : nil
   }
 
   /// What the next command will have.

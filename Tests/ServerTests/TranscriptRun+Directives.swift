@@ -13,6 +13,7 @@ import SASL
 /// @mailbox NAME FOLDER                                creates a folder
 /// @deliver NAME [folder F] [size N] <<END             a message; CRLF is put at the line ends. With `size`: N octets
 /// @delivertimes NAME COUNT <<END                      the same message many times
+/// @metadata ENTRY [VALUE]                             sets an entry of the server, as the administrator does; no value: removes it
 /// @expunge NAME all|UID...                            takes messages out of INBOX as another session would
 /// @inbox NAME COUNT                                   INBOX holds so many messages
 /// @usage NAME BYTES MESSAGES                          what the account is charged
@@ -35,6 +36,11 @@ extension TranscriptRun {
       let owner = try await account(words.next("a name"))
       _ = try await store.createMailbox(words.next("a folder"), of: owner.id, specialUse: nil)
     case "deliver", "delivertimes": try await deliver(directive, &words, document)
+    case "metadata":
+      let entry = try words.next("an entry")
+      let value = words.isEmpty ? nil : ByteBuffer(string: words.rest)
+      _ = try await store.setServerAnnotations(
+        [AnnotationChange(entry, value)], limits: AnnotationLimits(entries: 10, octets: 1000))
     case "expunge": try await expunge(&words)
     case "inbox":
       let owner = try await account(words.next("a name"))

@@ -10,7 +10,8 @@ import SimulationKit
 /// The campaign of `make simulate`: episodes of random sessions until so many steps are done, or one script replayed
 /// (docs/simulation.md).
 
-func setting(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+/// Empty is not given.
+func setting(_ name: String) -> String? { getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 } }
 
 var campaign = Campaign(
   steps: setting("SIMULATION_STEPS").flatMap { Int($0) } ?? 1_000_000,

@@ -5,10 +5,10 @@ import MailStore
 /// becomes `UIDVALIDITY v4`. Nothing else is touched; the clock is the simulation's own.
 ///
 /// The whole list: UIDVALIDITY (also in APPENDUID and COPYUID), UIDLs, EMAILID, THREADID, MAILBOXID, mailbox numbers and
-/// MODSEQs, each by account. Of MODSEQs in a dump only the order counts, among those that are compared at one time.
+/// MODSEQs, each by account; access keys, and what URLs are signed with by them. Of MODSEQs in a dump only the order counts, among those that are compared at one time.
 struct Normaliser {
   enum Kind: String {
-    case validity = "v", uidl = "u", email = "e", thread = "t", mailbox = "b", object = "f", modSeq = "m"
+    case validity = "v", uidl = "u", email = "e", thread = "t", mailbox = "b", object = "f", modSeq = "m", key = "k"
   }
 
   private struct Key: Hashable {
@@ -43,6 +43,7 @@ struct Normaliser {
 
   /// An IMAP answer.
   mutating func imap(_ text: String, account: String) -> String {
+    let text = urls(text)
     guard text.contains("ID") || text.contains("MODSEQ") else { return text }
     var result = ""
     result.reserveCapacity(text.utf8.count)
@@ -60,6 +61,26 @@ struct Normaliser {
     }
     return result
   }
+
+  /// An answer with URLs: what depends on UIDVALIDITY and on the key goes.
+  mutating func urls(_ text: String) -> String {
+    guard text.contains("imap://") else { return text }
+    var result = ""
+    var rest = text[...]
+    while let start = rest.firstIndex(of: Self.signature) {
+      result += rest[...start]
+      rest = rest[rest.index(after: start)...]
+      if result.hasSuffix(":internal:") {
+        let token = rest.prefix { $0.isHexDigit }
+        result += name(.key, String(token), "")
+        rest = rest.dropFirst(token.count)
+      }
+    }
+    let parts = (result + rest).split(separator: ";UIDVALIDITY=", omittingEmptySubsequences: false)
+    return parts.dropFirst().reduce(String(parts[0])) { $0 + ";UIDVALIDITY=#" + $1.drop { $0.isNumber } }
+  }
+
+  private static let signature: Character = ":"
 
   /// A POP3 answer to UIDL.
   mutating func uidls(_ text: String, account: String) -> String {

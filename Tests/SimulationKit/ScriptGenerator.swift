@@ -12,12 +12,14 @@ public struct ScriptGenerator {
   }
 
   private var random: SeededRandom
-  private var script: SimulationScript
+  private(set) var script: SimulationScript
   private var guesses: [Int: Guess] = [:]
   /// How many messages ever came into a mailbox, by account and name.
   private var arrivals: [String: Int] = [:]
   /// Mailboxes that should be there, by account.
   private var mailboxes: [String: Set<String>] = [:]
+  /// Sessions that have asked for updates of results.
+  var updaters: Set<Int> = []
 
   private init(seed: UInt64) {
     random = SeededRandom(seed: seed)
@@ -74,9 +76,9 @@ public struct ScriptGenerator {
 
   // MARK: Chance
 
-  private mutating func chance(_ oneIn: Int) -> Bool { Int.random(in: 0..<oneIn, using: &random) == 0 }
-  private mutating func upTo(_ most: Int) -> Int { Int.random(in: 0...max(most, 0), using: &random) }
-  private mutating func pick<Value>(_ list: [Value]) -> Value { list[Int.random(in: list.indices, using: &random)] }
+  mutating func chance(_ oneIn: Int) -> Bool { Int.random(in: 0..<oneIn, using: &random) == 0 }
+  mutating func upTo(_ most: Int) -> Int { Int.random(in: 0...max(most, 0), using: &random) }
+  mutating func pick<Value>(_ list: [Value]) -> Value { list[Int.random(in: list.indices, using: &random)] }
 
   // MARK: Steps
 
@@ -144,7 +146,7 @@ public struct ScriptGenerator {
   ]
 
   /// Nearly always one that should be there.
-  private mutating func name(_ account: String) -> String {
+  mutating func name(_ account: String) -> String {
     if script.isShared, chance(3) {
       let other = pick(script.owners.map(\.name))
       if other != account { return "shared/\(other)/\(ownName(other))" }
@@ -259,6 +261,7 @@ public struct ScriptGenerator {
       let since = chance(4) ? " (UNCHANGEDSINCE \(modSeq()))" : ""
       return
         "\(uid)STORE \(messages)\(since) \(pick(["+", "+", "+", "-", ""]))FLAGS\(chance(4) ? ".SILENT" : "") (\(flags()))"
+    case 14 where chance(4): return context(client, uid, count)
     case 14, 15: return "\(uid)SEARCH \(searchKeys(count))"
     case 16: return "\(uid)\(order()) \(pick(["ALL", "UNDELETED", "SUBJECT laporan", "UID \(set(count))", "$"]))"
     case 17, 18:
@@ -272,7 +275,8 @@ public struct ScriptGenerator {
     case 21, 22: return "EXPUNGE"
     case 23: return "UID EXPUNGE \(set(count))"
     case 24: return "NOOP"
-    case 25, 26:
+    case 25,
+      26 where !updaters.contains(client.number):
       guess.isIdle = true
       return "IDLE"
     case 29 where chance(2):
@@ -358,11 +362,15 @@ public struct ScriptGenerator {
       "RETURN (MIN COUNT) MODSEQ \(modSeq())", "RETURN (PARTIAL 2:4 MAX) ALL",
       "RETURN (PARTIAL -1:-3 SAVE) NOT DELETED",
       "SAVEDSINCE 22-Sep-2026", "OR SAVEDON 21-Sep-2026 SAVEDBEFORE 1-Sep-2026", "UIDAFTER \(count / 2 + 1) UNSEEN",
+      "FILTER f1",
+      "RETURN (COUNT) FILTER f2 UNDELETED", "FUZZY SUBJECT lapor", "FUZZY TEXT \"quick merpati\"",
+      "RETURN (RELEVANCY ALL) FUZZY BODY surat",
     ])
   }
 
   private mutating func anywhere(_ client: SimulationScript.Client, _ guess: inout Guess) -> String {
     if script.isShared, chance(6) { return sharing(client.account) }
+    if chance(4) { return beside(client) }
     switch upTo(29) {
     case 0...9:
       let target = name(client.account)

@@ -60,6 +60,9 @@ public struct SimulationScript: Sendable, Hashable {
     public var message: Int
   }
 
+  /// May set everybody's bounds over IMAP.
+  static let quotaAdministrator = "budi"
+
   public var seed: UInt64
   /// Days that expunged messages are kept.
   public var retention = 0

@@ -19,6 +19,8 @@ extension World {
     ]
     let listing = try await store.mailboxes(of: account.id)
     lines.append("subscribed without mailbox: \(listing.subscribedWithoutMailbox)")
+    let notes = try await store.annotations(of: account.id)
+    lines += Self.shown(notes[nil])
     var contents: [Contents] = []
     for info in listing.mailboxes { contents.append(try await Contents.read(info, of: account.id, store)) }
     // Of MODSEQs the order counts.
@@ -27,6 +29,11 @@ extension World {
     for (rank, modSeq) in all.enumerated() { ranks[modSeq] = rank + 1 }
     for mailbox in contents {
       lines += show(mailbox, ranks, account.name)
+      lines += Self.shown(notes[mailbox.info.id])
+      let ref = MailboxRef(account: account.id, mailbox: mailbox.info.id)
+      if let key = try await store.accessKey(.read, of: ref) {
+        lines.append("    access key \(normaliser.name(.key, "\(key)", "key"))")
+      }
       if normaliser.isShared { lines += try await readers(of: mailbox.info, account) }
     }
     let drop = try await store.openMaildrop(of: account.id)
@@ -36,6 +43,11 @@ extension World {
     }
     drop.close()
     return lines
+  }
+
+  private static func shown(_ annotations: [Annotation]?, to reader: String = "") -> [String] {
+    (annotations ?? []).sorted { $0.entry < $1.entry }
+      .map { "    annotation \(reader)\($0.entry) \(String(buffer: $0.value))" }
   }
 
   /// Whom a mailbox is shared with, and what is new to whom.
@@ -48,6 +60,8 @@ extension World {
       lines.append("    given \(entry.isNegative ? "-" : "")\(name) \(entry.rights.rawValue)")
     }
     for reader in accounts where reader.id != owner.id && info.isSelectable {
+      let notes = try await store.annotations(of: owner.id, as: reader.id)[info.id]
+      lines += Self.shown(notes?.filter { $0.entry.hasPrefix("/private/") }, to: "of \(reader.name) ")
       let unseen = try await store.mailbox(ref, as: reader.id)?.unseen ?? -1
       guard unseen != info.messages else { continue }
       let open = try await store.openMailbox(ref, as: reader.id) {}

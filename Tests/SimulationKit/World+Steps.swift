@@ -100,9 +100,10 @@ extension World {
   }
 
   /// `{modseq N}` is the MODSEQ this client's account heard of N others ago, `{validity NAME}` a mailbox's UIDVALIDITY: the
-  /// stores have numbers of their own.
+  /// stores have numbers of their own. `{url N}` is a URL that was given out N others ago, to whomever; `{context N}` the tag of
+  /// a search that asked for updates.
   private func numbered(_ words: String, _ client: SimulationScript.Client) async throws -> String {
-    guard words.contains("{modseq ") || words.contains("{validity ") else { return words }
+    guard ["{modseq ", "{validity ", "{url ", "{context "].contains(where: words.contains) else { return words }
     var result = ""
     var rest = words[...]
     while let open = rest.firstIndex(of: "{"), let close = rest[open...].firstIndex(of: "}") {
@@ -116,6 +117,9 @@ extension World {
         let info =
           if let account { try await store.mailbox(named: token[1], of: account.id) } else { MailboxInfo?.none }
         result += "\(info?.uidValidity ?? 1)"
+      case "url": result += "\"\(urls.dropLast(Int(token[1]) ?? 0).last ?? "imap://nowhere")\""
+      case "context":
+        result += "\"\(lines[client.number]?.updates.dropLast(Int(token[1]) ?? 0).last ?? "nothing")\""
       default: result += "{\(token.joined(separator: " "))}"
       }
     }
@@ -172,9 +176,14 @@ extension World {
 
   private func tagged(_ words: String, _ client: SimulationScript.Client) async throws -> String {
     let tag = tag(client)
+    if words.contains("(UPDATE ") { lines[client.number]?.updates.append(tag) }
     var bytes = ByteBuffer(string: tag + " ")
     Self.write(words, to: &bytes)
-    return try await ended(exchange(client, bytes, .tagged(tag)), client)
+    let answer = try await exchange(client, bytes, .tagged(tag))
+    if words.hasPrefix("GENURLAUTH ") {
+      urls += answer.split(separator: "\"").map(String.init).filter { $0.hasPrefix("imap://") }
+    }
+    return try await ended(answer, client)
   }
 
   /// BYE ends the connection, whoever closes it first.

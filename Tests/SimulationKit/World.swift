@@ -40,7 +40,12 @@ final class World {
     var commands = 0
     /// The tag of the IDLE that stands.
     var idle: String?
+    /// Tags of searches that asked for updates.
+    var updates: [String] = []
   }
+
+  /// URLs that sessions were given by GENURLAUTH.
+  var urls: [String] = []
 
   static let password = "rahasia"
 
@@ -135,6 +140,12 @@ final class World {
     var settings = IMAPServerSettings(now: { [clock] in clock.now })
     settings.idleTimeout = .hours(24)
     settings.appendLimit = 1 << 20
+    settings.quotaAdministrators = [SimulationScript.quotaAdministrator]
+    settings.submissionAccounts = ["citra@example.org"]
+    // So that all bounds of annotations are met.
+    settings.metadataValue = 600
+    settings.metadataEntries = 4
+    settings.metadataOctets = 3000
     if script.smallSlices {
       settings.wholeMessageLimit = 1 << 10
       settings.searchWholeMessageLimit = 2 << 10

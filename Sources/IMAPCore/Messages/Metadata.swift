@@ -94,20 +94,14 @@ extension CommandReader {
     return entries
   }
 
-  /// RFC 5464 §3.2. `least`: components it must have; whoever asks may name the root of a tree.
+  /// `least`: components it must have; whoever asks may name the root of a tree.
   private mutating func metadataEntry(least: Int) throws(IMAPSyntaxError) -> GetMetadataCommand.Entry {
     let start = cursor.position
-    let entry = try astring("entry").lowercased()
-    let bytes = entry.utf8
-    let isClean = bytes.allSatisfy { $0 >= 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "*") && $0 != UInt8(ascii: "%") }
-    let parts = entry.split(separator: "/", omittingEmptySubsequences: false)
-    guard isClean, bytes.count <= limits.metadataEntry, parts.count > least, parts[0].isEmpty,
-      !parts.dropFirst().contains(where: \.isEmpty), parts[1] == "private" || parts[1] == "shared"
-    else { throw error("Not the name of an entry", at: start) }
-    if least > 1, parts[2] == "vendor", parts.count < 5 {
-      throw error("Entries of a vendor have four components at least", at: start)
+    switch MetadataEntry(try astring("entry"), least: least, longest: limits.metadataEntry) {
+    case .good(let entry): return entry
+    case .malformed: throw error("Not the name of an entry", at: start)
+    case .shortVendor: throw error("Entries of a vendor have four components at least", at: start)
     }
-    return entry
   }
 
   /// setmetadata = "SETMETADATA" SP mailbox SP "(" entry SP value *(SP entry SP value) ")"

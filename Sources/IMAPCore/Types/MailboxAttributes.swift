@@ -14,6 +14,8 @@ public struct MailboxAttributes: OptionSet, Hashable, Sendable {
   public static let hasNoChildren = MailboxAttributes(rawValue: 1 << 6)
   public static let subscribed = MailboxAttributes(rawValue: 1 << 7)
   public static let remote = MailboxAttributes(rawValue: 1 << 8)
+  /// A right is missing for what NOTIFY was to tell of it (RFC 5465 §3).
+  public static let noAccess = MailboxAttributes(rawValue: 1 << 9)
 
   public static let all = MailboxAttributes(rawValue: 1 << 16)
   public static let archive = MailboxAttributes(rawValue: 1 << 17)
@@ -29,8 +31,9 @@ public struct MailboxAttributes: OptionSet, Hashable, Sendable {
 
   /// Every attribute with its spelling, in printing order.
   public static let spellings: [(attribute: MailboxAttributes, name: StaticString)] = [
-    (.nonExistent, "\\NonExistent"), (.noSelect, "\\Noselect"), (.marked, "\\Marked"), (.unmarked, "\\Unmarked"),
-    (.noInferiors, "\\Noinferiors"), (.hasChildren, "\\HasChildren"), (.hasNoChildren, "\\HasNoChildren"),
+    (.nonExistent, "\\NonExistent"), (.noSelect, "\\Noselect"), (.noAccess, "\\NoAccess"),
+    (.marked, "\\Marked"), (.unmarked, "\\Unmarked"), (.noInferiors, "\\Noinferiors"),
+    (.hasChildren, "\\HasChildren"), (.hasNoChildren, "\\HasNoChildren"),
     (.subscribed, "\\Subscribed"), (.remote, "\\Remote"), (.all, "\\All"), (.archive, "\\Archive"),
     (.drafts, "\\Drafts"), (.flagged, "\\Flagged"), (.important, "\\Important"), (.junk, "\\Junk"),
     (.sent, "\\Sent"), (.trash, "\\Trash"),

@@ -73,7 +73,7 @@ extension IMAPSession {
         : try await store.append(all, to: target.ref, replacing: nil, as: account)
     }
     noteOwn(assigned, in: first.mailbox, target.ref)
-    return .ok("APPEND completed", code: .appendUID(validity: assigned.uidValidity, assigned: assigned.assigned))
+    return .ok("APPEND completed", code: assigned.appended(to: target))
   }
 
   /// What follows a message: another one (RFC 3502), or the end.

@@ -14,12 +14,12 @@ extension IMAPSession {
     let assigned = try await longStoreCall("Copying") { store throws(StoreError) in
       switch target {
       case .own(let name): try await store.copy(uids, from: ref, to: name)
-      case .shared(let target, let scope, let viewer):
-        try await store.transfer(uids, from: ref, to: target, moving: false, scope, as: viewer)
+      case .shared(let target, let viewer):
+        try await store.transfer(uids, from: ref, to: target.ref, moving: false, target.scope, as: viewer)
       }
     }
     noteOwn(assigned, in: command.mailbox, target)
-    return .ok(command.uid ? "UID COPY completed" : "COPY completed", code: Self.copyUID(assigned))
+    return .ok(command.uid ? "UID COPY completed" : "COPY completed", code: Self.copyUID(assigned, target))
   }
 
   /// MOVE and UID MOVE (RFC 9051 §6.4.8, RFC 6851).
@@ -32,15 +32,15 @@ extension IMAPSession {
     let assigned = try await longStoreCall("Moving") { store throws(StoreError) in
       switch target {
       case .own(let name): try await store.move(uids, from: ref, to: name)
-      case .shared(let target, let scope, let viewer):
-        try await store.transfer(uids, from: ref, to: target, moving: true, scope, as: viewer)
+      case .shared(let target, let viewer):
+        try await store.transfer(uids, from: ref, to: target.ref, moving: true, target.scope, as: viewer)
       }
     }
     guard !isOver else { throw .connectionClosed }
     noteOwn(assigned, in: command.mailbox, target)
     notify?.ownExpunged += assigned.source
     // RFC 9051 §6.4.8: COPYUID goes in an untagged OK before the EXPUNGEs, which the end of the command brings.
-    if let code = Self.copyUID(assigned) { say(.ok, code, "Moved") }
+    if let code = Self.copyUID(assigned, target) { say(.ok, code, "Moved") }
     // RFC 6851 §3.3: what was moved is moved, also under a NO.
     if let failure = assigned.failure { throw .store(failure) }
     return .ok(command.uid ? "UID MOVE completed" : "MOVE completed", code: code)
@@ -52,13 +52,13 @@ extension IMAPSession {
     if view.sharing == nil, place.isOwn { return .own(place.name) }
     let found = try await findSelectable(name, .insert)
     guard !isOver else { throw .connectionClosed }
-    return .shared(found.ref, found.scope, viewer: try accountID())
+    return .shared(found, viewer: try accountID())
   }
 
   private func noteOwn(_ assigned: AssignedUIDs, in name: MailboxName, _ target: CopyTarget) {
     switch target {
     case .own: noteOwn(assigned, in: name)
-    case .shared(let ref, _, _): noteOwn(assigned, in: name, ref)
+    case .shared(let target, _): noteOwn(assigned, in: name, target.ref)
     }
   }
 
@@ -79,8 +79,9 @@ extension IMAPSession {
     return (uids, view.mailbox.ref, code)
   }
 
-  /// RFC 4315 §3: no code when nothing was copied.
-  private static func copyUID(_ assigned: AssignedUIDs) -> ResponseCode? {
+  /// RFC 4315 §3: no code when nothing was copied, nor where the target may not be looked into.
+  private static func copyUID(_ assigned: AssignedUIDs, _ target: CopyTarget) -> ResponseCode? {
+    if case .shared(let found, _) = target, !found.showsUIDs { return nil }
     guard !assigned.source.isEmpty else { return nil }
     return .copyUID(validity: assigned.uidValidity, source: assigned.source, assigned: assigned.assigned)
   }
@@ -89,5 +90,5 @@ extension IMAPSession {
 private enum CopyTarget: Sendable {
   case own(String)
   /// The source or the target is somebody else's.
-  case shared(MailboxRef, FlagScope, viewer: AccountID)
+  case shared(FoundMailbox, viewer: AccountID)
 }

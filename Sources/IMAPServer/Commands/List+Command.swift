@@ -44,7 +44,9 @@ extension IMAPSession {
       }
       // RFC 9590 §3
       if !command.metadata.isEmpty, info.isSelectable {
-        connection.out.writeMetadata(name, try await metadataIfAllowed(info, shared, name, &metadata), wire)
+        let values = try await metadataIfAllowed(info, shared, name, &metadata)
+        guard !isOver else { throw .connectionClosed }
+        connection.out.writeMetadata(name, values, wire)
         guard await drained() else { throw .connectionClosed }
       }
     }
@@ -78,7 +80,7 @@ extension IMAPSession {
       guard !isOver else { throw .connectionClosed }
     }
     let annotations = metadata.byOwner[owner]?[shared?.info.id ?? info.id] ?? []
-    return MetadataLookup(annotations).values(GetMetadataCommand(name, metadata.entries)).values
+    return await MetadataLookup(annotations).valuesAside(GetMetadataCommand(name, metadata.entries)).values
   }
 
   /// LSUB (RFC 3501 §6.3.9).

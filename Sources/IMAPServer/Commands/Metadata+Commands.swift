@@ -8,12 +8,15 @@ extension IMAPSession {
   func getMetadata(_ command: GetMetadataCommand) async throws(CommandError) -> Completion {
     let account = try accountID()
     let place = try await annotated(command.mailbox)
-    let all = try await storeCall { store throws(StoreError) in
-      try await store.annotations(of: place.account, as: account)
+    let found = try await storeCall { store throws(StoreError) in
+      let found = try await store.annotations(of: place.account, as: account)[place.mailbox] ?? []
+      guard place.mailbox == nil else { return found }
+      // RFC 5464 §3.3: everybody may read what the administrator has set.
+      return try await found + store.serverAnnotations()
     }
     guard !isOver else { throw .connectionClosed }
-    let lookup = MetadataLookup(all[place.mailbox] ?? [])
-    let (values, longest) = lookup.values(command)
+    let (values, longest) = await MetadataLookup(found).valuesAside(command)
+    guard !isOver else { throw .connectionClosed }
     connection.out.writeMetadata(command.mailbox, values, wire)
     // RFC 5464 §4.2.1
     return .ok("GETMETADATA completed", code: longest.map { ResponseCode.other("METADATA LONGENTRIES \($0)") })
@@ -112,6 +115,12 @@ struct MetadataLookup: Sendable {
 
   init(_ annotations: [Annotation]) {
     values = Dictionary(annotations.map { ($0.entry, $0.value) }) { first, _ in first }
+  }
+
+  /// The same, off the event loop where very many are asked for: one command may name thousands, with a depth each.
+  func valuesAside(_ command: GetMetadataCommand) async -> (values: [SetMetadataCommand.Value], longest: Int?) {
+    guard command.entries.count > 64 else { return values(command) }
+    return await offLoop { values(command) }
   }
 
   /// Those asked for, each once; and the size of the longest that was too long.

@@ -39,8 +39,7 @@ extension IMAPSession {
     noteOwn(assigned, in: destination, target.ref)
     if view?.mailbox.ref == replaced.ref { notify?.ownExpunged.append(replaced.uid) }
     // RFC 8508 §4.3: APPENDUID goes before the EXISTS and EXPUNGE, which the end of the command brings.
-    say(
-      .ok, .appendUID(validity: assigned.uidValidity, assigned: assigned.assigned), "Replacement message ready")
+    if let code = assigned.appended(to: target) { say(.ok, code, "Replacement message ready") }
     return .ok("REPLACE completed")
   }
 }

@@ -40,10 +40,15 @@ extension IMAPSession {
     do throws(CommandError) {
       return (view, try compiled(command, in: view, by: comparator))
     } catch {
-      // RFC 9051 §6.4.4.1: a SEARCH with SAVE that is answered NO empties the variable.
-      if command.returns?.contains(.save) == true { self.view?.saved = [] }
+      dropSaved(command.returns, after: error)
       throw error
     }
+  }
+
+  /// RFC 5182 §2.1: a search with SAVE that is answered NO empties the search result variable. One that is answered BAD MUST
+  /// NOT change it.
+  func dropSaved(_ returns: SearchCommand.Return?, after error: CommandError) {
+    if returns?.contains(.save) == true, !error.isBad { view?.saved = [] }
   }
 
   /// In any mailbox.
@@ -51,6 +56,9 @@ extension IMAPSession {
     _ command: SearchCommand, in view: MailboxView, by comparator: Comparator? = nil
   ) throws(CommandError) -> SearchNode {
     let collation = (comparator ?? self.comparator).collation
+    guard command.key.fuzzyOctets <= settings.fuzzyOctets else {
+      throw .no(.limit, "At most \(settings.fuzzyOctets) octets can be searched for by FUZZY")
+    }
     let compiler = try SearchCompiler(command, view, isRev2: isRev2, collation, now: settings.now())
     let node = compiler.compile(command.key).simplified()
     guard node.texts <= settings.searchTexts else {
@@ -73,7 +81,7 @@ extension IMAPSession {
       }
       return searchDone(command, tag, found, view, code, scores)
     } catch {
-      if command.returns?.contains(.save) == true { self.view?.saved = [] }
+      dropSaved(command.returns, after: error)
       throw error
     }
   }
@@ -264,7 +272,7 @@ extension IMAPSession {
   }
 
   /// RFC 9738 §3.1: it is the messages looked at that count. Of more than may be, the last are looked at.
-  private func limit(_ node: inout SearchNode, _ told: MailboxSnapshot) -> ResponseCode? {
+  func limit(_ node: inout SearchNode, _ told: MailboxSnapshot) -> ResponseCode? {
     guard settings.messageLimit > 0 else { return nil }
     var looked = node.scope(of: told.count)
     guard let code = limit(&looked, told) else { return nil }

@@ -46,7 +46,7 @@ extension IMAPSession {
     self.view = view
     if command.condStore { enabled.insert(.condStore) }
     hasKeyNews = false
-    if sharing == nil { listener.keyWatchers.add(self, mailbox.ref) }
+    if sharing == nil, offersURLAuth { listener.keyWatchers.add(self, mailbox.ref) }
     writeSelectData(view, isSubscribed: try await isSubscribed(view))
     if let resync = command.resync {
       do throws(CommandError) { try await tellChanges(since: resync, view) } catch {
@@ -84,7 +84,7 @@ extension IMAPSession {
     let id = ObjectIdentifiers.mailbox(info, of: view.mailbox.ref.account)
     say(.ok, .mailboxID(id), "Mailbox's own")
     // Only its owner authorizes URLs of a mailbox.
-    if view.sharing == nil { say(.ok, Self.mechanisms, "Mechanisms of URLAUTH") }
+    if view.sharing == nil, offersURLAuth { say(.ok, Self.mechanisms, "Mechanisms of URLAUTH") }
     if isRev2 {
       // RFC 9051 §6.3.2: its attributes MUST be accurate.
       var attributes = ListPlan.attributes(of: info, hasChildren: nil)

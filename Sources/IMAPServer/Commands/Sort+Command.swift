@@ -7,16 +7,16 @@ import NIOCore
 extension IMAPSession {
   /// SORT and UID SORT (RFC 5256 §3, RFC 5267 §3, RFC 5957).
   func sort(_ command: SortCommand, tag: String) async throws(CommandError) -> Completion {
-    let search = try await expandingFilters(command.search)
-    var command = command
-    command.key = search.key
-    try checkContext(search, tag)
-    let isByRelevancy = command.criteria.contains { $0.key == .relevancy }
-    try checkRelevancy(search, isSortedByIt: isByRelevancy)
-    tell(expunge: false, includeUID: isRev2 || command.uid)
-    guard !isOver else { throw .connectionClosed }
-    let (view, node) = try compiled(search)
     do throws(CommandError) {
+      let search = try await expandingFilters(command.search)
+      var command = command
+      command.key = search.key
+      try checkContext(search, tag)
+      let isByRelevancy = command.criteria.contains { $0.key == .relevancy }
+      try checkRelevancy(search, isSortedByIt: isByRelevancy)
+      tell(expunge: false, includeUID: isRev2 || command.uid)
+      guard !isOver else { throw .connectionClosed }
+      let (view, node) = try compiled(search)
       let (found, hasGhosts) = visible(try await find(node, view), view)
       var scores: [UID: UInt8]?
       if isByRelevancy || search.returns?.contains(.relevancy) == true {
@@ -42,7 +42,7 @@ extension IMAPSession {
       }
       return .ok(command.uid ? "UID SORT completed" : "SORT completed", code: hasGhosts ? .expungeIssued : nil)
     } catch {
-      if search.returns?.contains(.save) == true { self.view?.saved = [] }
+      dropSaved(command.returns, after: error)
       throw error
     }
   }

@@ -7,8 +7,22 @@ import NIOCore
 
 /// URLAUTH (RFC 4467): URLs with which others may read one message, or a part of it.
 extension IMAPSession {
+  /// The setting, and this connection. RFC 4467 §10: where it is not offered, URLMECH is not sent.
+  var offersURLAuth: Bool {
+    switch settings.urlAuth {
+    case .always: true
+    case .tls: connection.isTLS
+    case .never: false
+    }
+  }
+
+  private func checkOffersURLAuth() throws(CommandError) {
+    guard offersURLAuth else { throw .bad("Unknown command") }
+  }
+
   /// RESETKEY
   func resetKey(_ command: ResetKeyCommand) async throws(CommandError) -> Completion {
+    try checkOffersURLAuth()
     let account = try accountID()
     guard let name = command.mailbox?.string else {
       try await storeCall { store throws(StoreError) in try await store.removeAccessKeys(of: account) }
@@ -34,6 +48,7 @@ extension IMAPSession {
 
   /// GENURLAUTH
   func genURLAuth(_ command: GenURLAuthCommand) async throws(CommandError) -> Completion {
+    try checkOffersURLAuth()
     var made: [ByteBuffer] = []
     for wish in command.wishes {
       guard wish.mechanism == "INTERNAL" else { throw .bad("The only mechanism is INTERNAL") }
@@ -77,6 +92,7 @@ extension IMAPSession {
   // MARK: URLFETCH
 
   func urlFetch(_ command: URLFetchCommand) async throws(CommandError) -> Completion {
+    try checkOffersURLAuth()
     connection.out.writeStaticString("* URLFETCH")
     for url in command.urls {
       connection.out.writeStaticString(" ")

@@ -184,6 +184,9 @@ extension IMAPSession {
 extension FetchPlan {
   /// Of responses that were not asked for by FETCH. Nothing sets `\Seen`.
   init(_ items: [FetchItem], _ wire: WireOptions, _ enabled: EnabledExtensions) {
+    var items = items
+    // RFC 7162 §3.1, §3.2.4. A UIDFETCH has the UID anyway.
+    if enabled.tellsModSeqs { items += enabled.isUIDOnly ? [.modSeq] : [.uid, .modSeq] }
     self.init(FetchCommand(uid: false, set: MessageSet([]), items: items), wire, enabled)
   }
 }

@@ -17,6 +17,10 @@ extension IMAPSession {
   /// which the store keeps them: then a chunk goes out as it was decoded.
   private static let piece = 128 << 10
 
+  /// Octets that are picked from or decoded on the event loop. More elsewhere: the next piece of a message is mostly there when
+  /// it is asked for, so that the loop's others would have no turn before the last one.
+  private static let pieceOnLoop = 16 << 10
+
   private static func pieceEnd(_ position: Int, trace: Int) -> Int {
     trace + (max(position - trace, 0) / piece + 1) * piece
   }
@@ -128,7 +132,7 @@ extension IMAPSession {
 
   /// Returns why it could not be read to the end.
   private func forEachPiece(
-    _ reader: any MessageReader, _ range: Range<Int>, inLiteral: Bool, _ body: (ByteBuffer) -> Void
+    _ reader: any MessageReader, _ range: Range<Int>, inLiteral: Bool, _ body: (ByteBuffer) async -> Void
   ) async throws(CommandError) -> StoreError? {
     let trace = reader.trace.readableBytes
     var position = range.lowerBound
@@ -142,7 +146,7 @@ extension IMAPSession {
         return error
       }
       guard !isOver else { throw .connectionClosed }
-      body(bytes)
+      await body(bytes)
       position = end
       if inLiteral, await !drained() { throw .connectionClosed }
     }
@@ -191,17 +195,33 @@ extension IMAPSession {
     _ body: (ByteBuffer) -> Void
   ) async throws(CommandError) -> StoreError? {
     var filter = start
-    var scratch = ByteBuffer()
     let damage = try await forEachPiece(reader, place, inLiteral: inLiteral) { bytes in
-      scratch.clear()
-      filter.filter(bytes.readableBytesSpan, into: &scratch)
-      body(scratch)
+      body(await Self.worked(&filter, bytes) { $0.filter($1.readableBytesSpan, into: &$2) })
     }
     if let damage { return damage }
-    scratch.clear()
-    filter.finish(into: &scratch)
-    body(scratch)
+    var rest = ByteBuffer()
+    filter.finish(into: &rest)
+    body(rest)
     return nil
+  }
+
+  /// What `work` makes of a piece; off the event loop, unless it is a small one.
+  private static func worked<State: Sendable>(
+    _ state: inout State, _ bytes: ByteBuffer,
+    _ work: @escaping @Sendable (inout State, ByteBuffer, inout ByteBuffer) -> Void
+  ) async -> ByteBuffer {
+    var out = ByteBuffer()
+    guard bytes.readableBytes > pieceOnLoop else {
+      work(&state, bytes, &out)
+      return out
+    }
+    let before = state
+    (state, out) = await offLoop {
+      var (state, out) = (before, ByteBuffer())
+      work(&state, bytes, &out)
+      return (state, out)
+    }
+    return out
   }
 
   // MARK: BINARY
@@ -220,14 +240,13 @@ extension IMAPSession {
     guard !path.isEmpty else { return .size(reader.size, hasNUL: false) }
     guard let part = reader.index.binaryPart(path) else { return .absent }
     guard var decoder = TransferDecoder(part) else { return .unknown }
-    var scratch = ByteBuffer()
     let trace = reader.trace.readableBytes
     let body = part.bodyStart + trace..<part.bodyEnd + trace
     let damage = try await forEachPiece(reader, body, inLiteral: false) { bytes in
-      scratch.clear()
-      decoder.decode(bytes.readableBytesSpan, into: &scratch)
+      _ = await Self.worked(&decoder, bytes) { $0.decode($1.readableBytesSpan, into: &$2) }
     }
     if let damage { return .damaged(damage) }
+    var scratch = ByteBuffer()
     decoder.finish(into: &scratch)
     return .size(decoder.size, hasNUL: decoder.hasNUL)
   }
@@ -258,15 +277,12 @@ extension IMAPSession {
       if from < to { connection.out.writeSpan(bytes.readableBytesSpan.extracting(from..<to)) }
       done += bytes.readableBytes
     }
-    var scratch = ByteBuffer()
     let body = part.bodyStart + trace..<part.bodyEnd + trace
     let damage = try await forEachPiece(reader, body, inLiteral: true) { bytes in
-      scratch.clear()
-      decoder.decode(bytes.readableBytesSpan, into: &scratch)
-      put(scratch)
+      put(await Self.worked(&decoder, bytes) { $0.decode($1.readableBytesSpan, into: &$2) })
     }
     if let damage { throw abandoned(damage) }
-    scratch.clear()
+    var scratch = ByteBuffer()
     decoder.finish(into: &scratch)
     put(scratch)
   }

@@ -1,5 +1,6 @@
 import IMAPCore
 import MailFormat
+import MailNet
 import MailStore
 import NIOCore
 
@@ -73,9 +74,13 @@ struct SectionSource: Sendable {
         let bytes = try await reader.read(position..<upTo)
         guard bytes.readableBytes == upTo - position else { throw .corrupt(what: "message shorter than its size") }
         position = upTo
-        guard filter != nil else { return bytes }
-        var picked = ByteBuffer()
-        filter?.filter(bytes.readableBytesSpan, into: &picked)
+        guard let before = filter else { return bytes }
+        let picked: ByteBuffer
+        (filter, picked) = await offLoop {
+          var (filter, picked) = (before, ByteBuffer())
+          filter.filter(bytes.readableBytesSpan, into: &picked)
+          return (filter, picked)
+        }
         if let cut = clipped(picked) { return cut }
       }
       guard filter != nil else { return nil }

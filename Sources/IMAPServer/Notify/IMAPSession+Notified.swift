@@ -50,30 +50,33 @@ extension IMAPSession {
   /// FlagChange is not wanted: only flags this session has set itself are told. The view has all of them, so that FETCH
   /// shows how they are.
   private func keepBack(_ update: inout ViewUpdate, _ notify: Notify, _ before: MailboxView, _ own: OwnStore?) {
-    if notify.flagsTold == nil { notify.flagsTold = before.told }
     let count = update.messages
     defer { if update.messages < count, notify.keptBack == nil { notify.keptBack = before.safeModSeq } }
     // After a STORE no EXPUNGE is told, so the indexes are those of the STORE.
-    update.flags.removeAll { own?.indexes.contains($0.index) != true }
-    update.modSeqs.removeAll { own?.indexes.contains($0.index) != true }
+    func isKept(_ index: Int, _ entry: MessageEntry) -> Bool {
+      guard own?.indexes.contains(index) != true else { return false }
+      notify.keepBack(entry.uid, most: settings.notifyMessages)
+      return true
+    }
+    update.flags.removeAll { isKept($0.index, $0.entry) }
+    update.modSeqs.removeAll { isKept($0.index, $0.entry) }
   }
 
   /// The selected mailbox as it is, with all that was kept back.
   func tellEverything() async {
-    guard let view else { return }
+    guard view != nil else { return }
     let notify = self.notify
     self.notify = nil
-    let told = notify?.flagsTold ?? view.told
     guard var update = nextUpdate(expunge: true) ?? (notify == nil ? nil : ViewUpdate()), let now = self.view?.told
     else { return }
-    if notify?.flagsTold != nil {
+    if let since = notify?.keptBack {
+      // All of which something was kept back, whatever their flags were then: what its client believes it may have from a
+      // FETCH or a STORE of its own.
       var flags = Dictionary(update.flags.map { ($0.index, $0.entry) }) { $1 }
-      for (_, entry) in told.difference(to: now).updated {
-        if let index = now.index(of: entry.uid), let old = told.index(of: entry.uid),
-          !told[old].hasSameFlags(as: entry)
-        {
-          flags[index] = entry
-        }
+      if let kept = notify?.keptBackOf {
+        for uid in kept { if let index = now.index(of: uid) { flags[index] = now[index] } }
+      } else {
+        now.forEach(in: 0..<now.count) { if $1.modSeq > since { flags[$0] = $1 } }
       }
       update.flags = flags.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }

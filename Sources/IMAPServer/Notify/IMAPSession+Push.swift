@@ -75,13 +75,14 @@ extension IMAPSession {
     defer { notify.own = nil }
     let left = notify.takeLeft()
     guard !news.isEmpty || left != nil else { return nil }
-    guard let listing = news.listing.map({ SessionListing($0, news.shared, listener.namespaces).listing }) else {
+    guard let all = news.listing.map({ SessionListing($0, news.shared, listener.namespaces) }) else {
       var infos = news.changed.sorted { $0.name < $1.name }
       if let left, !infos.contains(where: { $0.id == left.id }) { infos.append(left) }
       write(news, nil, status(of: infos[...], notify), notify)
       return nil
     }
-    let comparison = notify.comparison(with: listing, limit: settings.notifyLines)
+    let listing = all.listing
+    let comparison = notify.comparison(with: listing, denied: all.denied, limit: settings.notifyLines)
     if max(listing.mailboxes.count, comparison.known.count) > settings.namesOnLoop {
       return LargeNews(news: news, comparison: comparison)
     }
@@ -89,6 +90,11 @@ extension IMAPSession {
     notify.adopt(names)
     write(news, names, status(of: listing.mailboxes[...], notify), notify)
     return nil
+  }
+
+  /// All there is to tell of them, within a command.
+  func tellMailboxesNow(_ notify: Notify) async {
+    if let large = tellMailboxes(notify) { await tell(large) }
   }
 
   private func tell(_ large: LargeNews) async {
@@ -107,7 +113,7 @@ extension IMAPSession {
       await Task.yield()
       guard !isOver, notify.watch != nil else { return }
     }
-    write(large.news, names, status, notify)
+    await writeSlowly(large.news, names, status, notify)
   }
 
   private typealias Status = (info: MailboxInfo, items: [StatusItem])
@@ -127,15 +133,41 @@ extension IMAPSession {
   }
 
   private func write(_ news: AccountNews, _ names: Notify.Comparison.Result?, _ status: [Status], _ notify: Notify) {
-    let lines = (names?.changes.lines.count ?? 0) + status.count
-    guard lines <= settings.notifyLines, names?.changes.isTooMuch != true else { return overflow(notify) }
-    if news.missesAnnotations, !notify.filters.all.isDisjoint(with: .metadata) { return overflow(notify) }
+    guard fits(news, names, status, notify) else { return overflow(notify) }
     for line in names?.changes.lines ?? [] { if let names { write(line, names) } }
     // After ENABLE METADATA all of it is told already.
     if metadata == nil {
       writeAnnotated(news) { notify.wantsAnnotations(of: $0, $1) }
     }
     for (info, items) in status { writeStatus(info, items) }
+  }
+
+  /// The same in pieces, between which the others of the loop have their turn.
+  private func writeSlowly(
+    _ news: AccountNews, _ names: Notify.Comparison.Result, _ status: [Status], _ notify: Notify
+  ) async {
+    guard fits(news, names, status, notify) else { return overflow(notify) }
+    for (count, line) in names.changes.lines.enumerated() {
+      write(line, names)
+      if count & 63 == 63 { await Task.yield() }
+      guard !isOver else { return }
+    }
+    if metadata == nil {
+      writeAnnotated(news) { notify.wantsAnnotations(of: $0, $1) }
+    }
+    for (count, (info, items)) in status.enumerated() {
+      writeStatus(info, items)
+      if count & 63 == 63 { await Task.yield() }
+      guard !isOver else { return }
+    }
+  }
+
+  private func fits(
+    _ news: AccountNews, _ names: Notify.Comparison.Result?, _ status: [Status], _ notify: Notify
+  ) -> Bool {
+    let lines = (names?.changes.lines.count ?? 0) + status.count
+    guard lines <= settings.notifyLines, names?.changes.isTooMuch != true else { return false }
+    return !news.missesAnnotations || notify.filters.all.isDisjoint(with: .metadata)
   }
 
   private func write(_ line: NameChanges.Line, _ names: Notify.Comparison.Result) {

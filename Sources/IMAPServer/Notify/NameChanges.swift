@@ -17,6 +17,8 @@ struct NameChanges {
     var name: String
     var isSelectable: Bool
     var isSubscribed: Bool
+    /// What a missing right kept from being told.
+    var denied: NotifyEvents = []
   }
 
   /// What a client takes a name for.
@@ -29,24 +31,29 @@ struct NameChanges {
   private(set) var lines: [Line] = []
   /// Mailboxes that the client may take for others after these lines: STATUS has to say all of them.
   private(set) var retold: Set<MailboxID> = []
+  /// Mailboxes whose new names the client knows, by these lines or because it has given them itself.
+  private(set) var followed: Set<MailboxID> = []
   private let filters: NotifyFilters
   private let own: OwnNameChange?
   private var subscribedBefore: Set<String>
   private var subscribedAfter: Set<String>
   private let after: [String: MailboxInfo]
+  private let denied: [MailboxID: NotifyEvents]
   /// There are more lines than are wanted, and they are not all here.
   private(set) var isTooMuch = false
   private var listed: Set<String> = []
 
   /// - Parameters:
   ///   - lone: subscribed names without a mailbox, as they were.
+  ///   - denied: what missing rights keep from being told.
   ///   - own: what this client has done itself, which it need not be told (RFC 5465 §5).
   ///   - limit: more lines than these are not wanted, so no work is spent on them.
   init(
-    from before: [MailboxID: Before], lone: Set<String>, to listing: MailboxListing, _ filters: NotifyFilters,
-    own: OwnNameChange?, limit: Int = .max
+    from before: [MailboxID: Before], lone: Set<String>, to listing: MailboxListing,
+    denied: [MailboxID: NotifyEvents] = [:], _ filters: NotifyFilters, own: OwnNameChange?, limit: Int = .max
   ) {
     self.filters = filters
+    self.denied = denied
     self.own = own
     var names: [String: MailboxInfo] = [:]
     var subscribed = Set(listing.subscribedWithoutMailbox)
@@ -58,8 +65,8 @@ struct NameChanges {
     subscribedAfter = subscribed
     subscribedBefore = lone
     for old in before.values where old.isSubscribed { subscribedBefore.insert(old.name) }
+    findNames(before, listing)
     if filters.all.contains(.mailboxName) {
-      findNames(before, listing)
       guard lines.count <= limit else {
         isTooMuch = true
         return
@@ -67,6 +74,7 @@ struct NameChanges {
       if own != nil || lines.contains(where: { $0.oldName != nil }) { verifyNames(before, listing) }
     }
     if filters.all.contains(.subscriptionChange) { findSubscriptions() }
+    findAccess(before, listing)
     if lines.count > limit { isTooMuch = true }
   }
 
@@ -74,8 +82,14 @@ struct NameChanges {
   func attributes(of name: String, hasChildren: Set<String>) -> MailboxAttributes {
     let info = after[name]
     var attributes = ListPlan.attributes(of: info, hasChildren: hasChildren.contains(name))
-    // RFC 5465 §5.4: the name does not refer to a mailbox.
-    if info?.isSelectable != true { attributes.insert(.nonExistent) }
+    let untold = info.flatMap { denied[$0.id] } ?? []
+    if filters.isDenied(name, isSubscribed: subscribedAfter.contains(name), untold) {
+      // RFC 5465 §3
+      attributes.insert(.noAccess)
+    } else if info?.isSelectable != true, untold.isDisjoint(with: .messages) {
+      // RFC 5465 §5.4: the name does not refer to a mailbox.
+      attributes.insert(.nonExistent)
+    }
     if subscribedAfter.contains(name) { attributes.insert(.subscribed) }
     return attributes
   }
@@ -90,9 +104,15 @@ struct NameChanges {
     lines.append(Line(name: name, oldName: oldName))
   }
 
+  private struct Rename {
+    var id: MailboxID
+    var old: String
+    var new: String
+  }
+
   private mutating func findNames(_ before: [MailboxID: Before], _ listing: MailboxListing) {
     let current = Dictionary(uniqueKeysWithValues: listing.mailboxes.map { ($0.id, $0) })
-    var renames: [(old: String, new: String)] = []
+    var renames: [Rename] = []
     var fresh: [MailboxInfo] = []
     var gone: [String] = []
     for (id, old) in before {
@@ -101,7 +121,7 @@ struct NameChanges {
         continue
       }
       if info.name != old.name {
-        renames.append((old.name, info.name))
+        renames.append(Rename(id: id, old: old.name, new: info.name))
       } else if info.isSelectable != old.isSelectable {
         fresh.append(info)
       }
@@ -120,9 +140,11 @@ struct NameChanges {
     }
     lines += renamed
     for info in fresh.sorted(by: { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }) {
-      guard isWanted(info.name, .mailboxName), own?.makes(info.name, isSelectable: info.isSelectable) != true else {
-        continue
-      }
+      let isOwn = own?.makes(info.name, isSelectable: info.isSelectable) == true
+      let isHeard = isWanted(info.name, .mailboxName)
+      // A name above it that comes along may be news to a client which thinks that it was there.
+      if isHeard || own?.gives(info.name) == true { followed.insert(info.id) }
+      guard isHeard, !isOwn else { continue }
       add(info.name)
       if let parent = ListPlan.parents(of: info.name).first { parents.append(parent) }
     }
@@ -133,20 +155,25 @@ struct NameChanges {
   /// What stands below a renamed name goes with it and is not told by itself (RFC 5465 §5.4). Returns the renames that the
   /// client knows of: by these lines, or because they are its own.
   private mutating func tellRenames(
-    _ renames: inout [(old: String, new: String)], _ fresh: inout [MailboxInfo]
+    _ renames: inout [Rename], _ fresh: inout [MailboxInfo]
   ) -> [String: String] {
     var told: [String: String] = [:]
     var sent: [(old: String, new: String)] = []
     let targets = Set(renames.map(\.new))
     renames.sort { $0.old.utf8.lexicographicallyPrecedes($1.old.utf8) }
-    for (old, new) in renames {
+    for rename in renames {
+      let (id, old, new) = (rename.id, rename.old, rename.new)
       let goesAlong = ListPlan.parents(of: old).contains { parent in
         guard let target = told[parent] else { return false }
         return new == target + old.dropFirst(parent.count)
       }
-      if goesAlong { continue }
+      if goesAlong {
+        followed.insert(id)
+        continue
+      }
       if own?.renames(old, to: new) == true {
         told[old] = new
+        followed.insert(id)
       } else if targets.contains(old) {
         // Another mailbox has got this one's old name: told as a new one, so that the lines cannot be in each other's way.
         if let info = after[new] {
@@ -155,6 +182,7 @@ struct NameChanges {
         }
       } else if isWanted(old, .mailboxName) || isWanted(new, .mailboxName) {
         told[old] = new
+        followed.insert(id)
         sent.append((old, new))
       }
     }
@@ -170,6 +198,18 @@ struct NameChanges {
     }
     for name in believed.symmetricDifference(subscribedAfter).sorted() {
       if !listed.contains(name), isWanted(name, .subscriptionChange) { add(name) }
+    }
+  }
+
+  /// RFC 5465 §3, §5.9: where a right that the wanted events need is missing from now on, and where it has come.
+  private mutating func findAccess(_ before: [MailboxID: Before], _ listing: MailboxListing) {
+    guard !denied.isEmpty || before.values.contains(where: { !$0.denied.isEmpty }) else { return }
+    for info in listing.mailboxes {
+      let old = before[info.id]
+      let wasDenied =
+        old.map { filters.isDenied($0.name, isSubscribed: $0.isSubscribed, $0.denied) } ?? false
+      let isDenied = filters.isDenied(info.name, isSubscribed: info.isSubscribed, denied[info.id] ?? [])
+      if wasDenied != isDenied, !listed.contains(info.name) { add(info.name) }
     }
   }
 
@@ -224,6 +264,14 @@ enum OwnNameChange: Sendable {
     case .rename(_, let made): isSelectable && Self.isOrLeads(name, to: made)
     case .delete(let gone): !isSelectable && name == gone
     case .subscription: false
+    }
+  }
+
+  /// It is the name that was given, and not one that leads to it.
+  func gives(_ name: String) -> Bool {
+    switch self {
+    case .create(name), .rename(_, name): true
+    default: false
     }
   }
 

@@ -38,26 +38,49 @@ extension IMAPSession {
   }
 
   private func begin(_ new: Notify, _ command: NotifyCommand) async throws(CommandError) {
-    let listing = new.watch == nil ? nil : try await self.listing().listing
+    let all = new.watch == nil ? nil : try await self.listing()
     guard !isOver else { throw .connectionClosed }
     // RFC 5465 §3.1: an implied NOOP; what has come together in the selected mailbox is told whatever is wanted from now
     // on.
     let old = notify
+    // What was watched before, and still is, has to be known up to here: a client that has STATUS already does not ask for it
+    // again (the example of §3.1).
+    if let old, new.watch != nil { await tellMailboxesNow(old) }
     await tellEverything()
     guard !isOver else { throw .connectionClosed }
     old?.stop()
     notify = new
-    if view != nil, !(new.selected?.tellsFlags ?? true) { new.flagsTold = view?.told }
-    guard let listing else { return }
-    new.adopt(listing)
-    guard command.wantsStatus else { return }
+    guard let all else { return }
+    let listing = all.listing
+    new.adopt(listing, denied: all.denied)
+    if !all.denied.isEmpty { try await writeDenied(all, new.filters) }
     let selected = view?.listedID
+    // Once it is left it is compared with what EXISTS, EXPUNGE and SELECT have said of it.
+    if let selected { new.selectedInfo = listing.mailboxes.first { $0.id == selected } }
+    guard command.wantsStatus else { return }
     for (count, info) in listing.mailboxes.enumerated() where info.id != selected {
       let items = new.firstItems(info, tellsModSeqs: enabled.tellsModSeqs)
       if !items.isEmpty { writeStatus(info, items) }
       if count & 255 == 255 {
         guard await drained() else { throw .connectionClosed }
       }
+    }
+  }
+
+  /// RFC 5465 §3: where a mailbox can be listed, and a right is missing for what was asked for, the client MUST be told.
+  private func writeDenied(_ all: SessionListing, _ filters: NotifyFilters) async throws(CommandError) {
+    let found = all.listing.mailboxes.filter { info in
+      filters.isDenied(info.name, isSubscribed: info.isSubscribed, all.denied[info.id] ?? [])
+    }
+    guard !found.isEmpty else { return }
+    var parents: Set<String> = []
+    for info in all.listing.mailboxes { parents.formUnion(ListPlan.parents(of: info.name)) }
+    for info in found {
+      var attributes = ListPlan.attributes(of: info, hasChildren: parents.contains(info.name))
+      attributes.insert(.noAccess)
+      if info.isSubscribed { attributes.insert(.subscribed) }
+      connection.out.writeList(ListResponse(MailboxName(info.name), attributes: attributes), wire)
+      guard await drained() else { throw .connectionClosed }
     }
   }
 

@@ -21,6 +21,8 @@ final class Notify {
     var name: String
     var isSelectable: Bool
     var isSubscribed: Bool
+    /// What a missing right keeps from being told.
+    var denied: NotifyEvents = []
     var uidValidity: UInt32
     var uidNext: UID = 1
     var messages = 0
@@ -68,10 +70,10 @@ final class Notify {
   var ownMessages: Set<UID> = []
   /// UIDs this session has expunged and not been told of.
   var ownExpunged: [UID] = []
-  /// The mailbox when its flags were told last, if changes of flags are not wanted.
-  var flagsTold: MailboxSnapshot?
   /// Changes of flags have been kept back; up to this MODSEQ the client has heard of all.
   var keptBack: ModSeq?
+  /// Of these messages. Nil: of more than are remembered.
+  private(set) var keptBackOf: Set<UID>? = []
 
   init(selected: Selected?, filters: NotifyFilters, watch: (any AccountWatch)?) {
     self.selected = selected
@@ -90,11 +92,12 @@ final class Notify {
   }
 
   /// The client is taken to know how things stand.
-  func adopt(_ listing: MailboxListing) {
+  func adopt(_ listing: MailboxListing, denied: [MailboxID: NotifyEvents] = [:]) {
     known = Dictionary(minimumCapacity: listing.mailboxes.count)
     for info in listing.mailboxes {
       var entry = Known(info)
       entry.take(info)
+      if let events = denied[info.id] { entry.denied = events }
       known[info.id] = entry
     }
     lone = Set(listing.subscribedWithoutMailbox)
@@ -105,18 +108,24 @@ final class Notify {
     pendingFrom = nil
     ownMessages = []
     ownExpunged = []
-    flagsTold = nil
     let keptBack = self.keptBack
     self.keptBack = nil
+    keptBackOf = []
     leftInfo = selectedInfo
     selectedInfo = nil
     guard var entry = known[view.listedID] else { return }
     entry.messages = view.told.count
     // What the client can know of it: SELECT has said it, and EXISTS does not.
     entry.uidNext = max(view.mailbox.info.uidNext, view.told.lastUID + 1)
-    entry.unseen = view.told.unseen
+    // How many are unseen was kept back with the flags: whatever it is, it is news.
+    entry.unseen = keptBack == nil ? view.told.unseen : -1
     entry.modSeq = min(view.safeModSeq, keptBack ?? .max)
     known[view.listedID] = entry
+  }
+
+  func keepBack(_ uid: UID, most: Int) {
+    keptBackOf?.insert(uid)
+    if let count = keptBackOf?.count, count > most { keptBackOf = nil }
   }
 
   /// The mailbox that was left, once.
@@ -141,8 +150,12 @@ final class Notify {
   }
 
   /// What is known, for a comparison with how things are.
-  func comparison(with listing: MailboxListing, limit: Int) -> Comparison {
-    Comparison(known: known, lone: lone, unsure: unsure, filters: filters, own: own, listing: listing, limit: limit)
+  func comparison(
+    with listing: MailboxListing, denied: [MailboxID: NotifyEvents] = [:], limit: Int
+  ) -> Comparison {
+    Comparison(
+      known: known, lone: lone, unsure: unsure, filters: filters, own: own, listing: listing, denied: denied,
+      limit: limit)
   }
 
   /// From now on things are known to be so.

@@ -42,6 +42,11 @@ struct NotifyFilters: Sendable {
     return events
   }
 
+  /// Something is wanted of the mailbox that may not be told (RFC 5465 §3).
+  func isDenied(_ name: String, isSubscribed: Bool, _ denied: NotifyEvents) -> Bool {
+    !denied.isEmpty && !events(name, isSubscribed: isSubscribed).isDisjoint(with: denied)
+  }
+
   /// Message events are told of mailboxes that can be selected (RFC 5465 §6.2, §6.5).
   func messageEvents(_ info: MailboxInfo) -> NotifyEvents {
     guard info.isSelectable, !all.isDisjoint(with: .messages) else { return [] }

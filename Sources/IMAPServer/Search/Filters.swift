@@ -3,9 +3,11 @@ import MailNet
 import MailStore
 import NIOCore
 
-/// Searches with a name (RFC 5466), kept as annotations of the server.
+/// Searches with a name (RFC 5466), kept as annotations of the server: one's own below `root`, those of all accounts, which
+/// the administrator sets, below `publicRoot`.
 enum FilterEntry {
   static let root = "/private/filters/values/"
+  static let publicRoot = "/shared/filters/values/"
 
   /// RFC 5466 §3.2: a filter that is not a search is refused when it is stored.
   static func check(_ entry: String, _ value: ByteBuffer, _ limits: IMAPLimits) throws(CommandError) {
@@ -25,9 +27,11 @@ extension IMAPSession {
       throw .badCharset(["UTF-8", "US-ASCII"], "A filter is in UTF-8")
     }
     let account = try accountID()
-    let all = try await storeCall { store throws(StoreError) in try await store.annotations(of: account) }
+    let (own, shared) = try await storeCall { store throws(StoreError) in
+      (try await store.annotations(of: account)[nil] ?? [], try await store.serverAnnotations())
+    }
     guard !isOver else { throw .connectionClosed }
-    var expansion = FilterExpansion(all[nil] ?? [], settings)
+    var expansion = FilterExpansion(own, shared, settings)
     var command = command
     command.key = try expansion.expand(command.key, within: [])
     if enabled.isUIDOnly, command.key.hasSequenceNumbers {
@@ -46,19 +50,31 @@ private struct FilterExpansion {
   private let limits: IMAPLimits
   private let most: Int
   private var count = 0
+  /// Criteria of the whole search, with those that filters bring.
+  private var criteria = 0
   private var octets: Int64 = 0
 
-  init(_ annotations: [Annotation], _ settings: IMAPServerSettings) {
-    var filters: [String: ByteBuffer] = [:]
-    for annotation in annotations where annotation.entry.hasPrefix(FilterEntry.root) {
-      filters[String(annotation.entry.dropFirst(FilterEntry.root.count))] = annotation.value
-    }
-    self.filters = filters
+  init(_ own: [Annotation], _ shared: [Annotation], _ settings: IMAPServerSettings) {
+    // RFC 5466 §3.2: where there are both, one's own is meant.
+    filters = Self.filters(shared, below: FilterEntry.publicRoot)
+      .merging(Self.filters(own, below: FilterEntry.root)) { $1 }
     limits = settings.wire
     most = settings.filtersPerSearch
   }
 
+  private static func filters(_ annotations: [Annotation], below root: String) -> [String: ByteBuffer] {
+    var filters: [String: ByteBuffer] = [:]
+    for annotation in annotations where annotation.entry.hasPrefix(root) {
+      filters[String(annotation.entry.dropFirst(root.count))] = annotation.value
+    }
+    return filters
+  }
+
   mutating func expand(_ key: SearchKey, within names: [String]) throws(CommandError) -> SearchKey {
+    criteria += 1
+    guard criteria <= limits.listElements else {
+      throw .no(.limit, "At most \(limits.listElements) criteria in a search with filters")
+    }
     switch key {
     case .and(let keys):
       var expanded: [SearchKey] = []

@@ -1,12 +1,13 @@
 import Bytes
 import MailFormat
+import MailNet
 import MailStore
 import NIOCore
 import SearchText
 
 /// Cuts a header that comes in pieces between its fields: senders write headers of any length, and SEARCH holds no more of
 /// one than a field.
-struct HeaderFieldPieces {
+struct HeaderFieldPieces: Sendable {
   /// Octets of a field that are looked at; the rest is passed over.
   let fieldLimit: Int
   private var held = ByteBuffer()
@@ -66,10 +67,11 @@ extension MessageText {
   /// Octets of one read of a header.
   private static let headerPiece = 64 << 10
 
-  /// Calls with whole fields of the header at `range`, trace lines counted, until it says that it has found something.
+  /// Calls with whole fields of the header at `range`, trace lines counted, until it says that it has found something. Off the
+  /// event loop, a piece at a time.
   static func isFound(
     inHeader range: Range<Int>, _ reader: any MessageReader, fieldLimit: Int, isOver: () -> Bool,
-    _ body: (RawSpan, Range<Int>) -> Bool
+    _ body: @escaping @Sendable (RawSpan, Range<Int>) -> Bool
   ) async throws(StoreError) -> Bool {
     var pieces = HeaderFieldPieces(fieldLimit: fieldLimit)
     var position = range.lowerBound
@@ -78,11 +80,14 @@ extension MessageText {
       let bytes = try await reader.read(position..<end)
       guard bytes.readableBytes == end - position else { throw .corrupt(what: "message shorter than its size") }
       position = end
-      if let fields = pieces.next(bytes, isLast: end == range.upperBound),
-        body(fields.readableBytesSpan, 0..<fields.readableBytes)
-      {
-        return true
+      let (before, isLast) = (pieces, end == range.upperBound)
+      let isFound: Bool
+      (pieces, isFound) = await offLoop {
+        var pieces = before
+        guard let fields = pieces.next(bytes, isLast: isLast) else { return (pieces, false) }
+        return (pieces, body(fields.readableBytesSpan, 0..<fields.readableBytes))
       }
+      if isFound { return true }
     }
     return false
   }

@@ -39,6 +39,26 @@ extension SearchKey {
     }
   }
 
+  /// Of the texts that are matched loosely, wherever they stand.
+  var fuzzyOctets: Int {
+    switch self {
+    case .and(let keys): keys.reduce(0) { $0 + $1.fuzzyOctets }
+    case .or(let first, let second): first.fuzzyOctets + second.fuzzyOctets
+    case .not(let key): key.fuzzyOctets
+    case .fuzzy(let key): key.textOctets
+    default: 0
+    }
+  }
+
+  private var textOctets: Int {
+    switch self {
+    case .and(let keys): keys.reduce(0) { $0 + $1.textOctets }
+    case .or(let first, let second): first.textOctets + second.textOctets
+    case .not(let key), .fuzzy(let key): key.textOctets
+    default: text?.readableBytes ?? 0
+    }
+  }
+
   /// The texts that are matched loosely.
   var fuzzyTexts: [SearchKey] {
     switch self {

@@ -38,6 +38,15 @@ enum CommandError: Error, Sendable {
   case rejected(IMAPSyntaxError)
   /// The connection is gone: nobody hears the answer.
   case connectionClosed
+
+  /// It is answered BAD.
+  var isBad: Bool {
+    switch self {
+    case .bad: true
+    case .rejected(let error): error.answer != .no
+    case .no, .store, .connectionClosed: false
+    }
+  }
 }
 
 /// The one place where errors become replies. Our own errors go to the log whole and to the client as one sentence.

@@ -69,7 +69,7 @@ actor IMAPSession: ConnectionSession {
     var tag: String
     var name: CommandName
     var isUID: Bool
-    /// How far it is, while an untagged line may go out (RFC 9585); see `IMAPSession+Progress.swift`.
+    /// How far it is (RFC 9585), once it has taken long; see `IMAPSession+Progress.swift`.
     var progress: Progress?
   }
 
@@ -174,7 +174,7 @@ actor IMAPSession: ConnectionSession {
       loggedIn: account != nil, settings, offersSTARTTLS: connection.canStartTLS,
       loginDisabled: !listener.authenticator.passwordLoginAllowed(on: connection),
       mechanisms: account == nil ? listener.authenticator.mechanisms(for: connection).map(\.name) : [],
-      offersCompression: settings.offersCompression && !connection.isCompressed,
+      offersURLAuth: offersURLAuth, offersCompression: settings.offersCompression && !connection.isCompressed,
       offersUnauthenticate: settings.offersUnauthenticate, setsQuotas: isQuotaAdministrator)
   }
 

@@ -21,6 +21,15 @@ struct FoundMailbox: Sendable {
   var ref: MailboxRef { MailboxRef(account: account, mailbox: info.id) }
   /// What messages may bring along (RFC 4314 §4).
   var scope: FlagScope { isOwn ? .all : FlagScope(rights) }
+  /// RFC 9051 §6.3.12: who may put messages into it and not select it MUST NOT be told their UIDs.
+  var showsUIDs: Bool { isOwn || rights.contains(.read) }
+}
+
+extension AssignedUIDs {
+  /// APPENDUID (RFC 9051 §6.3.12), if `target` may be looked into.
+  func appended(to target: FoundMailbox) -> ResponseCode? {
+    target.showsUIDs ? .appendUID(validity: uidValidity, assigned: assigned) : nil
+  }
 }
 
 extension IMAPSession {
@@ -109,6 +118,8 @@ struct SessionListing: Sendable {
   var listing: MailboxListing
   /// Those of others, by name.
   var shared: [String: SharedMailbox]
+  /// What NOTIFY cannot tell of mailboxes that may be seen, as a right is missing.
+  private(set) var denied: [MailboxID: NotifyEvents] = [:]
 
   /// RFC 4314 §4: what is not given `l` does not exist.
   init(_ own: MailboxListing, _ mailboxes: [SharedMailbox], _ namespaces: Namespaces) {
@@ -125,6 +136,8 @@ struct SessionListing: Sendable {
       info.id = mailbox.listedID
       info.name = name
       info.isSubscribed = subscribed.remove(name) != nil
+      let events = mailbox.deniedEvents
+      if !events.isEmpty { denied[info.id] = events }
       // RFC 9051 §6.3.9.8: what cannot be selected is told so.
       info.isSelectable = info.isSelectable && mailbox.rights.contains(.read)
       // What somebody else keeps his drafts in is no place for one's own.
@@ -137,6 +150,14 @@ struct SessionListing: Sendable {
 }
 
 extension SharedMailbox {
+  /// Messages are told of to whoever has `r`, annotations to whoever may read them (RFC 5464 §3.3).
+  fileprivate var deniedEvents: NotifyEvents {
+    var events: NotifyEvents = []
+    if info.isSelectable, !rights.contains(.read) { events.formUnion(.messages) }
+    if !rights.showsAnnotations { events.insert(.mailboxMetadataChange) }
+    return events
+  }
+
   /// Apart from the ids of all mailboxes of the account itself, which are smaller.
   var listedID: MailboxID { MailboxRef(account: owner, mailbox: info.id).listedID }
 }

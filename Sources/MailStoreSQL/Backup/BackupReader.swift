@@ -56,9 +56,11 @@ public final class BackupReader: @unchecked Sendable {
   public let generation: String
   /// The account as it was: name, stored password, quota, POP3 policy.
   public let account: Account
+  /// All of the backup.
+  private let accounts: DirectoryCache
   private let folder: String
   private let manifest: BackupManifest
-  private let db: SQLConnection
+  let db: SQLConnection
   private var handles: [Int64: any FileHandle] = [:]
   private var scratch = BlobScratch()
   private let dictionaries = DictionaryShelf()
@@ -78,9 +80,13 @@ public final class BackupReader: @unchecked Sendable {
     try AccountTable.load(directory, into: accounts)
     guard let account = accounts.account(named: name) else { throw .noSuchAccount(name) }
     self.account = account
+    self.accounts = accounts
     db = try SQLConnection.immutable(path: "\(folder)/\(manifest.mail.name)")
     chunks = try ContentChunks.isThere(db) ? ContentChunks(db) : nil
   }
+
+  /// Any account of the backup. Nil: it was none any more.
+  public func known(_ id: AccountID) -> Account? { accounts.account(id.rawValue) }
 
   public func close() {
     handles.removeAll()

@@ -140,7 +140,7 @@ final class SnapshotTaker: Sendable {
         state.thread =
           state.isStopped
           ? nil
-          : StoreThread { [self] in
+          : StoreThread("store-backup") { [self] in
             let result: Result<Void, StoreError>
             do throws(StoreError) {
               result = .success(try body { stopping.load(ordering: .acquiring) })

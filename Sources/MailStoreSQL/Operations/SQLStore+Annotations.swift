@@ -9,7 +9,9 @@ extension SQLStore {
     return try await readers.run { reader throws(StoreError) in
       let row = try reader.db(
         """
-        SELECT mailbox, entry, value FROM annotation WHERE account = ? AND uid = 0 AND viewer IN (0, ?)
+        SELECT mailbox, entry, value FROM annotation a WHERE account = ? AND uid = 0 AND viewer IN (0, ?)
+          AND (mailbox = 0 OR EXISTS (
+            SELECT 1 FROM mailbox m WHERE m.account = a.account AND m.id = a.mailbox AND m.name IS NOT NULL))
         ORDER BY mailbox, entry
         """)
       row.bind(1, account.rawValue)
@@ -103,7 +105,7 @@ extension Transaction {
     let added = Self.octets(entries) - octets
     guard entries.count <= max(limits.entries, count) else { return false }
     guard added > 0 else { return true }
-    // Those of a deleted mailbox wait for the reaper, and count no more.
+    // Those of a deleted mailbox wait for undelete or the reaper, and count no more.
     let sum = try db(
       """
       SELECT COALESCE(SUM(LENGTH(CAST(entry AS BLOB)) + COALESCE(LENGTH(value), 0)), 0) FROM annotation a
@@ -123,12 +125,22 @@ extension Transaction {
     return true
   }
 
-  /// They go with their mailbox, so that they count no more.
-  func removeAnnotations(of ref: MailboxRef) throws(StoreError) {
-    let row = try db("DELETE FROM annotation WHERE account = ? AND mailbox = ?")
-    row.bind(1, ref.account.rawValue)
-    row.bind(2, ref.mailbox.rawValue)
-    try row.run()
+  /// What belonged to a deleted mailbox comes back with its messages, to the mailbox that was made anew for them.
+  func adoptAnnotations(of mailbox: Int64, by target: MailboxBox, of account: AccountBox) throws(StoreError) {
+    let rows = try db(
+      "SELECT entry FROM annotation WHERE account = ? AND mailbox = ? AND uid = 0 AND viewer IN (0, ?)")
+    rows.bind(1, account.id)
+    rows.bind(2, mailbox)
+    rows.bind(3, account.id)
+    var own: [AnnotationChange] = []
+    try rows.forEach { own.append(AnnotationChange($0.text(0), nil)) }
+    let move = try db("UPDATE annotation SET mailbox = ?3, modseq = ?4 WHERE account = ?1 AND mailbox = ?2 AND uid = 0")
+    move.bind(1, account.id)
+    move.bind(2, mailbox)
+    move.bind(3, target.state.id)
+    move.bind(4, modSeq(account))
+    try move.run()
+    if !own.isEmpty { note(AnnotatedPlace(MailboxID(target.state.id), of: AccountID(account.id), own, by: [])) }
   }
 
   private func changesAnything(

@@ -153,7 +153,9 @@ extension Transaction {
     let name = try row.first { $0.optionalText(0) }.flatMap { $0 } ?? Self.namelessTarget
     if let box = account.mailbox(named: name), box.state.isSelectable { return box }
     _ = try createMailbox(name, of: account, specialUse: nil)
-    return try target(name, in: account)
+    let made = try target(name, in: account)
+    try adoptAnnotations(of: mailbox, by: made, of: account)
+    return made
   }
 
   private func keywordNames(_ mailbox: Int64, _ account: AccountBox) throws(StoreError) -> [Int: String] {

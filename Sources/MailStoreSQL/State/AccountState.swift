@@ -127,6 +127,8 @@ struct PublishedAccount {
   var names: [String: Int64]
   /// Mailbox numbers in name order; made at the first LIST after names have changed.
   var order: [Int64]?
+  /// The last order there was, from before names have changed.
+  var formerOrder: [Int64] = []
   var loneSubscriptions: Set<String>
   var usage: QuotaUsage
   var modSeq: ModSeq

@@ -48,9 +48,7 @@ final class MailCache: Sendable {
 
   func listing(_ id: AccountID) -> MailboxListing? {
     guard let account = account(id) else { return nil }
-    let order =
-      account.order
-      ?? account.mailboxes.values.sorted { Names.precedes($0.name, $1.name) }.map(\.id.rawValue)
+    let order = account.order ?? Self.order(account)
     if account.order == nil {
       // Names have not changed if the account still has the same ones.
       state.withLock { state in
@@ -60,6 +58,22 @@ final class MailCache: Sendable {
     return MailboxListing(
       mailboxes: order.compactMap { account.mailboxes[$0] },
       subscribedWithoutMailbox: account.loneSubscriptions.sorted { Names.precedes($0, $1) })
+  }
+
+  /// By names. What was in order before one name changed is nearly so after it, and quickly sorted: others may change
+  /// thousands of names, one after another, before a session that watches them.
+  private static func order(_ account: PublishedAccount) -> [Int64] {
+    var named: [(name: String, id: Int64)] = []
+    named.reserveCapacity(account.mailboxes.count)
+    for id in account.formerOrder {
+      if let info = account.mailboxes[id] { named.append((info.name, id)) }
+    }
+    if named.count < account.mailboxes.count {
+      let known = Set(named.lazy.map(\.id))
+      for (id, info) in account.mailboxes where !known.contains(id) { named.append((info.name, id)) }
+    }
+    named.sort { Names.precedes($0.name, $1.name) }
+    return named.map(\.id)
   }
 
   // MARK: The writer's thread
@@ -72,6 +86,7 @@ final class MailCache: Sendable {
     var account = account
     state.shapes += 1
     account.shape = state.shapes
+    account.formerOrder = state.accounts[id].map { $0.order ?? $0.formerOrder } ?? []
     for (mailbox, old) in state.accounts[id]?.mailboxes ?? [:] {
       guard let floor = account.mailboxes[mailbox]?.recentFloor, floor < old.recentFloor else { continue }
       account.mailboxes[mailbox]?.recentFloor = old.recentFloor

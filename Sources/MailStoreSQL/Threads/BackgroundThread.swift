@@ -14,7 +14,7 @@ final class BackgroundThread: Sendable {
   private let thread = Mutex<StoreThread?>(nil)
 
   /// - Parameters:
-  ///   - name: in errors.
+  ///   - name: in errors, and as tools like top show it.
   ///   - niceness: as of nice(1), 0 to 19. On Linux it is the thread's own, and the disk's scheduler follows it.
   init(_ name: String, niceness: Int32 = 0) {
     self.name = name
@@ -22,7 +22,7 @@ final class BackgroundThread: Sendable {
   }
 
   func start(_ body: @escaping @Sendable () -> Void) throws(StoreError) {
-    let started = StoreThread { [niceness] in
+    let started = StoreThread(name) { [niceness] in
       #if canImport(Glibc)
         if niceness > 0 { _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, niceness) }
       #endif

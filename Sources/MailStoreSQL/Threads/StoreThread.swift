@@ -1,3 +1,5 @@
+import CLibc
+
 #if canImport(Glibc)
   import Glibc
 #else
@@ -9,8 +11,9 @@ final class StoreThread: Sendable {
   private let handle: pthread_t
 
   /// Nil when the system refuses another thread.
-  init?(_ body: @escaping @Sendable () -> Void) {
-    let box = Unmanaged.passRetained(Start(body: body))
+  /// - name: as tools like top show it on Linux; the first 15 octets.
+  init?(_ name: String, _ body: @escaping @Sendable () -> Void) {
+    let box = Unmanaged.passRetained(Start(name: name, body: body))
     var created = pthread_t()
     let result = pthread_create(&created, nil, startThread, box.toOpaque())
     guard result == 0 else {
@@ -25,8 +28,10 @@ final class StoreThread: Sendable {
 }
 
 private final class Start {
+  let name: String
   let body: @Sendable () -> Void
-  init(body: @escaping @Sendable () -> Void) {
+  init(name: String, body: @escaping @Sendable () -> Void) {
+    self.name = name
     self.body = body
   }
 }
@@ -34,6 +39,9 @@ private final class Start {
 private func startThread(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
   guard let context else { return nil }
   let start = Unmanaged<Start>.fromOpaque(context).takeRetainedValue()
+  #if canImport(Glibc)
+    _ = pthread_setname_np(pthread_self(), String(start.name.prefix(15)))
+  #endif
   start.body()
   return nil
 }

@@ -4,14 +4,20 @@ import MailStore
 final class WorkerPool<Worker: AnyObject & Sendable>: Sendable {
   typealias Job = @Sendable (Worker) -> Void
 
+  /// A job in the queue. In a structure, since a bare function that goes through something generic is wrapped, which is a
+  /// malloc each time.
+  private struct Entry {
+    let job: Job
+  }
+
   private struct Queue {
-    var jobs: [Job] = []
+    var jobs: [Entry] = []
     var head = 0
     var isClosed = false
 
-    mutating func next() -> Job?? {
+    mutating func next() -> Entry?? {
       if head < jobs.count {
-        let job = jobs[head]
+        let entry = jobs[head]
         head += 1
         if head == jobs.count {
           jobs.removeAll(keepingCapacity: true)
@@ -20,7 +26,7 @@ final class WorkerPool<Worker: AnyObject & Sendable>: Sendable {
           jobs.removeFirst(head)
           head = 0
         }
-        return .some(job)
+        return .some(entry)
       }
       return isClosed ? .some(nil) : nil
     }
@@ -35,7 +41,7 @@ final class WorkerPool<Worker: AnyObject & Sendable>: Sendable {
   ) throws(StoreError) {
     var threads: [StoreThread] = []
     for worker in workers {
-      let thread = StoreThread { [queue] in
+      let thread = StoreThread(name) { [queue] in
         var isWarm = false
         while true {
           guard let next = isWarm ? queue.wait(milliseconds: quiet, { $0.next() }) : queue.wait({ $0.next() }) else {
@@ -43,8 +49,8 @@ final class WorkerPool<Worker: AnyObject & Sendable>: Sendable {
             isWarm = false
             continue
           }
-          guard let job = next else { return }
-          job(worker)
+          guard let entry = next else { return }
+          entry.job(worker)
           isWarm = rest != nil
         }
       }
@@ -63,7 +69,7 @@ final class WorkerPool<Worker: AnyObject & Sendable>: Sendable {
     var accepted = false
     queue.signal {
       guard !$0.isClosed else { return }
-      $0.jobs.append(job)
+      $0.jobs.append(Entry(job: job))
       accepted = true
     }
     return accepted

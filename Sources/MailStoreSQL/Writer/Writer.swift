@@ -83,7 +83,7 @@ final class Writer: @unchecked Sendable {
   }
 
   func start() throws(StoreError) {
-    thread = StoreThread { [self] in main() }
+    thread = StoreThread("store-writer") { [self] in main() }
     if thread == nil { throw .io(operation: "start a thread", path: "store-writer", errno: 0) }
   }
 

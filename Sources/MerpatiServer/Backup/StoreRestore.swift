@@ -75,17 +75,37 @@ public enum StoreRestore {
     let reply = try await DataFolder.call(
       .accountRestore(RestoredAccount(reader.account, name: name, setAside: aside)), in: data)
     if let failure = reply.failure { throw failure.store ?? failure }
+    guard let made = reply.restoredAccount else {
+      throw ControlFailure(.temporary, "the server gave no answer; try again")
+    }
     let origin = BackupOrigin(reader, name: "\(folder) \(reader.generation)", threads: NIOThreadPool.singleton)
     var settings = ImportOptions()
     // UIDs that the account has given out since the backup must not come to mean other messages.
     settings.keepsUIDs = false
     settings.mailboxes = options.mailboxes
     let door = try await StoreDoor.open(directory: data)
-    let report = await MailImport(
+    let sharing: Sharing
+    do {
+      sharing = try await bringSharing(
+        reader, into: name, isNew: made.isNew, bringsRights: name.lowercased() == reader.account.name,
+        only: options.mailboxes, by: door)
+    } catch {
+      await door.close()
+      reader.close()
+      throw error
+    }
+    var report = await MailImport(
       from: origin, to: door.account(name, ignoringQuota: options.ignoringQuota), options: settings
     ).run(account: name, reporter: reporter)
     await door.close()
     reader.close()
-    return (reply.message ?? "", reader.generation, report)
+    for index in report.mailboxes.indices {
+      report.mailboxes[index].notes += sharing.leftOut[report.mailboxes[index].name] ?? []
+    }
+    var sentence = made.sentence
+    if sharing.grants > 0 { sentence += "; rights: \(sharing.grants) lines are back" }
+    if sharing.entries > 0 { sentence += "; \(sharing.entries) annotations are back" }
+    for text in sharing.leftOut[""] ?? [] { sentence += "; left out: \(text)" }
+    return (sentence, reader.generation, report)
   }
 }

@@ -106,6 +106,9 @@ public enum ConfigTable {
       "imap.unauthenticate", .flag, "true",
       "UNAUTHENTICATE is offered (RFC 8437). Turn it off behind a proxy that lets a logged-in connection pass."),
     ConfigRow(
+      "imap.urlauth", .choice(["always", "tls", "never"]), "always",
+      "Where URLAUTH is offered (RFC 4467). tls: inside TLS alone, so that no URLMECH is sent in the clear."),
+    ConfigRow(
       "imap.submission-accounts", .text, "",
       "Accounts of submission servers, parted by commas: they may fetch what URLs say submit+ of (RFC 4467 §3)."),
     ConfigRow(

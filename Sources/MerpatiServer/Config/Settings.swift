@@ -35,6 +35,7 @@ public struct Settings: Sendable {
   public var imapMessageLimit: Int
   public var imapCompresses: Bool
   public var imapUnauthenticates: Bool
+  public var imapURLAuth: String
   public var submissionAccounts: [String]
   /// `as-is` or `surrogate`.
   public var imapUTF8Fallback: String
@@ -111,6 +112,7 @@ public struct Settings: Sendable {
     }
     imapCompresses = ConfigValues.flag(config["imap.compress"]) ?? true
     imapUnauthenticates = ConfigValues.flag(config["imap.unauthenticate"]) ?? true
+    imapURLAuth = config["imap.urlauth"]
     submissionAccounts = Self.names(config, "imap.submission-accounts")
     quotaAdministrators = Self.names(config, "imap.quota-administrators")
     imapLanguage = config["imap.language"]

@@ -9,10 +9,12 @@ extension Administration {
     return upkeep
   }
 
-  func restore(_ wanted: RestoredAccount) async throws -> String {
+  func restore(_ wanted: RestoredAccount) async throws -> RestoredAccountReport {
     var aside: String?
     if let old = try await store.account(named: wanted.name) {
-      guard let name = wanted.setAside else { return "\(old.name) is there" }
+      guard let name = wanted.setAside else {
+        return RestoredAccountReport(isNew: false, sentence: "\(old.name) is there")
+      }
       // Under another name and without a login; nothing of it is lost.
       let moved = try await store.updateAccount(old.id, AccountChange(name: name, isEnabled: false))
       credentialsChanged(old.id)
@@ -29,6 +31,8 @@ extension Administration {
           annotationBytes: wanted.quotaAnnotations), pop3Expire: expire))
     if !wanted.enabled { _ = try await store.updateAccount(account.id, AccountChange(isEnabled: false)) }
     credentialsChanged(nil)
-    return "made \(account.name)" + (aside.map { "; the one that was there is now \($0), without a login" } ?? "")
+    return RestoredAccountReport(
+      isNew: true,
+      sentence: "made \(account.name)" + (aside.map { "; the one that was there is now \($0), without a login" } ?? ""))
   }
 }

@@ -86,7 +86,9 @@ struct Administration: Sendable {
       let (found, done) = try await work.fingerprints(mailbox, of: account, uids)
       reply.fingerprints = .init(found: found.mapValues(\.hexText), done: done)
     case .accountRestore(let account):
-      reply.message = try await restore(account)
+      reply.restoredAccount = try await restore(account)
+    case .mailboxRestore(let mailbox):
+      reply.restoredMailbox = try await work.restore(mailbox)
     case .deletedMessages(let name, let filter):
       reply.deleted = try await upkeep().deletedMessages(of: account(name).id, filter)
     case .undelete(let name, let filter, let ignoringQuota):
@@ -95,6 +97,10 @@ struct Administration: Sendable {
       reply.access = try await access(of: try await account(name), mailbox)
     case .accessChange(let name, let mailbox, let identifier, let rights):
       reply.message = try await changeAccess(of: try await account(name), mailbox, identifier, rights)
+    case .metadataList(let entry):
+      reply.metadata = try await metadata(entry)
+    case .metadataChange(let entry, let value):
+      reply.message = try await changeMetadata(entry, value)
     case .deliver, .append, .read, .backup:
       throw ControlFailure(.software, "a request that carries messages does not come this way")
     }

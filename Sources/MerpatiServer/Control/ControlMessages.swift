@@ -1,3 +1,4 @@
+public import Foundation
 public import MailAdvice
 public import MailStore
 public import MailTransfer
@@ -35,12 +36,18 @@ public enum ControlRequest: Codable, Sendable {
   case backup
   /// Makes an account as a backup has it, unless there is one of that name.
   case accountRestore(RestoredAccount)
+  /// Rights and annotations of one of its mailboxes.
+  case mailboxRestore(RestoredMailbox)
   case deletedMessages(account: String, filter: DeletedFilter)
   case undelete(account: String, filter: DeletedFilter, ignoringQuota: Bool)
   /// Nil: of all mailboxes.
   case accessList(account: String, mailbox: String?)
   /// `rights` as SETACL has them: letters, perhaps behind `+` or `-`.
   case accessChange(account: String, mailbox: String, identifier: String, rights: String)
+  /// Entries of the server (RFC 5464); nil: all.
+  case metadataList(entry: String?)
+  /// `value` nil: the entry is removed.
+  case metadataChange(entry: String, value: Data?)
 
   public struct Delivery: Codable, Sendable {
     public var recipient: String
@@ -140,6 +147,9 @@ public struct ControlReply: Codable, Sendable {
   public var deleted: DeletedListing?
   public var undeleted: UndeleteReport?
   public var access: [AccessReport]?
+  public var metadata: [MetadataReport]?
+  public var restoredAccount: RestoredAccountReport?
+  public var restoredMailbox: RestoredMailboxReport?
   public init() {}
 
   public struct Fingerprints: Codable, Sendable {
@@ -162,6 +172,7 @@ public struct ControlReply: Codable, Sendable {
       || scrub != nil || compaction != nil || count != nil
       || message != nil || listing != nil || mailbox != nil || page != nil || fingerprints != nil || assigned != nil
       || advice != nil || backup != nil || deleted != nil || undeleted != nil || access != nil
+      || metadata != nil || restoredAccount != nil || restoredMailbox != nil
   }
 }
 
@@ -209,6 +220,18 @@ public struct AccessReport: Codable, Sendable {
   public var identifier: String
   /// Letters of RFC 4314 §2.1.
   public var rights: String
+}
+
+/// An entry of the server, which all accounts read.
+public struct MetadataReport: Codable, Sendable {
+  public var entry: String
+  public var octets: Int
+  /// Nil where it is no UTF-8.
+  public var value: String?
+  /// In its place then.
+  public var base64: Data?
+
+  public var bytes: [UInt8] { value.map { Array($0.utf8) } ?? Array(base64 ?? Data()) }
 }
 
 public struct QuotaReport: Codable, Sendable {

@@ -74,7 +74,7 @@ struct ReadMail: AsyncParsableCommand {
 
   private func read(_ message: MessageReading, _ reading: Reading?) async throws {
     guard let reading else { return try await show(message) }
-    try await message.read(uid, reading, markSeen: markSeen) { try Self.write($0) }
+    try await message.read(uid, reading, markSeen: markSeen) { try $0.withUnsafeReadableBytes(Terminal.put) }
   }
 
   private func noteOctets(_ octets: Int64) {
@@ -109,20 +109,5 @@ struct ReadMail: AsyncParsableCommand {
     Terminal.table(
       ["PART", "SIZE", "TYPE", "NAME"],
       message.attachments.map { [$0.part, Text.size($0.decodedOctets), $0.type, $0.name ?? "–"] }, right: [1])
-  }
-
-  /// To standard output, all of it.
-  private static func write(_ bytes: ByteBuffer) throws {
-    var sent = 0
-    try bytes.withUnsafeReadableBytes { pointer in
-      while sent < pointer.count {
-        let count = Foundation.write(STDOUT_FILENO, pointer.baseAddress.map { $0 + sent }, pointer.count - sent)
-        if count < 0, errno == EINTR { continue }
-        guard count > 0 else {
-          throw Refusal(code: .inputOutput, sentence: "standard output: \(String(cString: strerror(errno)))")
-        }
-        sent += count
-      }
-    }
   }
 }

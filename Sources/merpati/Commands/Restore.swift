@@ -10,7 +10,8 @@ struct Restore: AsyncParsableCommand {
     discussion: """
       Without --account the data folder gets the whole store of that moment; the server must not run, and what was there is \
       set aside in the folder, never deleted. With --account one account's mail comes into the store as new messages; those \
-      that are there already are passed over. What clients see is told in docs/backup.md.
+      that are there already are passed over. Mailboxes that it makes are shared as they were, and their annotations come \
+      back; who is no longer the same account gets no rights. What clients see is told in docs/backup.md.
       """)
 
   @Argument(help: ArgumentHelp("The folder of backups.", valueName: "folder")) var folder: String

@@ -35,4 +35,8 @@ extension FakeDirectory {
     _ changes: [AnnotationChange], in mailbox: MailboxID?, of account: AccountID, as viewer: AccountID,
     limits: AnnotationLimits, by authors: [WatchID]
   ) async throws(StoreError) -> Bool { throw Self.unshared }
+  func serverAnnotations() async throws(StoreError) -> [Annotation] { throw Self.unshared }
+  func setServerAnnotations(
+    _ changes: [AnnotationChange], limits: AnnotationLimits
+  ) async throws(StoreError) -> Bool { throw Self.unshared }
 }

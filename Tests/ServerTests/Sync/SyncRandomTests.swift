@@ -11,16 +11,15 @@ import Testing
 @Suite struct SyncRandomTests {
   enum Engine: String, Sendable, CaseIterable { case memory, sqlite }
 
-  private static func setting(_ name: String) -> Int? { ProcessInfo.processInfo.environment[name].flatMap { Int($0) } }
-  private static let operations = setting("MERPATI_SYNC_OPERATIONS") ?? 600
+  private static let operations = ModelRun.operations(600)
   private static let mailboxes = ["INBOX", "Work", "Arsip"]
 
   @Test(arguments: Engine.allCases, [false, true])
   func `A client that applies only what it is told has what the server has`(
     _ engine: Engine, _ inSlices: Bool
   ) async throws {
-    let seed = UInt64(Self.setting("MERPATI_SYNC_SEED") ?? Int.random(in: 1...999_999_999))
-    print("sync: \(engine.rawValue)\(inSlices ? " in slices" : ""), \(Self.operations) operations, seed \(seed)")
+    let seed = ModelRun.seed
+    ModelRun.announce("QRESYNC and UIDONLY over \(engine.rawValue)\(inSlices ? " in slices" : "")", Self.operations)
     let bed = try await SyncBed(engine, inSlices: inSlices, seed: seed)
     do {
       for step in 0..<Self.operations {
@@ -29,7 +28,7 @@ import Testing
       }
       try await bed.compareAll("at the end")
     } catch {
-      Issue.record("\(engine.rawValue), seed \(seed): \(error)")
+      Issue.record("\(engine.rawValue), MODEL_SEED=\(seed): \(error)")
     }
     print("sync: seed \(seed): \(bed.tally.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" })")
     // A test in which nobody ever came back would prove little.
