@@ -8,8 +8,9 @@ public enum DictionaryLimits {
   public static let leastOctets = 1 << 10
   /// Octets of mail that one is trained from: there must be as many, and no more are looked at. With small packs, half a pack.
   public static let sampleOctets = 4 << 20
-  /// Octets of one message that are looked at.
-  public static let sampleMessage = 64 << 10
+  /// Octets of one message that are looked at: its header and some text. Of more, few messages fill the room, and what zstd makes of
+  /// those is worse, sometimes much worse.
+  public static let sampleMessage = 4 << 10
   /// Messages that one is trained from.
   public static let leastSamples = 32
   public static let mostSamples = 16_384
