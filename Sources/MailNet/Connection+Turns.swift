@@ -41,6 +41,7 @@ extension Connection {
   func read(_ buffer: ByteBuffer) {
     guard flags.isDisjoint(with: [.closing, .outputEnded, .inactive]) else { return }
     bytesIn += buffer.readableBytes
+    resources.prompt.heard(id, sent: bytesOut)
     if inbound.readableBytes == 0 {
       inbound = buffer
       deliver()
@@ -94,6 +95,7 @@ extension Connection {
     guard depth == 0 else { return }
     turn { $0.readBurstEnded() }
     flush()
+    defer { awaitPrompt() }
     if out.readableBytes == 0, out.storageCapacity > 0 { resources.giveBack(&out) }
     if inbound.readableBytes == 0 {
       if inbound.storageCapacity > 0 { inbound = ByteBuffer() }
@@ -102,6 +104,19 @@ extension Connection {
       inbound = ByteBuffer(bytes: inbound.readableBytesView)
     }
     endOfInput()
+  }
+
+  /// A peer that is prompt is waited for.
+  func awaitPrompt() {
+    guard resources.prompt.answered(id, sent: bytesOut),
+      flags.isDisjoint(with: [.paused, .closing, .outputEnded, .inactive, .inputEnded])
+    else {
+      return
+    }
+    if socket < 0, let context {
+      socket = (try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: CInt.self) { $0 }) ?? -1
+    }
+    if socket >= 0 { resources.prompt.wait(socket) }
   }
 
   /// The peer has sent its last byte.

@@ -48,6 +48,7 @@ public final class LoopTaskExecutor: TaskExecutor, SerialExecutor, @unchecked Se
 final class LoopResources: @unchecked Sendable {
   let taskExecutor: LoopTaskExecutor
   private var spare: [ByteBuffer] = []
+  var prompt = PromptPeer()
   /// See `Connection.whenQuiet`.
   private var quietWork: [() -> Void] = []
 
