@@ -56,27 +56,30 @@ final class Monitor<State: ~Copyable>: @unchecked Sendable {
     return try body(&state)
   }
 
+  // Who is woken wants the lock next: it is let go of first, or the waiter wakes only to wait once more.
+
   /// Changes the state and wakes one waiter.
   func signal(_ body: (inout State) -> Void) {
     pthread_mutex_lock(mutex)
     body(&state)
-    pthread_cond_signal(condition)
     pthread_mutex_unlock(mutex)
+    pthread_cond_signal(condition)
   }
 
   /// Changes the state, and wakes one waiter if `body` says so.
   func signalIf(_ body: (inout State) -> Bool) {
     pthread_mutex_lock(mutex)
-    if body(&state) { pthread_cond_signal(condition) }
+    let isDue = body(&state)
     pthread_mutex_unlock(mutex)
+    if isDue { pthread_cond_signal(condition) }
   }
 
   /// Changes the state and wakes all waiters.
   func broadcast(_ body: (inout State) -> Void) {
     pthread_mutex_lock(mutex)
     body(&state)
-    pthread_cond_broadcast(condition)
     pthread_mutex_unlock(mutex)
+    pthread_cond_broadcast(condition)
   }
 
   /// Blocks until `body` returns a value; it is asked again after each signal.
