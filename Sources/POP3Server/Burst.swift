@@ -34,11 +34,14 @@ final class Burst: Sendable {
   private let language: POP3Language
   private let result: Mutex<Result>
 
-  init(_ items: [POP3Session.Item], fallback: UTF8Fallback, language: POP3Language) {
+  /// - buffer: empty; its storage is used.
+  init(
+    _ items: [POP3Session.Item], fallback: UTF8Fallback, language: POP3Language, into buffer: ByteBuffer = ByteBuffer()
+  ) {
     self.items = items
     self.fallback = fallback
     self.language = language
-    var result = Result()
+    var result = Result(buffer: buffer)
     let wanted = items.reduce(0) { $0 + $1.size + $1.before.readableBytes + 64 }
     result.buffer.reserveCapacity(min(wanted, POP3Sizes.burst + POP3Sizes.heldMessage / 2))
     self.result = Mutex(result)

@@ -70,8 +70,8 @@ enum POP3Sizes {
   static let commandsPerTurn = 256
   /// Octets of messages read before they are asked for, in one go; two such at most wait in a session.
   static let ahead = 96 << 10
-  /// The same for a session that goes on retrieving in a row: so much is read at a time that the next are ready before the
-  /// client has taken those before.
+  /// The same for a session that goes on retrieving in a row, in two reads at a time of half as much: so much that the next are
+  /// ready before the client has taken those before.
   static let aheadLong = 256 << 10
   /// Messages above this are read when they are asked for.
   static let aheadMessage = 64 << 10

@@ -21,7 +21,7 @@ extension POP3Session {
   /// The same for the first items of a batch, where reading has begun for them. Returns how many were answered.
   func answerAhead(_ items: ArraySlice<Item>) async throws(ConnectionClosed) -> Int {
     guard let first = items.first, first.lines == nil, first.index < ahead.end else { return 0 }
-    if let task = ahead.task { await task.value }
+    while !ahead.isDecided(first.index), let task = ahead.task { await task.value }
     var count = 0
     for item in items {
       guard item.lines == nil, let (bytes, sent) = ahead.take(item.index) else { break }
@@ -38,9 +38,9 @@ extension POP3Session {
   /// A whole message is going out: the next ones will be asked for.
   func readAhead(after index: Int) {
     ahead.note(index)
-    guard ahead.isInRow, ahead.task == nil, ahead.octets <= ahead.limit / 2, let drop else { return }
+    guard ahead.isInRow, ahead.hasRoom, let drop else { return }
     let limit = ahead.limit
-    let largest = max(POP3Sizes.aheadMessage, limit / 2)
+    let largest = ahead.largest
     var items: [Item] = []
     var octets = 0
     var next = max(ahead.end, index + 1)
@@ -55,18 +55,19 @@ extension POP3Session {
     }
     guard !items.isEmpty, ahead.reserve() else { return ahead.settle() }
     let maildrop = drop.maildrop
-    let burst = Burst(items, fallback: isUTF8 ? .asIs : settings.utf8Fallback, language: language)
+    let burst = Burst(
+      items, fallback: isUTF8 ? .asIs : settings.utf8Fallback, language: language, into: ahead.takeSpare())
     let indexes = items.map(\.index)
-    let generation = ahead.generation
+    let number = ahead.nextRead()
     let task = Task(executorPreference: connection.taskExecutor) {
       let answers = await Self.read(indexes, of: maildrop, burst)
-      await self.finishAhead(answers, generation)
+      await self.finishAhead(answers, number)
     }
-    ahead.begin(task, upTo: next)
+    ahead.begin(number, task, octets: octets, upTo: next)
   }
 
-  private func finishAhead(_ answers: AnswersAhead.Answers?, _ generation: Int) {
-    ahead.finish(answers, of: generation)
+  private func finishAhead(_ answers: AnswersAhead.Answers?, _ number: Int) {
+    ahead.finish(answers, of: number)
   }
 
   /// Nil: they are read when they are asked for, which then tells what is wrong with them.

@@ -14,7 +14,7 @@ extension POP3Session {
     phase = .update
     // What is read ahead comes to nothing; the maildrop stays open as long as it is read.
     ahead.discard()
-    if let task = ahead.task { await task.value }
+    while let task = ahead.task { await task.value }
     var leaving = drop.leaving
     do throws(ConnectionClosed) {
       // Under EXPIRE 0 only what the client has got to its last byte may go. What it marked goes in any case: it said QUIT.

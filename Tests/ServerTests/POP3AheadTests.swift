@@ -133,19 +133,31 @@ import Testing
       return AnswersAhead.Answers(bytes: bytes, sent: sent[...])
     }
     var ahead = AnswersAhead()
+    func begin(_ indexes: Range<Int>) -> Int {
+      let number = ahead.nextRead()
+      ahead.begin(number, Task {}, octets: indexes.count, upTo: indexes.upperBound)
+      return number
+    }
     ahead.note(0)
-    ahead.finish(answers(1..<5), of: ahead.generation)
-    ahead.finish(answers(5..<8), of: ahead.generation)
+    let (first, second) = (begin(1..<5), begin(5..<8))
+    // Who is done first waits for what comes before it.
+    ahead.finish(answers(5..<8), of: second)
+    #expect(ahead.octets == 0 && !ahead.isDecided(5) && ahead.task != nil)
+    ahead.finish(answers(1..<5), of: first)
+    #expect(ahead.octets == 21 && ahead.isDecided(7) && ahead.task == nil)
     #expect(ahead.take(1).map { String(buffer: $0.bytes) } == "<1>")
     #expect(ahead.take(1)?.bytes == nil)
     #expect(ahead.take(4).map { String(buffer: $0.bytes) } == "<4>")
     #expect(ahead.take(2)?.bytes == nil)
     #expect(ahead.take(6).map { String(buffer: $0.bytes) } == "<6>")
     #expect(ahead.octets == 3)
-    let before = ahead.generation
+    let before = begin(9..<11)
     ahead.note(40)
     #expect(ahead.octets == 0 && !ahead.isInRow)
+    let after = begin(41..<42)
     ahead.finish(answers(9..<11), of: before)
     #expect(ahead.octets == 0, "read for what was before the jump")
+    ahead.finish(answers(41..<42), of: after)
+    #expect(ahead.octets == 4)
   }
 }
