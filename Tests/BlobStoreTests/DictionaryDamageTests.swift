@@ -272,6 +272,58 @@ import Testing
     try store.sync()
   }
 
+  // MARK: Power cuts
+
+  /// From no dictionary to one, and from that to the next; old packs go as soon as the rows have moved.
+  @Test func `What compaction brings under a dictionary is there after a cut at any point`() throws {
+    struct Row {
+      var number: Int
+      var place: BlobLocation
+      var from: Int
+      var until = Int.max
+    }
+    let disk = RecordingFileSystem()
+    let settings = PackSettings(maxPackBytes: 64 << 10)
+    let store = try PackStore(directory: "/blobs", fileSystem: disk, settings: settings)
+    let numbers = 0..<60
+    let plain = try store.addMail(numbers)
+    try store.sync()
+    let start = disk.point
+    var rows = zip(numbers, plain).map { Row(number: $0, place: $1, from: start) }
+    for octets in [2 << 10, 1 << 10] {
+      #expect(store.adopt(try store.train(from: plain, octets: octets)))
+      let live = rows.indices.filter { rows[$0].until == .max }
+      var copies: [Row] = []
+      for index in live {
+        copies.append(Row(number: rows[index].number, place: try store.copyFrame(rows[index].place), from: 0))
+        if index % 25 == 0 { _ = try store.addMail(900..<902) }
+      }
+      try store.sync(.copied)
+      for index in live { rows[index].until = disk.point }
+      rows += copies.map { Row(number: $0.number, place: $0.place, from: disk.point) }
+      store.forgetUnsynced()
+      if octets == 1 << 10 { continue }
+      for pack in Set(live.map { rows[$0].place.pack }) where pack != plain[0].pack { try store.remove(pack) }
+    }
+    store.roll()
+    for pack in store.packs() where !rows.contains(where: { $0.until == .max && $0.place.pack == pack.number }) {
+      try store.remove(pack.number)
+    }
+    for point in start...disk.point {
+      for way in [RecordingFileSystem.KeepUnsynced.none, .all, .torn(seed: 1), .torn(seed: 2)] {
+        let after = disk.crash(at: point, keepUnsynced: way)
+        let opened = try PackStore(directory: "/blobs", fileSystem: after, settings: settings)
+        let lost = rows.count {
+          $0.from <= point && point <= $0.until && (try? opened.bytes($0.place)) != mail($0.number)
+        }
+        #expect(lost == 0, "at \(point)")
+        let next = try opened.addMail(500..<502)
+        try opened.sync()
+        #expect(try opened.bytes(next[1]) == mail(501) && opened.scanned(next[0].pack).result.isClean)
+      }
+    }
+  }
+
   // MARK: All at once
 
   @Test func `Mail is taken in, moved and read while dictionaries change`() async throws {
