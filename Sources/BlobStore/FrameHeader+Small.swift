@@ -49,6 +49,9 @@ extension FrameHeader {
 
   var isDictionary: Bool { small?.flags.contains(.dictionary) ?? false }
 
+  /// The owners cannot be read without the dictionary.
+  var hasPackedOwners: Bool { small.map { !$0.flags.contains(.plainOwners) } ?? false }
+
   /// What the checksum of a small header covers in front of it.
   var place: UInt32 {
     guard small != nil else { return 0 }
@@ -73,7 +76,9 @@ extension FrameHeader {
       flags.contains(.plainOwners) ? stored == ownersRaw : stored < ownersRaw
     else { return nil }
     if flags.contains(.dictionary) {
-      guard owners == 0, ownersRaw == Self.dictionaryOwners, flags.isDisjoint(with: .withDictionary) else { return nil }
+      guard owners == 0, ownersRaw == Self.dictionaryOwners, flags.contains(.plainOwners),
+        flags.isDisjoint(with: .withDictionary)
+      else { return nil }
     }
     let checksum: UInt32 = bytes.littleEndian(20)
     let isPlain = flags.contains(.plainChunk)

@@ -82,7 +82,7 @@ struct FrameReader {
   /// they are compressed with is nowhere.
   func owners(of header: FrameHeader, _ scratch: inout BlobScratch) throws(BlobError) -> [FrameOwner]? {
     var dictionary: PackDictionary?
-    if let small = header.small, !small.flags.contains(.plainOwners) {
+    if header.hasPackedOwners {
       do throws(BlobError) {
         dictionary = try dictionaries.find(header.dictionaryID, in: handle, of: header.pack)
       } catch {
@@ -113,6 +113,7 @@ struct FrameReader {
     guard header.frameLength == location.frameLength, header.rawSize == location.rawSize else {
       throw corrupt(offset, "the frame has other lengths than its row")
     }
+    guard !header.isDictionary else { throw corrupt(offset, "a dictionary stands where a message should") }
     return header
   }
 
@@ -195,7 +196,7 @@ struct FrameReader {
     let frame = UnsafeRawBufferPointer(rebasing: scratch.window.bytes[start..<start + length])
     guard let header = FrameHeader(fixed: frame, pack: location.pack, offset: location.offset),
       header.frameLength == location.frameLength, header.rawSize == location.rawSize,
-      header.isWhole(UnsafeRawBufferPointer(rebasing: frame[..<header.headerLength]))
+      header.isWhole(UnsafeRawBufferPointer(rebasing: frame[..<header.headerLength])), !header.isDictionary
     else { throw corrupt(location.offset, "the frame's header is damaged or another's") }
     return (header, frame)
   }

@@ -7,6 +7,19 @@ import NIOCore
 /// length and bytes of the account's name, of the mailbox's name; account, mailbox, UIDVALIDITY; zone (signed); length of the
 /// trace headers; INTERNALDATE (signed); UID; trace headers.
 enum OwnersCoding {
+  /// Octets of an owner without names and trace headers.
+  private static let shortest = 9
+
+  /// They take at least so many octets, and not many more.
+  static func leastLength(_ owners: [FrameOwner]) -> Int {
+    var length = shortest * owners.count
+    for owner in owners {
+      length += min(owner.accountName.utf8.count, Int(UInt16.max)) + min(owner.mailboxName.utf8.count, Int(UInt16.max))
+      length += owner.trace.readableBytes
+    }
+    return length
+  }
+
   /// Appends them to `buffer`.
   static func write(_ owners: [FrameOwner], to buffer: inout ByteBuffer) {
     for owner in owners {
@@ -50,8 +63,7 @@ enum OwnersCoding {
   static func read(_ bytes: UnsafeRawBufferPointer, count: Int) -> [FrameOwner]? {
     var cursor = Cursor(bytes: bytes)
     var owners: [FrameOwner] = []
-    // An owner takes nine octets at least.
-    guard count * 9 <= bytes.count else { return nil }
+    guard count * shortest <= bytes.count else { return nil }
     owners.reserveCapacity(count)
     for _ in 0..<count {
       guard let accountName = cursor.name(), let mailboxName = cursor.name(), let account = cursor.varint(),

@@ -27,8 +27,10 @@ final class PackDictionary: @unchecked Sendable {
 
   /// The CRC-32 of its bytes; frames name it by that. Never 0.
   let id: UInt32
-  /// When it was trained, seconds since 1970.
+  /// When it was trained, seconds since 1970; between then and the year 9999 whatever the disk says, so that one may reckon
+  /// with it.
   let made: Int64
+  static let dates: ClosedRange<Int64> = 0...253_402_300_799
   let bytes: ByteBuffer
   let reading: OpaquePointer
   private let tables = Mutex<Tables?>(nil)
@@ -40,7 +42,7 @@ final class PackDictionary: @unchecked Sendable {
       let reading = bytes.withUnsafeReadableBytes({ ZSTD_createDDict($0.baseAddress, $0.count) })
     else { return nil }
     self.id = id
-    self.made = made
+    self.made = min(max(made, Self.dates.lowerBound), Self.dates.upperBound)
     self.bytes = bytes
     self.reading = reading
   }

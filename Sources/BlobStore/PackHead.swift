@@ -12,39 +12,89 @@ public struct PackHead {
   let whole: Int
   /// Octets of whole copies from the beginning of the pack on; 0: the first frame is another one.
   let length: Int64
-  /// A copy is damaged or missing.
+  /// The pack begins with a message that was written without one.
+  let isPlain: Bool
+  /// What kept a copy from being read: it may be whole all the same.
+  let failure: BlobError?
+  /// A copy is damaged or missing, and messages need it.
   let isDamaged: Bool
 
-  /// Walks over the copies. What cannot be read counts as damaged.
+  /// Walks over the copies; where one is damaged, on to the first message that needs it.
   init(_ reader: FrameReader, pack: Int64, end: Int64) {
+    var walk = Walk()
+    walk.run(reader, pack, end)
+    dictionary = walk.dictionary
+    whole = walk.whole
+    length = walk.length
+    isPlain = walk.isPlain
+    failure = walk.failure
+    isDamaged = walk.isNeeded && walk.whole < Self.copies
+  }
+
+  private struct Walk {
     var dictionary: PackDictionary?
     var whole = 0
     var length: Int64 = 0
-    var needsOne = false
-    let limit = min(end, DictionaryLimits.searchedOctets)
-    var scratch = BlobScratch()
-    var offset: Int64 = 0
-    while offset < limit {
-      // Nothing is proved by a read that fails: the search goes on behind it.
-      guard let header = try? reader.header(at: offset, end: end, pack: pack, first: 4 << 10, &scratch) else {
-        offset = reader.search(after: offset, to: limit)
-        continue
+    var isPlain = false
+    var isNeeded = false
+    var failure: BlobError?
+
+    mutating func run(_ reader: FrameReader, _ pack: Int64, _ end: Int64) {
+      let limit = min(end, DictionaryLimits.searchedOctets)
+      var scratch = BlobScratch()
+      var offset: Int64 = 0
+      while offset < end, whole < PackHead.copies {
+        guard let header = header(reader, pack, offset, end, &scratch) else {
+          guard offset < limit else { return }
+          offset = reader.search(after: offset, to: limit)
+          continue
+        }
+        if header.isDictionary {
+          if isWhole(header, reader, &scratch) {
+            whole += 1
+            if length == offset { length = offset + header.frameLength }
+          }
+        } else if header.dictionaryID != 0 {
+          isNeeded = true
+          return
+        } else if offset == 0 || header.chunkCount <= 1 {
+          // Behind a dictionary, messages that do not name it have several chunks.
+          isPlain = offset == 0
+          return
+        }
+        offset += header.frameLength
       }
-      guard header.isDictionary else {
-        needsOne = header.dictionaryID != 0
-        break
-      }
-      if let read = try? reader.readDictionary(header, &scratch), dictionary.map({ $0.id == read.id }) ?? true {
-        dictionary = dictionary ?? read
-        whole += 1
-        if length == offset { length = offset + header.frameLength }
-      }
-      offset += header.frameLength
     }
-    self.dictionary = dictionary
-    self.whole = whole
-    self.length = length
-    isDamaged = whole < Self.copies && (whole > 0 || needsOne)
+
+    /// Nothing is proved by a read that fails: the search goes on behind it.
+    private mutating func header(
+      _ reader: FrameReader, _ pack: Int64, _ offset: Int64, _ end: Int64, _ scratch: inout BlobScratch
+    ) -> FrameHeader? {
+      do throws(BlobError) {
+        return try reader.header(at: offset, end: end, pack: pack, first: 4 << 10, &scratch)
+      } catch {
+        note(error)
+        return nil
+      }
+    }
+
+    private mutating func isWhole(_ header: FrameHeader, _ reader: FrameReader, _ scratch: inout BlobScratch) -> Bool {
+      do throws(BlobError) {
+        if let dictionary {
+          // Not made ready a second time: that costs more than reading it.
+          return try reader.dictionaryBytes(header, &scratch) == dictionary.bytes
+        }
+        dictionary = try reader.readDictionary(header, &scratch)
+        return true
+      } catch {
+        note(error)
+        return false
+      }
+    }
+
+    private mutating func note(_ error: BlobError) {
+      if case .io = error, failure == nil { failure = error }
+    }
   }
 }
 
@@ -52,6 +102,14 @@ extension FrameReader {
   /// The dictionary in a frame whose header is in `scratch.header`.
   func readDictionary(_ header: FrameHeader, _ scratch: inout BlobScratch) throws(BlobError) -> PackDictionary {
     let made = header.dictionaryDate(in: UnsafeRawBufferPointer(scratch.header.bytes))
+    guard let dictionary = PackDictionary(try dictionaryBytes(header, &scratch), made: made) else {
+      throw corrupt(header.offset, "a copy of the pack's dictionary is damaged")
+    }
+    return dictionary
+  }
+
+  /// The same, its bytes alone: they are those that the header names.
+  func dictionaryBytes(_ header: FrameHeader, _ scratch: inout BlobScratch) throws(BlobError) -> ByteBuffer {
     var bytes = ByteBuffer()
     var isWhole = false
     try forEachChunk(header, &scratch) { _, entry, source, decompressor throws(BlobError) in
@@ -61,10 +119,10 @@ extension FrameReader {
         return target.count
       }
     }
-    guard isWhole, let dictionary = PackDictionary(bytes, made: made), dictionary.id == header.dictionaryID else {
+    guard isWhole, bytes.withUnsafeReadableBytes({ checksum($0) }) == header.dictionaryID else {
       throw corrupt(header.offset, "a copy of the pack's dictionary is damaged")
     }
-    return dictionary
+    return bytes
   }
 
   func isWholeDictionary(_ header: FrameHeader, _ scratch: inout BlobScratch) throws(BlobError) -> Bool {

@@ -77,7 +77,7 @@ struct PackScanner {
       frame.owners = owners
       return (frame, nil)
     }
-    guard header.small.map({ !$0.flags.contains(.plainOwners) }) ?? false else { return nil }
+    guard header.hasPackedOwners else { return nil }
     return (frame, "\(reader.handle.path) at \(header.offset): the dictionary of the pack is damaged or missing")
   }
 

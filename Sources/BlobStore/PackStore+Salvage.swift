@@ -18,16 +18,11 @@ extension PackStore {
     _ location: BlobLocation, _ body: (SalvagedPiece) throws(BlobError) -> Void
   ) throws(BlobError) -> Bool {
     let reader = try frameReader(location.pack)
-    guard let (header, chunks) = try reader.doubtfulHeader(at: location) else {
+    guard let (header, chunks) = try reader.doubtfulHeader(at: location), !header.isDictionary else {
       try body(.gap(location.rawSize))
       return false
     }
-    // A damaged header may name another one than the pack has.
-    var dictionary: PackDictionary?
-    if header.usesDictionary {
-      let named = try? dictionaries.find(header.dictionaryID, in: reader.handle, of: location.pack)
-      dictionary = named ?? reader.ownDictionary(location.pack)
-    }
+    let candidates = candidates(header, reader)
     var decompressor = Decompressor()
     var stored = RawBuffer()
     var offset = header.offset + Int64(header.headerLength)
@@ -39,10 +34,12 @@ extension PackStore {
       let source = stored.prefix(entry.storedLength)
       // An unreadable sector costs its chunk, not the message.
       if let got = try? reader.handle.pread(into: source, at: offset), got == entry.storedLength {
-        bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: length) { free in
-          let target = UnsafeMutableRawBufferPointer(rebasing: free[..<length])
-          isGood = decompressor.decode(UnsafeRawBufferPointer(source), entry, into: target, dictionary)
-          return isGood ? length : 0
+        for dictionary in candidates where !isGood {
+          bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: length) { free in
+            let target = UnsafeMutableRawBufferPointer(rebasing: free[..<length])
+            isGood = decompressor.decode(UnsafeRawBufferPointer(source), entry, into: target, dictionary)
+            return isGood ? length : 0
+          }
         }
       }
       try body(isGood ? .bytes(bytes) : .gap(Int64(length)))
@@ -50,6 +47,17 @@ extension PackStore {
       offset += Int64(entry.storedLength)
     }
     return isWhole
+  }
+
+  /// What the chunks may be compressed with, the likeliest first. A damaged header may name another dictionary than the pack has,
+  /// or none.
+  private func candidates(_ header: FrameHeader, _ reader: FrameReader) -> [PackDictionary?] {
+    guard header.dictionaryID != 0 else { return [nil] }
+    let named = try? dictionaries.find(header.dictionaryID, in: reader.handle, of: header.pack, isProven: false)
+    var result: [PackDictionary?] = named.map { [$0] } ?? []
+    if let own = reader.ownDictionary(header.pack), own.id != named?.id { result.append(own) }
+    result.insert(nil, at: header.usesDictionary ? result.count : 0)
+    return result
   }
 
   /// Do two frames say that they hold the same chunks? Both headers are read, damaged or not; one that cannot be read is

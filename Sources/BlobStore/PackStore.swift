@@ -53,7 +53,9 @@ public final class PackStore: Sendable {
     try table.load()
     // Not only when the directory was made just now: whoever made it may have been killed before this line.
     if table.last == nil { try fileSystem.syncDirectory(Self.parent(of: directory)) }
-    let shelf = DictionaryShelf { [table] id, pack in Self.search(id, besides: pack, in: table) }
+    let shelf = DictionaryShelf { [table] id, pack throws(BlobError) in
+      try Self.search(id, besides: pack, in: table)
+    }
     dictionaries = shelf
     let last = try Self.lastPack(table, shelf, settings)
     self.table = table
@@ -77,7 +79,8 @@ public final class PackStore: Sendable {
     guard try PackScanner(reader: reader, pack: last.number, end: last.bytes).isWhole() else { return nil }
     let head = PackHead(reader, pack: last.number, end: last.bytes)
     // With a copy damaged or not there it is left alone.
-    if head.isDamaged || head.dictionary != nil && !settings.usesDictionaries { return nil }
+    guard last.bytes == 0 || head.isPlain || head.whole == PackHead.copies else { return nil }
+    if head.dictionary != nil, !settings.usesDictionaries { return nil }
     if let dictionary = head.dictionary { shelf.add(dictionary) }
     let handle = try table.reopen(last.number)
     table.setHead(head.length, of: last.number)

@@ -130,6 +130,11 @@ final class PackTable: Sendable {
     state.withLock { $0.packs[pack]?.head = bytes }
   }
 
+  /// From whoever looked into the pack; what its writer said stays.
+  func noteHead(_ bytes: Int64, of pack: Int64) {
+    state.withLock { if $0.packs[pack]?.head == nil { $0.packs[pack]?.head = bytes } }
+  }
+
   /// Nil: not known yet.
   func head(of pack: Int64) -> Int64? { state.withLock { $0.packs[pack]?.head } }
 

@@ -1,5 +1,11 @@
 import NIOCore
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// Compaction: frames go from one pack to another.
 extension PackWriter {
   /// Copies a frame, every chunk verified. `owners`: nil keeps those it has. A message of one chunk takes on the dictionary of
@@ -11,13 +17,18 @@ extension PackWriter {
     var scratch = BlobScratch()
     let reader = FrameReader(handle: source, dictionaries: dictionaries)
     let old = try reader.header(at: location, &scratch)
-    guard !old.isDictionary else { throw reader.corrupt(location.offset, "a dictionary stands where a message should") }
     let isShort = old.chunkCount <= 1 && old.rawSize <= Int64(EncodedBlob.chunkSize)
     if old.small != nil || old.dictionaryID != 0 || isShort && effective != nil {
       return try copyAnew(old, reader, &scratch, owners)
     }
     let header = try reownedHeader(old, owners)
-    let pack = try room(for: header.frameLength)
+    let mark = current
+    let pack: Pack
+    do throws(BlobError) { pack = try room(for: header.frameLength) } catch {
+      // A disk that is full in the middle of the dictionary.
+      giveUp(backTo: mark)
+      throw error
+    }
     var moved = header
     moved.pack = pack.number
     moved.offset = pack.end
@@ -52,10 +63,10 @@ extension PackWriter {
   ) throws(BlobError) -> BlobLocation {
     var known = owners
     if known == nil { known = try reader.owners(of: old, &scratch) }
-    guard let own = known else {
-      throw reader.corrupt(old.offset, "the frame does not say whose it is, or its dictionary is missing")
-    }
     let dictionary = try reader.dictionary(of: old)
+    // With the dictionary lost nobody can read whose it is, but the message that does without can be read, and rows know.
+    if known == nil, old.hasPackedOwners { known = [] }
+    guard let own = known else { throw reader.corrupt(old.offset, "the frame does not say whose it is") }
     var raw = ByteBuffer()
     var stored = ByteBuffer()
     var chunks: [ChunkEntry] = []
@@ -74,10 +85,11 @@ extension PackWriter {
     var blob = EncodedBlob(
       codec: chunks.first.map { $0.isRaw ? .raw : .zstd } ?? encoder.codec, rawSize: old.rawSize,
       storedSize: old.dataLength, chunks: chunks, payload: .memory(stored), dictionary: dictionary)
-    if dictionary?.id != effective?.id, !chunks.isEmpty {
-      let anew = try encoder.encode(raw, with: effective)
-      // The old frame goes, so this one must be readable before.
-      if try Self.isReadable(anew, raw) { blob = anew }
+    let isLong = old.rawSize > Int64(EncodedBlob.chunkSize)
+    if !chunks.isEmpty, isLong || dictionary?.id != effective?.id {
+      // A long header counts chunks of our length, and a dictionary must be that of the pack.
+      blob = try compressed(
+        raw, instead: isLong || dictionary != nil ? nil : blob, &scratch.decompressor, reader, old)
     }
     let mark = current
     var batch = Batch()
@@ -91,16 +103,47 @@ extension PackWriter {
     }
   }
 
-  private static func isReadable(_ blob: EncodedBlob, _ raw: ByteBuffer) throws(BlobError) -> Bool {
-    guard case .memory(let stored) = blob.payload, blob.chunks.count == 1, let entry = blob.chunks.first else {
-      return false
+  /// The message as it is compressed for the pack under way. The old frame goes, so this one is read back before. `stored`: as it
+  /// is compressed now, if it may stay so: then only for something shorter.
+  private func compressed(
+    _ raw: ByteBuffer, instead stored: EncodedBlob?, _ decompressor: inout Decompressor, _ reader: FrameReader,
+    _ old: FrameHeader
+  ) throws(BlobError) -> EncodedBlob {
+    let anew = try encoder.encode(raw, with: effective)
+    if let stored, anew.storedSize >= stored.storedSize { return stored }
+    if Self.isReadable(anew, raw, &decompressor) { return anew }
+    if let stored { return stored }
+    let plain = try BlobEncoder(codec: .raw).encode(raw)
+    guard Self.isReadable(plain, raw, &decompressor) else {
+      throw reader.corrupt(old.offset, "a copy of the message is not what it was; test this machine's memory")
     }
-    var target = RawBuffer(capacity: raw.readableBytes)
-    var decompressor = Decompressor()
-    let isWhole = stored.withUnsafeReadableBytes {
-      decompressor.decode($0, entry, into: target.prefix(raw.readableBytes), blob.dictionary)
+    return plain
+  }
+
+  private static func isReadable(
+    _ blob: EncodedBlob, _ raw: ByteBuffer, _ decompressor: inout Decompressor
+  ) -> Bool {
+    guard case .memory(let stored) = blob.payload, stored.readableBytes == blob.storedSize,
+      raw.readableBytes == blob.rawSize
+    else { return false }
+    var target = RawBuffer(capacity: min(raw.readableBytes, EncodedBlob.chunkSize))
+    return stored.withUnsafeReadableBytes { stored in
+      raw.withUnsafeReadableBytes { raw in
+        var at = 0
+        var start = 0
+        for entry in blob.chunks {
+          let end = min(start + EncodedBlob.chunkSize, raw.count)
+          let source = UnsafeRawBufferPointer(rebasing: stored[at..<at + entry.storedLength])
+          let piece = target.prefix(end - start)
+          guard decompressor.decode(source, entry, into: piece, blob.dictionary), let copy = piece.baseAddress,
+            let given = raw.baseAddress, memcmp(copy, given + start, end - start) == 0
+          else { return false }
+          at += entry.storedLength
+          start = end
+        }
+        return start == raw.count
+      }
     }
-    return isWhole && raw.withUnsafeReadableBytes { $0.elementsEqual(target.bytes[..<raw.readableBytes]) }
   }
 
   private func reownedHeader(_ old: FrameHeader, _ owners: [FrameOwner]?) throws(BlobError) -> FrameHeader {

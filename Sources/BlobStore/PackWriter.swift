@@ -149,6 +149,7 @@ struct PackWriter: ~Copyable {
   mutating func forgetUnsynced() {
     for pack in full where (try? pack.handle.truncate(to: pack.synced)) != nil {
       table.setBytes(pack.synced, of: pack.number)
+      if pack.synced == 0 { table.setHead(0, of: pack.number) }
     }
     full.removeAll()
     guard let pack = current, pack.end > pack.synced else { return }
@@ -249,6 +250,8 @@ struct PackWriter: ~Copyable {
   private mutating func smallDraft(
     _ blob: EncodedBlob, _ owners: [FrameOwner], _ dictionary: PackDictionary
   ) throws(BlobError) -> Draft? {
+    // Those of thousands of recipients must not leave their memory with the writer.
+    guard OwnersCoding.leastLength(owners) <= Int(UInt16.max) else { return nil }
     self.owners.clear()
     OwnersCoding.write(owners, to: &self.owners)
     let bytes = self.owners

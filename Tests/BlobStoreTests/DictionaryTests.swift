@@ -53,7 +53,7 @@ extension PackStore {
 /// A dictionary is written to the beginning of packs, twice; messages and their owners are compressed with it.
 @Suite struct DictionaryTests {
   /// A store whose second pack begins with a dictionary that was trained from the first.
-  private func made(
+  func made(
     _ disk: any FileSystem = RecordingFileSystem(), _ settings: PackSettings = PackSettings(), count: Int = 200
   ) throws -> (store: PackStore, plain: [BlobLocation], packed: [BlobLocation]) {
     let store = try PackStore(directory: "/blobs", fileSystem: disk, settings: settings)
@@ -180,6 +180,8 @@ extension PackStore {
       var bytes = ByteBuffer()
       OwnersCoding.write(owners, to: &bytes)
       #expect(bytes.withUnsafeReadableBytes { OwnersCoding.read($0, count: owners.count) } == owners)
+      let least = OwnersCoding.leastLength(owners)
+      #expect((least...least + 60 * owners.count).contains(bytes.readableBytes))
       #expect(bytes.withUnsafeReadableBytes { OwnersCoding.read($0, count: owners.count + 1) } == nil)
       if bytes.readableBytes > 0 {
         bytes.moveWriterIndex(to: bytes.writerIndex - 1)
