@@ -30,6 +30,8 @@ SETTINGS = ("store.pack-size=64K", "store.compact-interval=2s", "auth.failure-de
 ADMINISTRATION = ("add", "add", "password", "quota", "remove", "compact", "compact", "check", "backup", "backup")
 #: Generations that a backup keeps, and steps between two backups.
 KEEP, BETWEEN = 2, 60
+#: Messages of each owner before everything else: 24 KB of all in all, of each no more than 1 KB counts (`DictionaryLimits`).
+DICTIONARY = 14
 #: Between these shares of the steps nobody asks for compaction.
 QUIET = (0.35, 0.9)
 
@@ -162,6 +164,11 @@ class Load:
         for owner in self.owners:
             owner.connect()
         self.owners[0].clear_away()
+        self.control("compact")
+        # Mail enough for a dictionary, with which packs begin from then on.
+        for owner in self.owners:
+            for _ in range(DICTIONARY):
+                owner.append_to("Arsip")
         self.control("compact")
         work = [threading.Thread(target=self._guard, args=(owner.run,)) for owner in self.owners]
         others = [threading.Thread(target=self._guard, args=(self.deliver, index)) for index in range(3)]

@@ -51,6 +51,11 @@ public enum StoreLimits {
   /// Places looked at for messages to train a dictionary from, and octets of the largest that is taken.
   static let dictionarySamples = 4096
   static let dictionarySample: Int64 = 1 << 20
+  /// Octets of packs without a dictionary that are written anew of the store's own accord once there is one (or two packs', if
+  /// that is less).
+  static let rewrittenPlain: Int64 = 256 << 20
+  /// Packs with more dictionary than mail from which on their mail is brought together in one.
+  static let packsOfDictionary = 8
   /// Frames that a compaction copies between two transactions.
   public static let compactionSlice = 256
   /// A pack still written to is closed for rewriting, by the background upkeep, only from this size on.

@@ -9,9 +9,9 @@ import Testing
 /// Packs with a dictionary under the whole store: training, repair, backup, compaction.
 @Suite struct DictionaryStoreTests {
   /// Small packs, so that little mail is enough for a dictionary.
-  private static let settings = BedSettings(packBytes: 64 << 10)
+  static let settings = BedSettings(packBytes: 64 << 10)
 
-  private static func text(_ number: Int) -> String {
+  static func text(_ number: Int) -> String {
     var random = SeededRandom(seed: UInt64(number) + 1)
     var body = "Dear Budi,\r\n\r\nthe numbers of week \(number) are below, as agreed with the warehouse.\r\n\r\n"
     for _ in 0..<8 { body += "item \(random.next() % 1_000_000) in stock \(random.next() % 900)\r\n" }
@@ -20,12 +20,12 @@ import Testing
       body: body + "\r\nKind regards\r\nAna from the warehouse\r\n")
   }
 
-  private static func trace(_ number: Int) -> String {
+  static func trace(_ number: Int) -> String {
     "Return-Path: <ana@example.org>\r\nDelivered-To: budi@example.org\r\nReceived: from mx.example.org by mail.example.org\r\n"
       + "\twith LMTP id \(number &* 7_368_787) for <budi@example.org>;\r\n"
   }
 
-  private func deliver(_ numbers: Range<Int>, to account: Account, _ store: SQLStore) async throws {
+  func deliver(_ numbers: Range<Int>, to account: Account, _ store: SQLStore) async throws {
     for number in numbers {
       let results = await store.deliver(
         try await store.prepare(Self.text(number)),
@@ -36,8 +36,7 @@ import Testing
   }
 
   /// 200 messages without a dictionary, which it was trained from, and 200 with it. The first are not written anew.
-  private func made(_ bed: StoreBed, settings: BedSettings = settings) async throws -> (store: SQLStore, budi: Account)
-  {
+  func made(_ bed: StoreBed, settings: BedSettings = settings) async throws -> (store: SQLStore, budi: Account) {
     let store = try bed.openSQL(settings)
     let budi = try await store.add("budi")
     try await deliver(0..<200, to: budi, store)
@@ -48,13 +47,13 @@ import Testing
     return (store, budi)
   }
 
-  private func withDictionary(_ store: SQLStore) -> [Int64] {
+  func withDictionary(_ store: SQLStore) -> [Int64] {
     store.packs.packs().map(\.number).filter { store.packs.headBytes($0) > 0 }
   }
 
   private func expected(_ numbers: Range<Int>) -> [String] { numbers.map { Self.trace($0) + Self.text($0) }.sorted() }
 
-  private func expectAll(
+  func expectAll(
     _ store: SQLStore, _ numbers: Range<Int> = 0..<400, sourceLocation: SourceLocation = #_sourceLocation
   ) async throws {
     let there = try await everything(store)["budi/INBOX"] ?? []
@@ -186,7 +185,7 @@ import Testing
   // MARK: Damage
 
   /// Where the copies of a pack's dictionary stand.
-  private func copies(_ bed: StoreBed, _ pack: Int64) throws -> [Range<Int>] {
+  func copies(_ bed: StoreBed, _ pack: Int64) throws -> [Range<Int>] {
     let store = try PackStore(directory: "\(bed.data)/volumes/1/packs", fileSystem: PosixFileSystem())
     defer { store.close() }
     return try store.scan(pack, verify: false) { _ in }.dictionaries.map { Int($0.lowerBound)..<Int($0.upperBound) }

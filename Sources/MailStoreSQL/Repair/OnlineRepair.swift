@@ -14,9 +14,7 @@ extension SQLStore: RepairableStore {
     if options.dryRun {
       report.remaining += try await check().problems
     } else {
-      for problem in try await check().problems {
-        report.remaining.append("\(problem); stop the server first, then run this again")
-      }
+      for problem in try await check().problems { report.remaining.append(RepairKinds.onlineAdvice(for: problem)) }
     }
     report.isDryRun = options.dryRun
     return report
@@ -54,8 +52,9 @@ struct OnlineRepair {
     marked += try markMissing()
     if marked > 0 { report.actions.append("damaged frames marked: \(marked)") }
     try mendMarked()
-    try mendHeads()
+    // Packs with strays are not written anew.
     try placeStrays()
+    try mendHeads()
     report.damaged = try Self.damagedMessages(upkeep)
   }
 
@@ -196,8 +195,14 @@ struct OnlineRepair {
   private mutating func mendHeads() throws(StoreError) {
     guard !options.dryRun, upkeep.damagedHeads.withLock({ !$0.waiting.isEmpty }) else { return }
     var compaction = CompactionReport()
-    try upkeep.rollActivePacks(from: .max)
-    try upkeep.compactPacks(&compaction, all: false)
+    do throws(StoreError) {
+      try upkeep.rollActivePacks(from: .max)
+      try upkeep.compactPacks(&compaction, all: false, onlyDamaged: true)
+    } catch {
+      // The check that follows names the packs; what else there is to say must not be lost for them.
+      if error == .shuttingDown || upkeep.writer.hasFailed != nil || upkeep.packs.hasFailed { throw error }
+      report.remaining.append("not all packs could be written anew: \(BackupRun.text(error))")
+    }
     if compaction.rewrittenPacks > 0 { report.actions.append("packs written anew: \(compaction.rewrittenPacks)") }
   }
 

@@ -10,6 +10,8 @@ enum RepairKinds {
     case advice(String)
   }
 
+  static let damagedDictionary = "a copy of its dictionary is damaged"
+
   static let all: [(words: String, remedy: Remedy)] = [
     ("mail.sqlite:", .repaired),
     ("directory.sqlite:", .repaired),
@@ -49,7 +51,7 @@ enum RepairKinds {
     ("what is kept of the message, in chunk", .repaired),
     ("of contents, and none that is in it", .repaired),
     ("the file is missing, and blobs refer to it", .isolated),
-    ("a copy of its dictionary is damaged", .repaired),
+    (damagedDictionary, .repaired),
     ("the frame of blob", .isolated),
     ("is damaged", .isolated),
     ("its name is not one that an account can have", .repaired),
@@ -66,7 +68,17 @@ enum RepairKinds {
     switch remedy(for: problem) {
     case .advice(let text): "\(problem); \(text)"
     case .repaired where isDryRun, .isolated where isDryRun: "\(problem) (to be repaired)"
+    case .repaired where problem.contains(damagedDictionary):
+      "\(problem); not all of its mail could be written to another pack: make room, look at the disk, then run this again"
     default: "\(problem); keep the files and report this as a bug"
     }
+  }
+
+  /// For a problem that is left after a repair with the server running.
+  static func onlineAdvice(for problem: String) -> String {
+    if problem.contains(damagedDictionary) {
+      return "\(problem); the server writes its mail to another pack when no backup holds it and there is room"
+    }
+    return "\(problem); stop the server first, then run this again"
   }
 }

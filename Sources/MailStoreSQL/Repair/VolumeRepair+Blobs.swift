@@ -196,39 +196,8 @@ extension VolumeRepair {
     return result
   }
 
-  /// Mail of packs whose dictionary has a damaged copy goes to others while there is one.
-  func mendHeads() throws(StoreError) {
-    for pack in catalog.damagedHeads {
-      let blobs = try all(
-        bound(
-          try db(
-            """
-            SELECT b.id, b.offset, b.frame, b.size FROM blob b
-            WHERE b.pack = ? AND NOT EXISTS (SELECT 1 FROM damaged d WHERE d.pack = b.pack AND d.offset = b.offset)
-            """), pack)
-      ) { row in
-        BlobRow(
-          id: row.int(0),
-          location: BlobLocation(pack: pack, offset: row.int(1), frameLength: row.int(2), rawSize: row.int(3)))
-      }
-      if blobs.isEmpty { continue }
-      did("packs with a damaged copy of their dictionary written anew")
-      if options.dryRun { continue }
-      var moves: [(blob: BlobRow, to: BlobLocation)] = []
-      try blobCall { () throws(BlobError) in
-        for blob in blobs {
-          do throws(BlobError) { moves.append((blob, try packs.copyFrame(blob.location))) } catch {
-            guard case .corrupt = error else { throw error }
-          }
-        }
-        try packs.sync(.copied)
-      }
-      for move in moves { try self.move(move.blob, to: move.to) }
-    }
-  }
-
   /// The blob's bytes are at another place from now on; a blob that is there already takes over.
-  private func move(_ blob: BlobRow, to location: BlobLocation) throws(StoreError) {
+  func move(_ blob: BlobRow, to location: BlobLocation) throws(StoreError) {
     if let other = try self.blob(at: location), other != blob.id {
       for sql: StaticString in [
         "UPDATE content SET blob = ?2 WHERE key IN (SELECT key FROM scan.use WHERE blob = ?1)",

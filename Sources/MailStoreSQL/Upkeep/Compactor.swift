@@ -3,6 +3,12 @@ import Logging
 import MailStore
 import Synchronization
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// Rewriting packs with much dead space. Order (design §4): copy, sync, switch rows, and only then unlink; readers that
 /// hold the old pack go on reading it.
 extension Upkeep {
@@ -27,8 +33,12 @@ extension Upkeep {
     }
   }
 
-  /// - all: also packs that have no dead space, but no dictionary either though there is one by now.
-  func compactPacks(_ report: inout CompactionReport, all: Bool) throws(StoreError) {
+  /// - Parameters:
+  ///   - all: also packs that have no dead space, but no dictionary either though there is one by now.
+  ///   - onlyDamaged: only those with a damaged copy of their dictionary.
+  func compactPacks(
+    _ report: inout CompactionReport, all: Bool, onlyDamaged: Bool = false
+  ) throws(StoreError) {
     // Copies would only need more room while the old packs have to stay for a backup.
     if pins.packsAreHeld { return }
     let (live, kept) = try writer.aloneBlocking { writer throws(StoreError) in
@@ -38,36 +48,63 @@ extension Upkeep {
       return (live, try Self.packsWithStrays(writer.transaction.db))
     }
     // What needs no room comes first, and then what needs least: a full disk must not keep itself full.
+    let there = packs.packs()
     let damaged = damagedHeads.withLock { heads in
-      defer { heads.waiting = [] }
+      heads.waiting.formIntersection(there.map(\.number))
       return heads.waiting
     }
-    let plain = plainPacks(all: all)
-    let worthwhile = packs.packs().filter { pack in
+    let wanted =
+      onlyDamaged ? damaged : damaged.union(plainPacks(there, all: all)).union(packsOfDictionary(there, live))
+    func isDead(_ pack: PackInfo) -> Bool {
+      Self.isWorthRewriting(live: live[pack.number] ?? 0, pack, packs, share: settings.deadShare)
+    }
+    let worthwhile = there.filter { pack in
       guard !pack.isActive, !kept.contains(pack.number) else { return false }
-      return damaged.contains(pack.number) || plain.contains(pack.number)
-        || Self.isWorthRewriting(live: live[pack.number] ?? 0, pack, packs, share: settings.deadShare)
+      return wanted.contains(pack.number) || !onlyDamaged && isDead(pack)
     }.sorted { (live[$0.number] ?? 0, $0.number) < (live[$1.number] ?? 0, $1.number) }
     var failure: StoreError?
     for pack in worthwhile where !isStopping {
       do throws(StoreError) {
         var isRemoved = false
-        if live[pack.number] ?? 0 == 0 { isRemoved = try removeIfDead(pack.number) }
+        let octets = live[pack.number] ?? 0
+        if octets == 0 { isRemoved = try removeIfDead(pack.number) }
         if !isRemoved {
+          let isDamaged = damaged.contains(pack.number)
+          if wanted.contains(pack.number), !isDead(pack),
+            !hasRoom(for: octets, above: isDamaged || all ? 0 : settings.freeSpaceFloor)
+          {
+            if isDamaged || all { throw .io(operation: "write a pack anew", path: packs.directory, errno: ENOSPC) }
+            continue
+          }
           try rewrite(pack.number)
-          guard try removeIfDead(pack.number) else { continue }
-          report.rewrittenPacks += 1
+          isRemoved = try removeIfDead(pack.number)
+          if isRemoved { report.rewrittenPacks += 1 }
         }
-        report.removedPacks += 1
+        if isRemoved { report.removedPacks += 1 }
+        // What is left there cannot be read.
+        if !isStopping { damagedHeads.withLock { _ = $0.waiting.remove(pack.number) } }
       } catch {
         // A pack that cannot be read does not keep the others from their turn.
         failure = failure ?? error
         writer.poisonIfPacksFailed(error)
         if error == .shuttingDown || packs.hasFailed || writer.hasFailed != nil { break }
+        // Not round after round on a disk that fails: whoever meets it again tells of it again.
+        if !error.isNoRoom {
+          damagedHeads.withLock { heads in
+            heads.waiting.remove(pack.number)
+            heads.told.remove(pack.number)
+          }
+        }
         logger.error("compaction of pack \(pack.number): \(error)")
       }
     }
     if let failure { throw failure }
+  }
+
+  /// A copy that could not be finished would only fill the disk.
+  private func hasRoom(for octets: Int64, above floor: Int64) -> Bool {
+    guard let free = FreeSpace.ofVolume(packs.directory) else { return true }
+    return free - floor >= octets
   }
 
   /// Packs with frames that no row ever knew of: never unlinked (see `StrayFrames`). Strays are found at opening only, so
@@ -87,18 +124,32 @@ extension Upkeep {
   }
 
   /// Packs of the days before the dictionary that are worth compressing anew. Of its own accord only where they are few, as in
-  /// a store that has just got its first.
-  private func plainPacks(all: Bool) -> Set<Int64> {
-    guard let dictionary = packs.dictionary else { return [] }
+  /// a store that has just got its first. With dictionaries turned off, those that begin with one.
+  private func plainPacks(_ there: [PackInfo], all: Bool) -> Set<Int64> {
+    guard let dictionary = packs.dictionary else {
+      guard all, !packs.settings.usesDictionaries else { return [] }
+      return Set(there.filter { !$0.isActive && packs.headBytes($0.number) > 0 }.map(\.number))
+    }
     var plain: Set<Int64> = []
     var octets: Int64 = 0
-    for pack in packs.packs()
+    let most = min(2 * packs.settings.maxPackBytes, StoreLimits.rewrittenPlain)
+    for pack in there
     where !pack.isActive && pack.bytes >= 8 * Int64(dictionary.octets) && packs.beginsPlain(pack.number) {
       plain.insert(pack.number)
       octets += pack.bytes
-      if !all, octets > 2 * packs.settings.maxPackBytes { return [] }
+      if !all, octets > most { return [] }
     }
     return plain
+  }
+
+  /// Packs that are more dictionary than mail, once they have become several: a start after a compaction leaves one behind.
+  private func packsOfDictionary(_ there: [PackInfo], _ live: [Int64: Int64]) -> Set<Int64> {
+    guard packs.dictionary != nil else { return [] }
+    let small = there.filter { pack in
+      !pack.isActive && pack.bytes <= 4 * Int64(DictionaryLimits.octets)
+        && packs.headBytes(pack.number) > live[pack.number] ?? 0
+    }
+    return small.count < StoreLimits.packsOfDictionary ? [] : Set(small.map(\.number))
   }
 
   private static func liveBytes(_ pack: Int64, _ db: SQLConnection) throws(StoreError) -> Int64 {
@@ -135,12 +186,13 @@ extension Upkeep {
 
   private func rewrite(_ pack: Int64) throws(StoreError) {
     var offset: Int64 = -1
+    var unreadable = 0
     while !isStopping {
       let start = offset
       let blobs = try writer.aloneBlocking { writer throws(StoreError) in
         try Self.blobs(of: pack, after: start, writer.transaction.db)
       }
-      guard let last = blobs.last else { return }
+      guard let last = blobs.last else { break }
       offset = last.location.offset
       var moves: [(id: Int64, from: BlobLocation, to: BlobLocation)] = []
       for blob in blobs {
@@ -149,7 +201,9 @@ extension Upkeep {
         } catch {
           // A damaged frame stays where it is, and so does its pack: `check` names it, and a backup may mend it.
           guard case .corrupt = error else { throw StoreError(error) }
-          logger.error("compaction: \(error)")
+          // With no copy of its dictionary left that is every one.
+          unreadable += 1
+          if unreadable == 1 { logger.error("compaction: \(error)") }
         }
       }
       try blobCall { () throws(BlobError) in try packs.sync(.copied) }
@@ -158,6 +212,12 @@ extension Upkeep {
         for move in done { try transaction.moveBlob(move.id, from: move.from, to: move.to) }
       }
     }
+    guard unreadable > 1 else { return }
+    logger.error(
+      """
+      compaction: \(unreadable) messages of pack \(pack) cannot be read and stay there; 'merpati check --repair' names \
+      them and looks for other copies
+      """)
   }
 
   private static func blobs(

@@ -10,6 +10,8 @@ extension Upkeep {
   func trainInBackground(isAsked: Bool) {
     if isAsked { nextTraining.store(0, ordering: .relaxed) }
     do throws(StoreError) { try trainIfDue() } catch {
+      // Not in every round, whatever it was.
+      putOffTraining(by: DictionaryLimits.retryForMail)
       if error != .shuttingDown { logger.warning("no dictionary could be trained: \(error)") }
     }
   }
@@ -29,7 +31,9 @@ extension Upkeep {
     guard packs.wantedDictionary > 0, writer.hasFailed == nil, !packs.hasFailed, !isStopping else { return }
     let now = settings.now()
     if let known = packs.dictionary {
-      guard now - known.trained >= DictionaryLimits.days * 86_400 else { return }
+      // The date is from the disk.
+      let (age, isAncient) = now.subtractingReportingOverflow(known.trained)
+      guard isAncient || age >= DictionaryLimits.days * 86_400 else { return }
     }
     guard Clock.milliseconds() >= nextTraining.load(ordering: .relaxed) else { return }
     var samples = DictionarySamples(capacity: packs.wantedSamples, message: packs.sampleMessage)
@@ -57,8 +61,9 @@ extension Upkeep {
   private func gather(_ samples: inout DictionarySamples) throws(StoreError) -> Bool {
     let (places, areAll) = try reading { db throws(StoreError) in try Self.places(db, packs) }
     let octets = places.reduce(0) { $0 + min($1.rawSize, Int64(packs.sampleMessage)) }
-    // A little less than what wakes this thread: some of that waits for its commit.
-    if areAll, octets < packs.wantedSamples / 4 * 3 { return false }
+    // A little less than what wakes this thread: some of that waits for its commit. Of more messages than are looked at,
+    // those may be small; but a dictionary from a few would be the worse one for months.
+    if octets < packs.wantedSamples / 4 * (areAll ? 3 : 1) { return false }
     for place in places {
       if isStopping { throw .shuttingDown }
       do throws(BlobError) {
@@ -80,7 +85,10 @@ extension Upkeep {
     guard live >= packs.wantedSamples / 8 else { return ([], true) }
     let ends = try db("SELECT COALESCE(MIN(id), 0), COALESCE(MAX(id), -1) FROM blob").first { ($0.int(0), $0.int(1)) }
     guard let (first, last) = ends, last >= first else { return ([], true) }
-    let range = UInt64(last - first) + 1
+    // Numbers so far apart are damage.
+    let (span, isBeyond) = last.subtractingReportingOverflow(first)
+    if isBeyond { return ([], true) }
+    let range = UInt64(span) + 1
     let find = try db("SELECT id, pack, offset, frame, size FROM blob WHERE id >= ? ORDER BY id LIMIT 1")
     var seen: Set<Int64> = []
     var places: [BlobLocation] = []
@@ -90,20 +98,34 @@ extension Upkeep {
     var at: UInt64 = 0
     for _ in 0..<tries {
       find.bind(1, first + Int64(at))
-      let found = try find.first { row in
-        (
-          row.int(0),
-          BlobLocation(pack: row.int(1), offset: row.int(2), frameLength: row.int(3), rawSize: row.int(4))
-        )
-      }
-      if let (id, place) = found, seen.insert(id).inserted, place.rawSize > 0,
-        place.rawSize <= StoreLimits.dictionarySample
-      {
-        places.append(place)
+      if let found = try find.first(Self.place), seen.insert(found.id).inserted, isOfUse(found.place) {
+        places.append(found.place)
       }
       at = (at + step) % range
     }
-    return (places, tries == range)
+    if tries == range { return (places, true) }
+    // Where numbers lie far apart nearly all steps end at the same message: then the newest ones.
+    guard places.count < Int(tries) / 2 else { return (places, false) }
+    let newest = try db("SELECT id, pack, offset, frame, size FROM blob ORDER BY id DESC LIMIT ?")
+    newest.bind(1, StoreLimits.dictionarySamples)
+    var count = 0
+    try newest.forEach { row in
+      count += 1
+      let found = Self.place(row)
+      if seen.insert(found.id).inserted, isOfUse(found.place) { places.append(found.place) }
+    }
+    return (places, count < StoreLimits.dictionarySamples)
+  }
+
+  private static func place(_ row: SQLStatement) -> (id: Int64, place: BlobLocation) {
+    (
+      row.int(0),
+      BlobLocation(pack: row.int(1), offset: row.int(2), frameLength: row.int(3), rawSize: row.int(4))
+    )
+  }
+
+  private static func isOfUse(_ place: BlobLocation) -> Bool {
+    place.rawSize > 0 && place.rawSize <= StoreLimits.dictionarySample
   }
 
   /// About 0.618 of `range`, and with no divisor in common with it.
@@ -118,12 +140,28 @@ extension Upkeep {
 
   /// A copy of a pack's dictionary is damaged: its mail goes to another pack while the other copy stands. Told once.
   func noteDamagedHead(_ pack: Int64) {
-    guard damagedHeads.withLock({ $0.told.insert(pack).inserted }) else { return }
-    damagedHeads.withLock { _ = $0.waiting.insert(pack) }
+    // A power cut may leave half a head. Then nobody's mail is behind it, and the pack goes as it is.
+    guard isInUse(pack) else { return }
+    let isNews = damagedHeads.withLock { heads in
+      heads.waiting.insert(pack)
+      return heads.told.insert(pack).inserted
+    }
+    guard isNews else { return }
     logger.critical(
-      "pack \(pack): a copy of its dictionary is damaged; its mail is being written to another pack from the other copy"
-    )
+      """
+      pack \(pack): a copy of its dictionary is damaged; the pack's mail goes to another one as far as it can be read; look \
+      at the disk, and keep the last backup
+      """)
   }
 
   func noteDamagedHeads() { for pack in packs.takeDamagedHeads() { noteDamagedHead(pack) } }
+
+  private func isInUse(_ pack: Int64) -> Bool {
+    let found = try? reading { db throws(StoreError) in
+      let row = try db("SELECT 1 FROM blob WHERE pack = ? LIMIT 1")
+      row.bind(1, pack)
+      return try row.first { _ in true } ?? false
+    }
+    return found ?? true
+  }
 }

@@ -38,6 +38,7 @@ struct BedSettings: Sendable {
   var contentChunks = ContentChunkSizes(capacity: 4, loose: 6)
   var searchIndexing = SearchIndexing.kept
   var usesDictionaries = true
+  var freeSpaceFloor: Int64 = 0
 }
 
 /// A data folder of its own for one test, with a clock that the test moves. Gone with the object.
@@ -72,18 +73,19 @@ final class StoreBed: Sendable {
     }
   }
 
-  func openSQL(_ settings: BedSettings = BedSettings()) throws -> SQLStore {
+  func openSQL(_ settings: BedSettings = BedSettings(), logger given: Logger? = nil) throws -> SQLStore {
     var packs = PackSettings()
     packs.maxPackBytes = settings.packBytes
     packs.spoolThreshold = settings.spoolThreshold
     packs.usesDictionaries = settings.usesDictionaries
-    var logger = Logger(label: "test")
-    logger.logLevel = .critical
+    var logger = given ?? Logger(label: "test")
+    if given == nil { logger.logLevel = .critical }
     var store = StoreSettings(
       packs: packs, defaultQuota: settings.quota, maximumMessageBytes: settings.maximumMessageBytes,
       readerThreads: settings.readerThreads, expungedRetentionDays: settings.retentionDays,
       upkeepInterval: settings.upkeepInterval,
-      cachedViewEntries: settings.cachedViewEntries, searchIndexing: settings.searchIndexing, searchIndexPause: 5,
+      cachedViewEntries: settings.cachedViewEntries, freeSpaceFloor: settings.freeSpaceFloor,
+      searchIndexing: settings.searchIndexing, searchIndexPause: 5,
       now: { [clock] in clock.now })
     store.flagChunks = settings.flagChunks
     store.contentChunks = settings.contentChunks
