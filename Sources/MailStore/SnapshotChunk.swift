@@ -51,6 +51,11 @@ extension MailboxSnapshot {
   /// Nobody is going to look for a while. Snapshots that share chunks with this one rest along.
   public func rest() {
     guard count <= Self.restingCapacity else { return }
+    restWhole()
+  }
+
+  /// The same however many messages there are: not for an event loop, since a million take some ten milliseconds.
+  public func restWhole() {
     for chunk in chunks { chunk.rest() }
   }
 }

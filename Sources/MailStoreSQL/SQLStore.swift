@@ -92,13 +92,6 @@ public final class SQLStore: MailStore {
     directory = DirectoryCache()
     cache = MailCache()
     access = try AccessCache(db)
-    views = ViewRegistry(idleEntries: settings.cachedViewEntries)
-    pins = PinRegistry()
-    freeSpace = FreeSpace(path: volumePath, floor: settings.freeSpaceFloor, logger: logger)
-    ages = try AgeKeeper(db, settings: settings, logger: logger)
-    writer = try Writer(
-      db: db, directoryDB: directoryDB, directory: directory, packs: packs, cache: cache, access: access,
-      views: views, marks: marks, freeSpace: freeSpace, settings: settings, logger: logger)
     var readerList: [Reader] = []
     let damage = DamageReports()
     for _ in 0..<max(settings.readerThreads, 1) {
@@ -106,6 +99,16 @@ public final class SQLStore: MailStore {
     }
     self.readerList = readerList
     readers = try WorkerPool(name: "store-reader", workers: readerList) { $0.rest() }
+    // Refused when the store closes: then nothing has to rest.
+    views = ViewRegistry(idleEntries: settings.cachedViewEntries) { [readers] snapshot in
+      _ = readers.submit { _ in snapshot.restWhole() }
+    }
+    pins = PinRegistry()
+    freeSpace = FreeSpace(path: volumePath, floor: settings.freeSpaceFloor, logger: logger)
+    ages = try AgeKeeper(db, settings: settings, logger: logger)
+    writer = try Writer(
+      db: db, directoryDB: directoryDB, directory: directory, packs: packs, cache: cache, access: access,
+      views: views, marks: marks, freeSpace: freeSpace, settings: settings, logger: logger)
     preparers = try WorkerPool(
       name: "store-prepare", workers: (0..<max(settings.prepareThreads, 1)).map { _ in PrepareWorker() })
     upkeep = Upkeep(

@@ -27,7 +27,8 @@ public struct StoreSettings: Sendable {
   public var upkeepInterval: Int
   /// A pack with more than this share of dead bytes (0 to 1) is rewritten.
   public var deadShare: Double
-  /// Entries of mailboxes that nobody has open and that stay in memory for the next SELECT (24 octets each).
+  /// Entries of mailboxes that nobody has open and that stay in memory for the next SELECT, 24 octets each. Where there are more,
+  /// those of large mailboxes are packed, and eight count as one.
   public var cachedViewEntries: Int
   /// How flags are kept together; tests set it.
   public var flagChunks = FlagChunkSizes()

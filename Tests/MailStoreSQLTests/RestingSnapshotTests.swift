@@ -2,6 +2,7 @@ import MailTestKit
 import Testing
 
 @testable import MailStore
+@testable import MailStoreSQL
 
 /// Snapshots that nobody looks at take little memory and stay what they are.
 @Suite struct RestingSnapshotTests {
@@ -91,5 +92,39 @@ import Testing
     let snapshot = MailboxSnapshot(entries: all, uidNext: UID(count + 1), highestModSeq: 1, keywords: [])
     snapshot.rest()
     #expect(resting(snapshot) == 0)
+  }
+
+  @Test func `Large mailboxes that nobody has open are packed before any is forgotten`() {
+    let count = 9000
+    let registry = ViewRegistry(idleEntries: count + 2000) { $0.restWhole() }
+    func open(_ number: Int64, _ count: Int) -> View {
+      let ref = MailboxRef(account: AccountID(1), mailbox: MailboxID(number))
+      let (view, isNew) = registry.acquire(ref)
+      guard isNew else { return view }
+      let all = (1...count).map { MessageEntry(uid: UID($0), flags: [], keywords: 0, modSeq: 1) }
+      let snapshot = MailboxSnapshot(entries: all, uidNext: UID(count + 1), highestModSeq: 1, keywords: [])
+      view.finishLoading(
+        .success((snapshot, MailboxInfo(id: ref.mailbox, name: "\(number)", uidValidity: 1, messages: count))))
+      return view
+    }
+    func isPacked(_ number: Int64) -> Bool? {
+      registry.loaded(MailboxRef(account: AccountID(1), mailbox: MailboxID(number))).map {
+        resting($0) == $0.chunks.count
+      }
+    }
+    registry.release(open(1, count))
+    #expect(isPacked(1) == false)
+    registry.release(open(2, count))
+    #expect(isPacked(1) == true && isPacked(2) == false)
+    // One that is too large for all the room stays as well, packed.
+    registry.release(open(3, 8 * count))
+    #expect([1, 2, 3].map(isPacked) == [nil, true, true])
+    // In use again it takes part no more.
+    let third = open(3, 0)
+    #expect(third.snapshot?.count == 8 * count)
+    registry.release(open(4, 8000))
+    #expect([2, 3, 4].map(isPacked) == [true, true, false])
+    registry.release(third)
+    #expect([2, 3, 4].map(isPacked) == [nil, true, nil])
   }
 }

@@ -12,28 +12,45 @@ final class ViewRegistry: Sendable {
     // With room at once: what Swift's runtime finds out about a type of dictionary when it is first filled takes 0.2 ms, for
     // which the first client would wait.
     var entries = [MailboxRef: Entry](minimumCapacity: 16)
-    /// Views without users, when they were used last, and how many entries they have.
-    var idle: [MailboxRef: (used: UInt64, entries: Int)] = [:]
-    /// Of all idle ones.
+    /// Views without users.
+    var idle: [MailboxRef: Idle] = [:]
+    /// What all idle ones take.
     var idleEntries = 0
     var clock: UInt64 = 0
 
     mutating func addIdle(_ ref: MailboxRef, entries: Int) {
-      idle[ref] = (clock, entries)
-      idleEntries += entries
+      let view = Idle(used: clock, entries: entries)
+      idle[ref] = view
+      idleEntries += view.weight
     }
 
     mutating func removeIdle(_ ref: MailboxRef) {
-      if let old = idle.removeValue(forKey: ref) { idleEntries -= old.entries }
+      if let old = idle.removeValue(forKey: ref) { idleEntries -= old.weight }
     }
+  }
+
+  private struct Idle {
+    /// When it was used last.
+    let used: UInt64
+    let entries: Int
+    /// Its entries are packed.
+    var isResting = false
+
+    /// In entries that are not packed: a packed one takes one to four octets instead of 24.
+    var weight: Int { isResting ? entries / 8 : entries }
   }
 
   private let state = Mutex(State())
   /// Entries of snapshots that nobody uses and that are kept.
   private let idleLimit: Int
+  /// Packs the entries of one, on a thread of the store.
+  private let rest: @Sendable (MailboxSnapshot) -> Void
   let watches = AccountWatches()
 
-  init(idleEntries: Int) { idleLimit = idleEntries }
+  init(idleEntries: Int, rest: @escaping @Sendable (MailboxSnapshot) -> Void) {
+    idleLimit = idleEntries
+    self.rest = rest
+  }
 
   /// The snapshot after the last commit if the mailbox is in memory.
   func loaded(_ ref: MailboxRef) -> MailboxSnapshot? {
@@ -57,19 +74,20 @@ final class ViewRegistry: Sendable {
   }
 
   func release(_ view: View) {
-    state.withLock { state in
-      guard var entry = state.entries[view.ref], entry.view === view else { return }
+    let resting = state.withLock { state -> [MailboxSnapshot] in
+      guard var entry = state.entries[view.ref], entry.view === view else { return [] }
       state.clock += 1
       entry.users -= 1
       state.entries[view.ref] = entry
-      guard entry.users == 0 else { return }
+      guard entry.users == 0 else { return [] }
       guard let snapshot = view.snapshot else {
         state.entries[view.ref] = nil
-        return
+        return []
       }
       state.addIdle(view.ref, entries: snapshot.count)
-      trim(&state)
+      return trim(&state)
     }
+    for snapshot in resting { rest(snapshot) }
   }
 
   /// It could not be loaded; the next one to open it tries again.
@@ -81,13 +99,28 @@ final class ViewRegistry: Sendable {
     }
   }
 
-  private func trim(_ state: inout State) {
-    while state.idleEntries > idleLimit || state.idle.count > Self.idleViews,
-      let oldest = state.idle.min(by: { $0.value.used < $1.value.used })?.key
-    {
-      state.entries[oldest] = nil
-      state.removeIdle(oldest)
+  /// Large mailboxes are packed before any is forgotten: reading one from the database takes as long as all its messages. Returns
+  /// those to be packed.
+  private func trim(_ state: inout State) -> [MailboxSnapshot] {
+    var resting: [MailboxSnapshot] = []
+    while state.idleEntries > idleLimit || state.idle.count > Self.idleViews {
+      let byAge = state.idle.min { $0.value.used < $1.value.used }
+      let large = state.idle.lazy.filter { !$0.value.isResting && $0.value.entries > MailboxSnapshot.restingCapacity }
+      if state.idleEntries > idleLimit, let (ref, view) = large.min(by: { $0.value.used < $1.value.used }),
+        let snapshot = state.entries[ref]?.view.snapshot
+      {
+        state.idleEntries -= view.weight
+        state.idle[ref]?.isResting = true
+        state.idleEntries += state.idle[ref]?.weight ?? 0
+        resting.append(snapshot)
+      } else if let oldest = byAge?.key {
+        state.entries[oldest] = nil
+        state.removeIdle(oldest)
+      } else {
+        break
+      }
     }
+    return resting
   }
 
   private static let idleViews = 256
@@ -96,12 +129,14 @@ final class ViewRegistry: Sendable {
 
   /// An idle view has grown or shrunk.
   private func recount(_ view: View) {
-    state.withLock { state in
-      guard let old = state.idle[view.ref], let count = view.snapshot?.count, count != old.entries else { return }
-      state.idle[view.ref]?.entries = count
-      state.idleEntries += count - old.entries
-      trim(&state)
+    let resting = state.withLock { state -> [MailboxSnapshot] in
+      guard let old = state.idle[view.ref], let count = view.snapshot?.count, count != old.entries else { return [] }
+      let new = Idle(used: old.used, entries: count, isResting: old.isResting)
+      state.idle[view.ref] = new
+      state.idleEntries += new.weight - old.weight
+      return trim(&state)
     }
+    for snapshot in resting { rest(snapshot) }
   }
 
   private func publishShared(_ publication: Publication) {
