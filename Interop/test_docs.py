@@ -362,8 +362,9 @@ class Limits(unittest.TestCase):
     def number(text):
         """A Swift constant as a number; durations in seconds. None: not one."""
         text = text.split("//")[0].strip().rstrip(",)")
-        unit = re.match(r"(?:TimeAmount)?\.(seconds|minutes|hours|milliseconds)\((.*)$", text)
-        factor = {"seconds": 1, "minutes": 60, "hours": 3600, "milliseconds": 0.001}[unit.group(1)] if unit else 1
+        unit = re.match(r"(?:TimeAmount)?\.(seconds|minutes|hours|milliseconds|microseconds)\((.*)$", text)
+        factor = {"seconds": 1, "minutes": 60, "hours": 3600, "milliseconds": 0.001,
+                  "microseconds": 0.000001}[unit.group(1)] if unit else 1
         body = (unit.group(2) if unit else text).replace("_", "").rstrip(")")
         body = body.replace("UInt32.max", "4294967295")
         body += ")" * (body.count("(") - body.count(")"))
@@ -405,7 +406,7 @@ class Limits(unittest.TestCase):
                     self.assertEqual(constants[name], "none")
                     continue
                 number, _, unit = text.partition(" ")
-                factor = {"": 1, "octets": 1, "s": 1, "ms": 0.001, "KiB": 1 << 10, "MiB": 1 << 20}[unit]
+                factor = {"": 1, "octets": 1, "s": 1, "ms": 0.001, "µs": 0.000001, "KiB": 1 << 10, "MiB": 1 << 20}[unit]
                 self.assertEqual(constants[name], int(number) * factor)
 
     def test_client_rooms(self):

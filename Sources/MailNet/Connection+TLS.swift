@@ -55,6 +55,7 @@ extension Connection {
 
   func handshakeCompleted() {
     guard flags.contains(.handshaking) else { return }
+    resources.prompt.seen(id)
     flags.remove(.handshaking)
     flags.insert(.tls)
     timer.handshake = nil

@@ -41,7 +41,7 @@ extension Connection {
   func read(_ buffer: ByteBuffer) {
     guard flags.isDisjoint(with: [.closing, .outputEnded, .inactive]) else { return }
     bytesIn += buffer.readableBytes
-    resources.prompt.heard(id, sent: bytesOut)
+    resources.prompt.heard(id, sent: bytesOut, at: LoopResources.now())
     if inbound.readableBytes == 0 {
       inbound = buffer
       deliver()
@@ -95,7 +95,7 @@ extension Connection {
     guard depth == 0 else { return }
     turn { $0.readBurstEnded() }
     flush()
-    defer { awaitPrompt() }
+    defer { awaitIfPrompt() }
     if out.readableBytes == 0, out.storageCapacity > 0 { resources.giveBack(&out) }
     if inbound.readableBytes == 0 {
       if inbound.storageCapacity > 0 { inbound = ByteBuffer() }
@@ -106,22 +106,10 @@ extension Connection {
     endOfInput()
   }
 
-  /// A peer that is prompt is waited for.
-  func awaitPrompt() {
-    guard resources.prompt.answered(id, sent: bytesOut),
-      flags.isDisjoint(with: [.paused, .closing, .outputEnded, .inactive, .inputEnded])
-    else {
-      return
-    }
-    if socket < 0, let context {
-      socket = (try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: CInt.self) { $0 }) ?? -1
-    }
-    if socket >= 0 { resources.prompt.wait(socket) }
-  }
-
   /// The peer has sent its last byte.
   func inputClosed() {
     flags.insert(.inputEnded)
+    resources.prompt.gone(id)
     if flags.contains(.outputEnded) || flags.contains(.handshaking) || !flags.contains(.opened) {
       closeNow()
     } else {
@@ -150,6 +138,7 @@ extension Connection {
 
   /// The channel is up. With implicit TLS the session comes after the handshake.
   func activated() {
+    resources.prompt.seen(id)
     if flags.contains(.implicitTLS) {
       flags.insert(.tlsRequested)
       beginTLS()
@@ -180,6 +169,7 @@ extension Connection {
   func inactivated() {
     guard !flags.contains(.inactive) else { return }
     flags.insert([.inactive, .outputEnded])
+    resources.prompt.gone(id)
     cancelTimer()
     resumeWaiters(false)
     core.connectionEnded(self)

@@ -66,7 +66,7 @@ public final class Connection: @unchecked Sendable {
   var flags: Flags = []
   /// Calls to the session that are on the stack (0 or 1).
   var depth = 0
-  /// The socket, once it is waited for; else negative.
+  /// The socket, once it was waited for; else negative. Of use only while the channel is active.
   var socket: CInt = -1
   var session: (any ConnectionSession)?
   var context: ChannelHandlerContext?

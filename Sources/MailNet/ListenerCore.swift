@@ -31,12 +31,12 @@ final class ListenerCore: Sendable {
     self.logger = logger
     self.makeSession = makeSession
     var loops: [ObjectIdentifier: LoopResources] = [:]
-    for loop in group.makeIterator() { loops[ObjectIdentifier(loop)] = LoopResources(loop) }
+    for loop in group.makeIterator() { loops[ObjectIdentifier(loop)] = .of(loop) }
     self.loops = loops
   }
 
   func resources(of loop: any EventLoop) -> LoopResources {
-    loops[ObjectIdentifier(loop)] ?? LoopResources(loop)
+    loops[ObjectIdentifier(loop)] ?? .of(loop)
   }
 
   /// False: the server is going down.

@@ -1,4 +1,5 @@
 public import NIOCore
+import Synchronization
 
 /// An event loop as executor of the actors that live on it, and of their tasks: `Task(executorPreference:
 /// connection.taskExecutor)` keeps the continuations of a session's task off the global pool.
@@ -7,14 +8,18 @@ public import NIOCore
 public final class LoopTaskExecutor: TaskExecutor, SerialExecutor, @unchecked Sendable {
   public let eventLoop: any EventLoop
   private var startsAtOnce = false
+  private let queued = Atomic<Int>(0)
+
+  /// How many jobs have come by the loop's queue.
+  var arrivals: Int { queued.load(ordering: .relaxed) }
 
   init(_ eventLoop: any EventLoop) {
     self.eventLoop = eventLoop
   }
 
   /// The task that `make` starts runs before this returns, up to where it first waits for somebody: most commands need
-  /// no second round of the loop. Inside another task it is left to the loop as ever. On the loop only; `make` starts one
-  /// task of an actor that lives here.
+  /// no second round of the loop. Inside another task it is left to the loop as ever. On the loop only; `make` starts
+  /// one task of an actor that lives here.
   ///
   /// `Task.immediate` does not do it: the runtime takes a loop without a current task for another context.
   public func startingAtOnce(_ make: () -> Void) {
@@ -27,6 +32,7 @@ public final class LoopTaskExecutor: TaskExecutor, SerialExecutor, @unchecked Se
   public func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)
     guard eventLoop.inEventLoop, startsAtOnce else {
+      queued.wrappingAdd(1, ordering: .relaxed)
       return eventLoop.execute { self.run(job) }
     }
     startsAtOnce = false
@@ -44,7 +50,8 @@ public final class LoopTaskExecutor: TaskExecutor, SerialExecutor, @unchecked Se
   public func isIsolatingCurrentContext() -> Bool? { eventLoop.inEventLoop }
 }
 
-/// What the connections of one event loop share. `@unchecked Sendable`: `spare` is touched on that loop only.
+/// What the connections of one event loop share, of whichever listener. `@unchecked Sendable`: what changes is touched
+/// on that loop only.
 final class LoopResources: @unchecked Sendable {
   let taskExecutor: LoopTaskExecutor
   private var spare: [ByteBuffer] = []
@@ -52,8 +59,24 @@ final class LoopResources: @unchecked Sendable {
   /// See `Connection.whenQuiet`.
   private var quietWork: [() -> Void] = []
 
-  init(_ eventLoop: any EventLoop) {
+  private struct Known {
+    weak var resources: LoopResources?
+  }
+  /// They keep their loop, so its address means no other one while they live.
+  private static let known = Mutex<[ObjectIdentifier: Known]>([:])
+
+  private init(_ eventLoop: any EventLoop) {
     taskExecutor = LoopTaskExecutor(eventLoop)
+  }
+
+  static func of(_ loop: any EventLoop) -> LoopResources {
+    known.withLock { known in
+      if let resources = known[ObjectIdentifier(loop)]?.resources { return resources }
+      known = known.filter { $0.value.resources != nil }
+      let resources = LoopResources(loop)
+      known[ObjectIdentifier(loop)] = Known(resources: resources)
+      return resources
+    }
   }
 
   func whenQuiet(_ work: @escaping () -> Void) {

@@ -34,7 +34,8 @@ public enum NetLimits {
   static let certificateNames = 16
   static let certificateName = 255
   static let backlog: Int32 = 1024
-  /// A peer that says the next thing within this time after an answer, several times running, is waited for awake; for so long.
+  /// A peer that says the next thing within the first time after an answer, several times running, and is the only one
+  /// its loop hears from, is waited for awake for the second.
   static let promptReply = TimeAmount.microseconds(200)
   static let promptWait = TimeAmount.microseconds(100)
   /// After accepting has failed, until it is tried again.

@@ -64,7 +64,7 @@ struct LoopTaskTests {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let loop = group.next()
     let done = loop.makePromise(of: [Int].self)
-    let resources = LoopResources(loop)
+    let resources = LoopResources.of(loop)
     try await loop.submit {
       let calls = NIOLoopBound<Calls>(Calls(), eventLoop: loop)
       for number in 1...3 { resources.whenQuiet { calls.value.numbers.append(number) } }

@@ -56,14 +56,15 @@ final class Monitor<State: ~Copyable>: @unchecked Sendable {
     return try body(&state)
   }
 
-  // Who is woken wants the lock next: it is let go of first, or the waiter wakes only to wait once more.
+  // Who is woken wants the lock next: it is let go of first, or the waiter wakes only to wait once more. It may be
+  // done and let go of the monitor before the wake-up has returned; the caller holds the monitor too, and until then.
 
   /// Changes the state and wakes one waiter.
   func signal(_ body: (inout State) -> Void) {
     pthread_mutex_lock(mutex)
     body(&state)
     pthread_mutex_unlock(mutex)
-    pthread_cond_signal(condition)
+    withExtendedLifetime(self) { _ = pthread_cond_signal(condition) }
   }
 
   /// Changes the state, and wakes one waiter if `body` says so.
@@ -71,7 +72,7 @@ final class Monitor<State: ~Copyable>: @unchecked Sendable {
     pthread_mutex_lock(mutex)
     let isDue = body(&state)
     pthread_mutex_unlock(mutex)
-    if isDue { pthread_cond_signal(condition) }
+    if isDue { withExtendedLifetime(self) { _ = pthread_cond_signal(condition) } }
   }
 
   /// Changes the state and wakes all waiters.
@@ -79,7 +80,7 @@ final class Monitor<State: ~Copyable>: @unchecked Sendable {
     pthread_mutex_lock(mutex)
     body(&state)
     pthread_mutex_unlock(mutex)
-    pthread_cond_broadcast(condition)
+    withExtendedLifetime(self) { _ = pthread_cond_broadcast(condition) }
   }
 
   /// Blocks until `body` returns a value; it is asked again after each signal.

@@ -29,6 +29,7 @@ struct TestServer {
 func withServer(
   tls: TLSContexts? = nil, implicitTLS: Bool = false, limits: ConnectionLimits = .init(),
   address: ListenAddress = .tcp(host: "127.0.0.1", port: 0), logger: Logger = .silent,
+  group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
   change: (inout ListenerSettings) -> Void = { _ in }, body: (TestServer) async throws -> Void
 ) async throws {
   let (log, gate) = (ToyLog(), Gate())
@@ -36,7 +37,7 @@ func withServer(
     name: "toy", address: address, implicitTLS: implicitTLS, limits: limits, refusalLine: "full\r\n")
   change(&settings)
   let listener = Listener(
-    settings: settings, tls: tls, group: MultiThreadedEventLoopGroup.singleton,
+    settings: settings, tls: tls, group: group,
     makeSession: { ToySession($0, log: log, gate: gate) }, logger: logger)
   try await listener.bind()
   let result: Result<Void, any Error>
