@@ -21,8 +21,9 @@ public enum DictionaryLimits {
   public static let level: Int32 = 2
   /// Octets of a dictionary that is read.
   public static let believedOctets = 1 << 20
-  /// Dictionaries kept ready for reading in memory, about a quarter of a megabyte each.
-  public static let kept = 4
+  /// Dictionaries kept ready for reading in memory, about a quarter of a megabyte each: two years of them. With one more than
+  /// that in use at once a head is decoded for every message that is read.
+  public static let kept = 8
   /// Octets from the beginning of a pack in which its dictionary is looked for.
   public static let searchedOctets: Int64 = 4 << 20
   /// Seconds after which a dictionary that was nowhere is looked for again.
