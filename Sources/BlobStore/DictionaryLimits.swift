@@ -30,9 +30,9 @@ public enum DictionaryLimits {
   public static let patience = 10
   /// Days after which new packs get another dictionary, trained from what mail there is then.
   public static let days: Int64 = 90
-  /// Seconds after which training is tried again where it came to nothing.
   /// Seconds that the date of a dictionary may lie ahead of the clock; beyond that it is replaced as an old one is.
   public static let ahead: Int64 = 86_400
+  /// Seconds after which training is tried again where it came to nothing.
   public static let retry: Int64 = 6 * 3600
   /// Seconds after which it is looked again whether there is mail enough.
   public static let retryForMail: Int64 = 600

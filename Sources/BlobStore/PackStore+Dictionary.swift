@@ -89,6 +89,17 @@ extension PackStore {
     return bytes
   }
 
+  /// The dictionary that a pack's mail needs, and how many of the pack's copies are whole. Nil: it needs none, or nobody can say.
+  public func headState(_ pack: Int64) -> (id: UInt32, whole: Int)? {
+    // Not by the table, as in a search.
+    guard let end = try? table.info(pack).bytes, let handle = try? table.fileSystem.open(table.path(pack), .read) else {
+      return nil
+    }
+    defer { handle.close() }
+    let head = PackHead(FrameReader(handle: handle, dictionaries: DictionaryShelf()), pack: pack, end: end)
+    return head.id == 0 ? nil : (head.id, head.whole)
+  }
+
   /// A pack whose first frame was written without a dictionary, and can be read.
   public func beginsPlain(_ pack: Int64) -> Bool {
     guard table.head(of: pack) ?? 0 == 0, let reader = try? frameReader(pack), let end = try? table.info(pack).bytes

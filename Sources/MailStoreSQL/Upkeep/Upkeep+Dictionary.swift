@@ -145,6 +145,7 @@ extension Upkeep {
     guard isInUse(pack) else { return }
     let isNews = damagedHeads.withLock { heads in
       heads.waiting.insert(pack)
+      heads.unsaved.insert(pack)
       return heads.told.insert(pack).inserted
     }
     guard isNews else { return }
