@@ -99,6 +99,7 @@ public struct PackInfo: Sendable, Hashable {
 /// A frame met by `PackStore.scan`.
 public struct FrameInfo: Sendable, Hashable {
   public var location: BlobLocation
+  /// Empty also where they were compressed with a dictionary that is lost, and the message was not.
   public var owners: [FrameOwner]
   public var codec: BlobCodec
   /// 0: none.

@@ -21,14 +21,17 @@ public enum DictionaryLimits {
   public static let level: Int32 = 2
   /// Octets of a dictionary that is read.
   public static let believedOctets = 1 << 20
-  /// Dictionaries kept ready for reading in memory, about a quarter of a megabyte each.
-  public static let kept = 4
+  /// Dictionaries kept ready for reading in memory, about a quarter of a megabyte each: two years of them. With one more than
+  /// that in use at once a head is decoded for every message that is read.
+  public static let kept = 8
   /// Octets from the beginning of a pack in which its dictionary is looked for.
   public static let searchedOctets: Int64 = 4 << 20
   /// Seconds after which a dictionary that was nowhere is looked for again.
   public static let patience = 10
   /// Days after which new packs get another dictionary, trained from what mail there is then.
   public static let days: Int64 = 90
+  /// Seconds that the date of a dictionary may lie ahead of the clock; beyond that it is replaced as an old one is.
+  public static let ahead: Int64 = 86_400
   /// Seconds after which training is tried again where it came to nothing.
   public static let retry: Int64 = 6 * 3600
   /// Seconds after which it is looked again whether there is mail enough.

@@ -8,6 +8,8 @@ public struct PackHead {
 
   /// Of the first copy that is whole.
   let dictionary: PackDictionary?
+  /// What the pack's mail needs, also where no copy is whole; 0: nothing, or nobody can say.
+  let id: UInt32
   /// Copies that are whole.
   let whole: Int
   /// Octets of whole copies from the beginning of the pack on; 0: the first frame is another one.
@@ -24,6 +26,7 @@ public struct PackHead {
     var walk = Walk()
     walk.run(reader, pack, end)
     dictionary = walk.dictionary
+    id = walk.id
     whole = walk.whole
     length = walk.length
     isPlain = walk.isPlain
@@ -33,6 +36,7 @@ public struct PackHead {
 
   private struct Walk {
     var dictionary: PackDictionary?
+    var id: UInt32 = 0
     var whole = 0
     var length: Int64 = 0
     var isPlain = false
@@ -49,6 +53,7 @@ public struct PackHead {
           offset = reader.search(after: offset, to: limit)
           continue
         }
+        if id == 0 { id = header.dictionaryID }
         if header.isDictionary {
           if isWhole(header, reader, &scratch) {
             whole += 1

@@ -66,7 +66,8 @@ struct PackScanner {
     return result
   }
 
-  /// Nil: what stands in the header are no owners. `what`: the dictionary is nowhere, so nobody knows whose it is.
+  /// Nil: what stands in the header are no owners. `what`: the dictionary is nowhere, and the message needs it. One that does
+  /// without is whole, only nobody can read whose it is: it has no owners.
   private func frame(
     _ header: FrameHeader, _ scratch: inout BlobScratch
   ) throws(BlobError) -> (frame: FrameInfo, what: String?)? {
@@ -78,6 +79,7 @@ struct PackScanner {
       return (frame, nil)
     }
     guard header.hasPackedOwners else { return nil }
+    guard header.usesDictionary else { return (frame, nil) }
     return (frame, "\(reader.handle.path) at \(header.offset): the dictionary of the pack is damaged or missing")
   }
 

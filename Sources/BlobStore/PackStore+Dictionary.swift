@@ -89,6 +89,17 @@ extension PackStore {
     return bytes
   }
 
+  /// The dictionary that a pack's mail needs, and how many of the pack's copies are whole. Nil: it needs none, or nobody can say.
+  public func headState(_ pack: Int64) -> (id: UInt32, whole: Int)? {
+    // Not by the table, as in a search.
+    guard let end = try? table.info(pack).bytes, let handle = try? table.fileSystem.open(table.path(pack), .read) else {
+      return nil
+    }
+    defer { handle.close() }
+    let head = PackHead(FrameReader(handle: handle, dictionaries: DictionaryShelf()), pack: pack, end: end)
+    return head.id == 0 ? nil : (head.id, head.whole)
+  }
+
   /// A pack whose first frame was written without a dictionary, and can be read.
   public func beginsPlain(_ pack: Int64) -> Bool {
     guard table.head(of: pack) ?? 0 == 0, let reader = try? frameReader(pack), let end = try? table.info(pack).bytes
@@ -122,33 +133,6 @@ extension PackStore {
 
   /// Packs that are opened for that at a start.
   private static let lookedAt = 16
-
-  /// Another pack's copy of a dictionary. Throws where a pack could not even be opened: nothing is known of it then.
-  static func search(_ id: UInt32, besides pack: Int64, in table: PackTable) throws(BlobError) -> PackDictionary? {
-    // The same one is in packs that were begun one after the other.
-    let others = table.packs().filter { $0.number != pack && $0.bytes > 0 }.sorted {
-      ($0.number - pack).magnitude < ($1.number - pack).magnitude
-    }
-    var failure: BlobError?
-    for other in others {
-      let handle: any FileHandle
-      // Not by the table: there may be thousands, and it would let go those in use for them.
-      do throws(BlobError) { handle = try table.fileSystem.open(table.path(other.number), .read) } catch {
-        if case .missing = error { continue }
-        failure = failure ?? error
-        continue
-      }
-      defer { handle.close() }
-      let reader = FrameReader(handle: handle, dictionaries: DictionaryShelf())
-      // A look at the first frame, before more is read.
-      var scratch = BlobScratch()
-      let first = try? reader.header(at: 0, end: other.bytes, pack: other.number, first: 4 << 10, &scratch)
-      if let first, first.dictionaryID != id { continue }
-      if let found = PackHead(reader, pack: other.number, end: other.bytes).dictionary, found.id == id { return found }
-    }
-    if let failure { throw failure }
-    return nil
-  }
 
   // MARK: Training
 

@@ -54,7 +54,11 @@ public final class PackStore: Sendable {
     // Not only when the directory was made just now: whoever made it may have been killed before this line.
     if table.last == nil { try fileSystem.syncDirectory(Self.parent(of: directory)) }
     let shelf = DictionaryShelf { [table] id, pack throws(BlobError) in
-      try Self.search(id, besides: pack, in: table)
+      let packs = table.packs().filter { $0.bytes > 0 }.map(\.number)
+      // Not by the table: there may be thousands, and it would let go those in use for them.
+      return try DictionaryShelf.search(id, besides: pack, in: packs) { number throws(BlobError) in
+        try table.fileSystem.open(table.path(number), .read)
+      }
     }
     dictionaries = shelf
     let last = try Self.lastPack(table, shelf, settings)

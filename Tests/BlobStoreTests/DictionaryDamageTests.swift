@@ -107,6 +107,34 @@ import Testing
     }
   }
 
+  @Test func `A disk that fails during a scrub does not hide what was found before`() throws {
+    var failures = 0
+    for number in 0..<12 {
+      let (disk, _, _) = try harmed([0])
+      let store = try PackStore(directory: "/blobs", fileSystem: disk)
+      disk.failNext(.read, skipping: number, errno: 5)
+      let step = try store.scrub(2, from: 0, bytes: 1 << 30) { _ in }
+      #expect(step.lacksDictionary, "read \(number)")
+      guard let failure = step.failure else { continue }
+      failures += 1
+      #expect(step.next == nil)
+      guard case .io(_, _, 5) = failure else {
+        Issue.record("read \(number): \(failure)")
+        continue
+      }
+    }
+    #expect(failures > 0)
+  }
+
+  @Test func `What a pack needs is known though no copy is whole`() throws {
+    for kind in Harm.allCases {
+      let (disk, _, _) = try harmed([0, 1], kind)
+      let store = try PackStore(directory: "/blobs", fileSystem: disk)
+      let (lost, whole) = (store.headState(2), store.headState(3))
+      #expect(lost?.whole == 0 && whole?.whole == 2 && lost?.id == whole?.id && store.headState(1) == nil)
+    }
+  }
+
   @Test func `With no descriptor left nothing is called lost`() throws {
     for skipping in 1...3 {
       let (disk, second, _) = try harmed([0, 1])
@@ -165,7 +193,9 @@ import Testing
     #expect(throws: BlobError.self) { try store.copyFrame(second[0]) }
     let place = try #require(second.last)
     #expect(try store.bytes(place) == noise(900))
-    #expect(try store.scanned(2).result.damaged.contains { $0.frame.location == place }, "nobody can read whose it is")
+    let found = try store.scanned(2)
+    #expect(found.frames.map(\.location) == [place] && found.frames[0].owners.isEmpty, "nobody can read whose it is")
+    #expect(found.result.damaged.count == 20 && found.result.lacksDictionary)
     let copy = try store.copyFrame(place)
     #expect(try store.bytes(copy) == noise(900))
     let given = try store.copyFrame(place, owners: [mailOwner(5)])
@@ -331,7 +361,8 @@ import Testing
       directory: "/blobs", fileSystem: RecordingFileSystem(), settings: .init(maxPackBytes: 256 << 10))
     let plain = try store.addMail(0..<300)
     try store.sync()
-    let trained = try [2, 3, 4, 5, 6, 7].map { try store.train(from: plain, octets: $0 << 10) }
+    // More than are kept in memory.
+    let trained = try (2...11).map { try store.train(from: plain, octets: $0 << 10) }
     #expect(store.adopt(trained[0]))
     typealias Placed = (number: Int, place: BlobLocation)
     let placed = try await withThrowingTaskGroup(of: [Placed].self) { group in

@@ -63,7 +63,7 @@ public final class BackupReader: @unchecked Sendable {
   let db: SQLConnection
   private var handles: [Int64: any FileHandle] = [:]
   private var scratch = BlobScratch()
-  private let dictionaries = DictionaryShelf()
+  private let dictionaries: DictionaryShelf
   /// Nil: a backup of an older version, which has all in the rows.
   private let chunks: ContentChunks?
 
@@ -73,7 +73,13 @@ public final class BackupReader: @unchecked Sendable {
     let (found, manifest) = try source.manifest(generation)
     self.generation = found
     self.manifest = manifest
-    folder = source.folder(found)
+    let folder = source.folder(found)
+    self.folder = folder
+    let packs = Dictionary(manifest.packs.map { ($0.number, $0) }) { $1 }
+    dictionaries = DictionaryShelf(packs: Array(packs.keys)) { number throws(BlobError) in
+      guard let pack = packs[number] else { throw .missing(what: "\(folder): pack \(number)") }
+      return try SegmentHandle(pack, in: folder)
+    }
     let directory = try SQLConnection.immutable(path: "\(folder)/\(manifest.directory.name)")
     defer { directory.close() }
     let accounts = DirectoryCache()
@@ -181,13 +187,7 @@ public final class BackupReader: @unchecked Sendable {
       throw .corrupt(what: "\(folder): pack \(number) is not in the backup")
     }
     if handles.count >= BackupLimits.openPacks { handles.removeAll() }
-    var segments: [(start: Int64, end: Int64, handle: any FileHandle)] = []
-    var start: Int64 = 0
-    for segment in pack.segments {
-      segments.append((start, start + segment.octets, try BackupFiles.handle("\(folder)/\(segment.name)")))
-      start += segment.octets
-    }
-    let handle = SegmentHandle(path: "\(folder)/packs/\(PackFile.name(number))", segments)
+    let handle = try blobCall { () throws(BlobError) in try SegmentHandle(pack, in: folder) }
     handles[number] = handle
     return handle
   }

@@ -49,6 +49,9 @@ public struct BackupRun {
   private var total: Int64 = 0
   private var lock: FolderLock?
   private var work = ""
+  /// Packs that the generation is to have, and those that it has.
+  private var wanted: [Int64] = []
+  private var copied: [Int64: BackupManifest.Pack] = [:]
   /// What `copy` has put together.
   private var manifest: BackupManifest?
   private var report = Report()
@@ -110,9 +113,12 @@ public struct BackupRun {
     total = new + mail.octets + directory.octets
     try BackupFiles.requireFree(new, in: work, for: "the packs")
     var packs: [BackupManifest.Pack] = []
+    self.wanted = wanted.map(\.number)
     for pack in wanted {
-      packs.append(
-        try copy(pack, from: snapshot.packs, previous: old[pack.number], in: previous?.generation, db, &report))
+      let copied = try copy(
+        pack, from: snapshot.packs, previous: old[pack.number], in: previous?.generation, db, &report)
+      packs.append(copied)
+      self.copied[pack.number] = copied
     }
     try files.syncFolder("\(work)/packs")
     report.databases = mail.octets + directory.octets
@@ -255,7 +261,7 @@ public struct BackupRun {
     }
     report.packs += copied.octets
     result.segments.append(BackupManifest.File(name: name, octets: copied.octets, sha256: copied.sha256))
-    try verify(result, start..<end, db, &report)
+    try verify(result, start..<end, from: source, db, &report)
     return result
   }
 
@@ -281,16 +287,12 @@ public struct BackupRun {
 
   /// Reads what was written, and checks every frame. Damage that was in the store is named and copied as it is.
   private func verify(
-    _ copied: BackupManifest.Pack, _ range: Range<Int64>, _ db: SQLConnection, _ report: inout Report
+    _ copied: BackupManifest.Pack, _ range: Range<Int64>, from source: String, _ db: SQLConnection,
+    _ report: inout Report
   ) throws(StoreError) {
     let pack = copied.number
     // With what earlier generations have of it: the dictionary stands at its beginning.
-    var segments: [(start: Int64, end: Int64, handle: any FileHandle)] = []
-    for file in copied.segments {
-      let start = segments.last?.end ?? 0
-      segments.append((start, start + file.octets, try BackupFiles.handle("\(work)/\(file.name)")))
-    }
-    let segment = SegmentHandle(path: "\(work)/packs/\(PackFile.name(pack))", segments)
+    let segment = try blobCall { () throws(BlobError) in try SegmentHandle(copied, in: work) }
     defer { segment.close() }
     var expected: Set<BlobLocation> = []
     let rows = try db("SELECT offset, frame, size FROM blob WHERE pack = ? AND offset >= ? AND offset < ?")
@@ -300,7 +302,7 @@ public struct BackupRun {
     try rows.forEach { row in
       expected.insert(BlobLocation(pack: pack, offset: row.int(0), frameLength: row.int(1), rawSize: row.int(2)))
     }
-    let file = PackFile(pack, segment)
+    let file = PackFile(pack, segment, dictionaries(from: source))
     let isWhole = try blobCall { () throws(BlobError) in
       _ = try file.scan(range, verify: true) { frame in expected.remove(frame.location) }
       return file.hasWholeDictionary
@@ -308,6 +310,15 @@ public struct BackupRun {
     if !isWhole { report.problems.append("pack \(pack): a copy of its dictionary is damaged in the store") }
     for blob in expected.sorted(by: { $0.offset < $1.offset }) {
       report.problems.append("pack \(pack) at \(blob.offset): the message is damaged in the store")
+    }
+  }
+
+  /// Where all copies in a pack are damaged, those in the other packs of this generation will do: in those that are copied already,
+  /// and in the store's that are still to come.
+  private func dictionaries(from source: String) -> DictionaryShelf {
+    DictionaryShelf(packs: wanted) { [copied, work] number throws(BlobError) in
+      if let pack = copied[number] { return try SegmentHandle(pack, in: work) }
+      return try PosixFileSystem().open("\(source)/\(PackFile.name(number))", .read)
     }
   }
 

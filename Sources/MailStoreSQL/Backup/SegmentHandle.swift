@@ -12,6 +12,17 @@ final class SegmentHandle: FileHandle {
     self.segments = segments
   }
 
+  /// A pack of a generation.
+  convenience init(_ pack: BackupManifest.Pack, in folder: String) throws(BlobError) {
+    var segments: [(start: Int64, end: Int64, handle: any FileHandle)] = []
+    for segment in pack.segments {
+      let start = segments.last?.end ?? 0
+      let handle = try PosixFileSystem().open("\(folder)/\(segment.name)", .read)
+      segments.append((start, start + segment.octets, handle))
+    }
+    self.init(path: "\(folder)/packs/\(PackFile.name(pack.number))", segments)
+  }
+
   func pread(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(BlobError) -> Int {
     var done = 0
     for segment in segments where segment.end > offset + Int64(done) && done < buffer.count {

@@ -23,6 +23,9 @@ final class DamageReports: Sendable {
     wake?()
   }
 
+  /// The next one who meets it tells of it again.
+  func forget(_ location: BlobLocation) { state.withLock { _ = $0.known.remove(location) } }
+
   func take() -> [BlobLocation] {
     state.withLock { state in
       defer { state.waiting = [] }

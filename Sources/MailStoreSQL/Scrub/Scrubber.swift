@@ -176,6 +176,10 @@ final class Scrubber: Sendable {
     for finding in step.findings {
       _ = try upkeep.noteDamage(pack, finding.offset..<finding.offset + finding.bytes, "found by the scrubber")
     }
+    if let error = step.failure {
+      upkeep.logger.error("scrubbing pack \(pack): \(error)")
+      return nil
+    }
     let end = step.next ?? packs.packs().first { $0.number == pack }?.bytes ?? offset
     state.withLock { $0.status.doneBytes += max(0, end - offset) }
     return step.next

@@ -19,10 +19,7 @@ extension Upkeep {
   /// Returns a sentence for each message concerned.
   func noteDamage(_ pack: Int64, _ range: Range<Int64>, _ what: String) throws(StoreError) -> [String] {
     // Read anew, so that a compaction or a reader's bad luck is not taken for damage.
-    let broken = try blobs(of: pack, in: range).filter { blob in
-      var scratch = BlobScratch()
-      return (try? packs.read(blob.location, scratch: &scratch)) == nil
-    }
+    let broken = try blobs(of: pack, in: range).filter { isDamaged($0.location) }
     var sentences: [String] = []
     for blob in broken {
       let isNews = try writer.writeBlocking { [settings] transaction throws(StoreError) in
@@ -53,6 +50,20 @@ extension Upkeep {
         """)
     }
     return sentences
+  }
+
+  private func isDamaged(_ location: BlobLocation) -> Bool {
+    var scratch = BlobScratch()
+    do throws(BlobError) {
+      try packs.read(location, scratch: &scratch)
+      return false
+    } catch {
+      guard case .io = error else { return true }
+      // The disk did not answer, or there was no descriptor or memory left: nothing is proved, and the message may be whole.
+      logger.warning("whether a frame is damaged cannot be said now: \(error)")
+      damage.forget(location)
+      return false
+    }
   }
 
   /// A damaged frame that nobody uses is noted, so that it is not told again and again. Returns 1 for news.

@@ -47,29 +47,34 @@ extension Upkeep {
       try rows.forEach { live[$0.int(0)] = $0.int(1) }
       return (live, try Self.packsWithStrays(writer.transaction.db))
     }
-    // What needs no room comes first, and then what needs least: a full disk must not keep itself full.
     let there = packs.packs()
-    let damaged = damagedHeads.withLock { heads in
+    let (damaged, unsaved) = damagedHeads.withLock { heads in
       heads.waiting.formIntersection(there.map(\.number))
-      return heads.waiting
+      heads.unsaved.formIntersection(there.map(\.number))
+      return (heads.waiting, heads.unsaved)
     }
     let wanted =
       onlyDamaged ? damaged : damaged.union(plainPacks(there, all: all)).union(packsOfDictionary(there, live))
     func isDead(_ pack: PackInfo) -> Bool {
       Self.isWorthRewriting(live: live[pack.number] ?? 0, pack, packs, share: settings.deadShare)
     }
-    let worthwhile = there.filter { pack in
-      guard !pack.isActive, !kept.contains(pack.number) else { return false }
-      return wanted.contains(pack.number) || !onlyDamaged && isDead(pack)
-    }.sorted { (live[$0.number] ?? 0, $0.number) < (live[$1.number] ?? 0, $1.number) }
+    var needed = NeededDictionaries(packs, live: live, neededBy: unsaved)
+    // What needs no room comes first, and of what is not damaged that which needs least: a full disk must not keep itself full.
+    var turns: [(rank: Int, live: Int64, pack: PackInfo)] = []
+    for pack in there where !pack.isActive && !kept.contains(pack.number) {
+      guard wanted.contains(pack.number) || !onlyDamaged && isDead(pack) else { continue }
+      turns.append((needed.rank(pack.number), live[pack.number] ?? 0, pack))
+    }
+    turns.sort { ($0.rank, $0.live, $0.pack.number) < ($1.rank, $1.live, $1.pack.number) }
     var failure: StoreError?
-    for pack in worthwhile where !isStopping {
+    for (_, octets, pack) in turns where !isStopping {
+      let isDamaged = damaged.contains(pack.number)
+      let isHeld = needed.hold(pack.number)
+      if isHeld, !isDamaged { continue }
       do throws(StoreError) {
         var isRemoved = false
-        let octets = live[pack.number] ?? 0
-        if octets == 0 { isRemoved = try removeIfDead(pack.number) }
+        if octets == 0, !isHeld { isRemoved = try removeIfDead(pack.number) }
         if !isRemoved {
-          let isDamaged = damaged.contains(pack.number)
           if wanted.contains(pack.number), !isDead(pack),
             !hasRoom(for: octets, above: isDamaged || all ? 0 : settings.freeSpaceFloor)
           {
@@ -77,12 +82,18 @@ extension Upkeep {
             continue
           }
           try rewrite(pack.number)
-          isRemoved = try removeIfDead(pack.number)
+          if !isHeld { isRemoved = try removeIfDead(pack.number) }
           if isRemoved { report.rewrittenPacks += 1 }
         }
         if isRemoved { report.removedPacks += 1 }
         // What is left there cannot be read.
-        if !isStopping { damagedHeads.withLock { _ = $0.waiting.remove(pack.number) } }
+        if !isStopping {
+          needed.forget(pack.number)
+          damagedHeads.withLock { heads in
+            heads.waiting.remove(pack.number)
+            heads.unsaved.remove(pack.number)
+          }
+        }
       } catch {
         // A pack that cannot be read does not keep the others from their turn.
         failure = failure ?? error

@@ -33,7 +33,8 @@ extension Upkeep {
     if let known = packs.dictionary {
       // The date is from the disk.
       let (age, isAncient) = now.subtractingReportingOverflow(known.trained)
-      guard isAncient || age >= DictionaryLimits.days * 86_400 else { return }
+      // One from days to come would be new for ever: the clock was wrong when it was made, or is now.
+      guard isAncient || age >= DictionaryLimits.days * 86_400 || age < -DictionaryLimits.ahead else { return }
     }
     guard Clock.milliseconds() >= nextTraining.load(ordering: .relaxed) else { return }
     var samples = DictionarySamples(capacity: packs.wantedSamples, message: packs.sampleMessage)
@@ -144,6 +145,7 @@ extension Upkeep {
     guard isInUse(pack) else { return }
     let isNews = damagedHeads.withLock { heads in
       heads.waiting.insert(pack)
+      heads.unsaved.insert(pack)
       return heads.told.insert(pack).inserted
     }
     guard isNews else { return }

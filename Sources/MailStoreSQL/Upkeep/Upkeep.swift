@@ -36,8 +36,9 @@ final class Upkeep: Sendable {
   private let nextTrim = Atomic<Int64>(0)
   /// When training a dictionary may be tried again, on the even clock.
   let nextTraining = Atomic<Int64>(0)
-  /// Packs with a damaged copy of their dictionary: those told of, and those whose mail is to be written to another.
-  let damagedHeads = Mutex((told: Set<Int64>(), waiting: Set<Int64>()))
+  /// Packs with a damaged copy of their dictionary: those told of, those whose mail is to be written to another, and those of which
+  /// that has not been done, be it that it failed.
+  let damagedHeads = Mutex((told: Set<Int64>(), waiting: Set<Int64>(), unsaved: Set<Int64>()))
 
   init(
     writer: Writer, packs: PackStore, cache: MailCache, pins: PinRegistry, ages: AgeKeeper, database: String,

@@ -12,9 +12,18 @@ import Synchronization
 final class FullFileSystem: FileSystem {
   private let real = PosixFileSystem()
   private let room = Mutex<Int?>(nil)
+  private let reading = Mutex<Int32?>(nil)
 
   /// Nil: all.
   func leave(_ writes: Int?) { room.withLock { $0 = writes } }
+
+  /// Reading of packs fails with this; nil: no more.
+  func failReads(_ errno: Int32?) { reading.withLock { $0 = errno } }
+
+  fileprivate func look(_ path: String) throws(BlobError) {
+    let code = reading.withLock { $0 }
+    if let code, path.hasSuffix(".pack") { throw .io(operation: "read", path: path, errno: code) }
+  }
 
   fileprivate func take(_ path: String) throws(BlobError) {
     let isFull = room.withLock { room in
@@ -47,7 +56,8 @@ private final class FullFile: FileHandle {
 
   var path: String { real.path }
   func pread(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(BlobError) -> Int {
-    try real.pread(into: buffer, at: offset)
+    try disk.look(path)
+    return try real.pread(into: buffer, at: offset)
   }
   func pwrite(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(BlobError) {
     try disk.take(path)
