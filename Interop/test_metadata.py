@@ -4,30 +4,12 @@ import json
 import unittest
 
 import harness
-from harness import PASSWORD
-from lines import IMAP
+from people import People
 
 MOST = 65536
 
 
-class Metadata(unittest.TestCase):
-    def setUp(self):
-        self.server = harness.Server()
-        self.addCleanup(self.server.destroy)
-        self.server.start()
-        for name in ("ana", "budi"):
-            self.server.add_account(name)
-
-    def good(self, answer):
-        self.assertTrue(answer[0].startswith(b"OK"), answer[0][:300])
-        return answer
-
-    def imap(self, name):
-        peer = IMAP(self.server.ports["imap"], timeout=60)
-        self.addCleanup(peer.close)
-        self.good(peer.login(name, PASSWORD))
-        return peer
-
+class Metadata(People):
     def set(self, *arguments, stdin=b"", code=0):
         done = self.server.merpati("metadata", "set", *arguments, stdin=stdin, check=False)
         self.assertEqual(done.returncode, code, (arguments[0][:80], done.stderr[-300:]))

@@ -10,29 +10,16 @@ import unittest
 import harness
 from harness import PASSWORD
 from lines import IMAP
+from people import People
 
 
 def message(subject):
     return f"From: a@example.org\r\nMessage-ID: <{subject}@example.org>\r\nSubject: {subject}\r\n\r\n{subject}\r\n".encode()
 
 
-class Sharing(unittest.TestCase):
-    def setUp(self):
-        self.server = harness.Server("--set", "imap.public-account=umum", "--set", "store.keep-expunged-days=7")
-        self.addCleanup(self.server.destroy)
-        self.server.start()
-        for name in ("ana", "budi", "citra", "umum"):
-            self.server.add_account(name)
-
-    def good(self, answer):
-        self.assertTrue(answer[0].startswith(b"OK"), answer[0][:300])
-        return answer
-
-    def imap(self, name):
-        peer = IMAP(self.server.ports["imap"], timeout=60)
-        self.addCleanup(peer.close)
-        self.good(peer.login(name, PASSWORD))
-        return peer
+class Sharing(People):
+    options = ("--set", "imap.public-account=umum", "--set", "store.keep-expunged-days=7")
+    names = ("ana", "budi", "citra", "umum")
 
     def append(self, peer, box, subject, flags=""):
         text = message(subject)
