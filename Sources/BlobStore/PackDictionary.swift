@@ -4,12 +4,14 @@ import Synchronization
 
 /// A dictionary of zstd that the messages of a pack are compressed with, digested once for all who use it.
 ///
-/// `@unchecked Sendable`: `reading` is made before anybody else sees the object, is never changed by zstd, and is freed with the
-/// object, which whoever decompresses holds on to.
+/// `@unchecked Sendable`: all is constant but `tables`, which has a lock. What `reading` points to is made before anybody else sees
+/// the object, zstd only reads it (any number of threads may decompress with it), and it is freed with the object, which
+/// whoever decompresses holds on to.
 final class PackDictionary: @unchecked Sendable {
   /// What compressing needs: a good part of a megabyte, so it is made at the first use.
   ///
-  /// `@unchecked Sendable`: as above.
+  /// `@unchecked Sendable`: constant from `init` on. zstd only reads what `pointer` points to when it compresses with it, each
+  /// thread by a context of its own, and it is freed with the object, which whoever compresses holds on to.
   final class Tables: @unchecked Sendable {
     let level: Int32
     let pointer: OpaquePointer
