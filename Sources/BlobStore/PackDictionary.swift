@@ -66,8 +66,11 @@ extension Compressor {
   func compress(
     _ source: UnsafeRawBufferPointer, with tables: PackDictionary.Tables, into target: UnsafeMutableRawBufferPointer
   ) -> Int? {
-    let count = ZSTD_compress_usingCDict(
-      context, target.baseAddress, target.count, source.baseAddress, source.count, tables.pointer)
+    // Until zstd is done, and not only until the pointer has been taken out of it: others may let go of it meanwhile.
+    let count = withExtendedLifetime(tables) {
+      ZSTD_compress_usingCDict(
+        context, target.baseAddress, target.count, source.baseAddress, source.count, tables.pointer)
+    }
     return ZSTD_isError(count) == 0 ? count : nil
   }
 }
@@ -78,7 +81,11 @@ extension Decompressor {
     _ source: UnsafeRawBufferPointer, with dictionary: PackDictionary, into target: UnsafeMutableRawBufferPointer
   ) -> Bool {
     guard let context = ready() else { return false }
-    return ZSTD_decompress_usingDDict(
-      context, target.baseAddress, target.count, source.baseAddress, source.count, dictionary.reading) == target.count
+    // As above: a shelf keeps the last few only.
+    let count = withExtendedLifetime(dictionary) {
+      ZSTD_decompress_usingDDict(
+        context, target.baseAddress, target.count, source.baseAddress, source.count, dictionary.reading)
+    }
+    return count == target.count
   }
 }
